@@ -1,0 +1,84 @@
+# The one list of commands. `make help` shows it; each target sets up what it needs.
+# PYTHON=python3.13 uses another Python, in a virtual environment of its own.
+
+PYTHON ?= python3.11
+VENV := $(if $(filter python3.11,$(PYTHON)),.venv,.venv-$(PYTHON))
+BIN := $(VENV)/bin
+# pyenv's shim fails for a version that is installed but not chosen: ask its folder too
+INTERPRETER = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),$(lastword \
+  $(sort $(wildcard $(HOME)/.pyenv/versions/$(PYTHON:python%=%).*/bin/$(PYTHON)))))
+PIPENV_VERSION := 2026.10.3
+
+# MODELS=churn trains and serves one; the default is every file of scoring/models.
+comma := ,
+FOUND := $(filter-out __init__,$(basename $(notdir $(wildcard web-service/scoring/models/*.py))))
+SERVED := $(if $(MODELS),$(subst $(comma), ,$(MODELS)),$(FOUND))
+MODELS_DIR ?= $(CURDIR)/models
+export MODELS_DIR
+
+# -n: as many processes as CPUs; the slow tests mostly wait for a server
+PYTEST := $(BIN)/python -m pytest -n auto
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run train test check format published sample image clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## Make the virtual environment with the locked dependencies
+
+run: $(VENV)/.ready $(SERVED:%=$(MODELS_DIR)/%/manifest.json) ## Serve on PORT (9696), training first where there is no model
+	@exec $(BIN)/gunicorn -c web-service/gunicorn.conf.py
+
+train: $(VENV)/.ready ## Train every model on the bundled sample, over what is there
+	@for model in $(SERVED); do $(BIN)/python train.py $$model --output "$(MODELS_DIR)" || exit 1; done
+
+test: $(VENV)/.ready ## Run every check and every test, with coverage
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/coverage erase
+	$(PYTEST) --cov --cov-config=pyproject.toml --cov-report=
+	$(BIN)/coverage report --fail-under=95
+	$(BIN)/coverage report --include='web-service/*,train.py' --fail-under=95 | tail -n 1
+
+check: $(VENV)/.ready ## Run the fast checks: lint, types and the tests without a server
+	@$(MAKE) --no-print-directory lint
+	$(PYTEST) -m "not slow and not container" -q
+
+.PHONY: lint has-python
+has-python:
+	@test -n "$(INTERPRETER)"
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check -q
+	$(BIN)/ruff format -q --check
+	$(BIN)/mypy --no-error-summary --cache-dir $(VENV)/mypy
+
+format: $(VENV)/.ready ## Format the code and mend what can be mended by itself
+	$(BIN)/ruff check -q --fix
+	$(BIN)/ruff format -q
+
+published: $(VENV)/.ready ## Print the published results next to ours (needs the real data; minutes)
+	$(BIN)/python -m training.published
+
+sample: $(VENV)/.ready ## Generate the bundled sample anew
+	$(BIN)/python -m training.sample
+
+image: ## Build the Docker image `prediction-service`
+	DOCKER_BUILDKIT=1 docker build -t prediction-service .
+
+clean: ## Remove the virtual environments and caches, keep models and data
+	rm -rf .venv .venv-* .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(MODELS_DIR)/%/manifest.json: | $(VENV)/.ready
+	$(BIN)/python train.py $* --output "$(MODELS_DIR)"
+
+# pipenv gets an environment of its own: what it needs must not decide what we lock
+$(VENV)/.ready: Pipfile.lock web-service/pyproject.toml
+	@test -n "$(INTERPRETER)" || \
+	  { echo "$(PYTHON) is not installed; another from 3.11 on will do: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	$(INTERPRETER) -m venv $(VENV)
+	$(INTERPRETER) -m venv $(VENV)/pipenv
+	$(VENV)/pipenv/bin/python -m pip install --quiet --disable-pip-version-check pipenv==$(PIPENV_VERSION)
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) PIPENV_VERBOSITY=-1 \
+	  $(VENV)/pipenv/bin/pipenv sync --categories "packages training dev-packages"
+	@touch $@

@@ -1,0 +1,1 @@
+"""What only training needs: the data, where it comes from, how it is judged."""

@@ -1,0 +1,150 @@
+"""Writes a model's folder: the pair, its manifest and its plots, all of it or nothing."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import hashlib
+import importlib.metadata
+import os
+import pickle
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from scoring.artifact import MANIFEST, VERSION_DIGITS, Artifact, Golden, Manifest, check_pair
+from scoring.models import Model
+from scoring.predictor import Predictor
+from training.errors import TrainingError
+from training.estimators import given_parameters
+
+_LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "pyarrow", "xgboost-cpu")
+_PROJECT = Path(__file__).resolve().parents[1]
+
+
+def write(
+    output: Path,
+    model: Model,
+    pair: tuple[Any, Any],
+    *,
+    golden: Sequence[Mapping[str, Any]],
+    threshold: float,
+    draw: Callable[[Path], object] = lambda _folder: None,
+    pickled: bytes | None = None,
+    **facts: Any,
+) -> Manifest:
+    """Writes `output/<model>/` and gives its manifest; the pair has answered the records `golden`
+    by then. `facts` are the manifest's other fields; `pickled` are the pair's bytes where they
+    exist already. A folder of the same name is exchanged whole, one that is no artifact is left
+    alone with a TrainingError."""
+    vectorizer, estimator = check_pair(pair, model)
+    data = pickle.dumps(pair, protocol=5) if pickled is None else pickled
+    digest = hashlib.sha256(data).hexdigest()
+    commit, dirty = _git()
+    manifest = Manifest(
+        model=model.name,
+        version=digest[:VERSION_DIGITS],
+        file=model.artifact_file,
+        sha256=digest,
+        created=datetime.now(UTC).replace(microsecond=0),
+        estimator=_title(estimator),
+        parameters=given_parameters(estimator),
+        threshold=threshold,
+        python=platform.python_version(),
+        libraries=_versions(),
+        git_commit=commit,
+        git_dirty=dirty,
+        feature_names=[str(name) for name in vectorizer.feature_names_],
+        golden=[],
+        **facts,
+    )
+    predictor = Predictor(model, Artifact(manifest, vectorizer, estimator))
+    answers = predictor.answers([predictor.reader.one(record) for record in golden])
+    pairs = [
+        Golden(record=dict(record), answer={k: v for k, v in answer.items() if k != "unseen"})
+        for record, answer in zip(golden, answers, strict=True)
+    ]
+    manifest = manifest.model_copy(update={"golden": pairs})
+    text = manifest.model_dump_json(indent=1)
+
+    def fill(folder: Path) -> None:
+        (folder / model.artifact_file).write_bytes(data)
+        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        draw(folder)
+
+    _replace_folder(output / model.name, fill)
+    return manifest
+
+
+def _title(estimator: Any) -> str:
+    """`LinearRegression`; of a pipeline, its last step's."""
+    return type(getattr(estimator, "steps", [("", estimator)])[-1][1]).__name__
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _git() -> tuple[str | None, bool | None]:
+    """Gives the project's commit and whether the tree differs from it; None, None outside git."""
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(_PROJECT), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603  # our own words
+
+    try:
+        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.CalledProcessError):
+        return None, None
+
+
+def _replace_folder(target: Path, fill: Callable[[Path], None]) -> None:
+    """Puts a folder that `fill` filled in the place of `target`, in one step: a reader sees the old
+    files or the new ones, and a writer that is killed leaves the old ones."""
+    if target.is_dir() and any(target.iterdir()) and not (target / MANIFEST).exists():
+        raise TrainingError(f"{target} holds files but no {MANIFEST}: name another --output")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        fill(aside)
+        for path in aside.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        aside.chmod(0o755)  # mkdtemp's 0700 would keep the service's user out
+        if target.exists():
+            _exchange(aside, target)
+        else:
+            aside.rename(target)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise TrainingError(f"the disk is full; {target} is as it was") from error
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Lets two folders change names. Linux does it in one step; elsewhere it takes two."""
+    at_cwd, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE of <linux/fs.h>
+    libc = ctypes.CDLL(None, use_errno=True)
+    if hasattr(libc, "renameat2"):
+        if libc.renameat2(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange) == 0:
+            return
+        if ctypes.get_errno() not in (errno.EINVAL, errno.ENOSYS):  # the file system cannot
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(other))
+    old = one.with_name(one.name + ".old")
+    other.rename(old)
+    one.rename(other)
+    shutil.rmtree(old)

@@ -1,0 +1,122 @@
+"""From files to a table whose columns are a model's record fields and its target.
+
+A model whose data is published in another shape has a module of its own here, named after it, that
+ends in `SOURCE = Source(...)`. Any other model's files (CSV or parquet) hold the columns already.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scoring.models import Model
+from training.errors import TrainingError
+
+# An optional column beside the fields and the target: the moment at which the record was known.
+# Rows that have it are split by time.
+WHEN = "when"
+
+
+@dataclass(frozen=True)
+class Source:
+    """How one model's published files are read.
+
+    `tidy` takes the file's columns as they are and gives the record's fields, the target and, for a
+    split by time, WHEN; it may mark an unusable value as missing. `target_range` are the least and
+    the largest target that training uses. `bands` cut one field for the error by segment.
+    """
+
+    tidy: Callable[[pd.DataFrame], pd.DataFrame]
+    target_range: tuple[float, float] | None = None
+    sample: Path | None = None
+    bands: tuple[str, tuple[float, ...]] | None = None
+    months: bool = False  # can be downloaded by month
+    sparse: bool = True  # whether one-hot columns are too many for a dense matrix
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of one split as they were read, and where they come from."""
+
+    frame: pd.DataFrame
+    name: str
+    sha256: str
+    files: tuple[Path, ...] = field(default=())
+
+
+def source_of(model: Model) -> Source:
+    """Gives the model's own source, or one that takes its columns as they are."""
+    name = f"{__name__}.{model.name}"
+    if importlib.util.find_spec(name) is None:
+        return Source(tidy=lambda frame: frame)
+    source: Source = importlib.import_module(name).SOURCE
+    return source
+
+
+def read(model: Model, source: Source, paths: Sequence[Path]) -> Table:
+    """Gives the rows of all `paths`, in order. Raises TrainingError for a file that is missing,
+    damaged, of another kind, or without the columns that the model needs."""
+    if not paths:
+        if source.sample is None:
+            raise TrainingError(f"there is no sample for '{model.name}': name files with --data")
+        paths = [source.sample]
+    digest = hashlib.sha256()
+    frames = []
+    for path in paths:
+        raw = _read_file(path)
+        digest.update(path.read_bytes())
+        try:
+            frames.append(_needed(source.tidy(raw), model))
+        except TrainingError as error:
+            raise TrainingError(f"{path.name}: {error}") from error
+    frame = pd.concat(frames, ignore_index=True)
+    return Table(frame, ", ".join(p.name for p in paths), digest.hexdigest(), tuple(paths))
+
+
+def require(frame: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Raises TrainingError naming every one of `columns` that `frame` lacks."""
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise TrainingError(
+            f"{len(missing)} of {len(columns)} columns are missing: {', '.join(missing)}; "
+            f"there are: {', '.join(map(str, frame.columns)) or 'none'}"
+        )
+
+
+def numbers(column: pd.Series[Any]) -> pd.Series[float]:
+    """Gives a column of numbers as float64; raises TrainingError where it holds anything else."""
+    if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
+        raise TrainingError(
+            f"column {column.name} holds {column.dtype} in {len(column)} rows; numbers are expected"
+        )
+    return column.astype("float64")
+
+
+def _needed(frame: pd.DataFrame, model: Model) -> pd.DataFrame:
+    columns = [*model.record.model_fields, model.target]
+    require(frame, columns)
+    return frame[columns + ([WHEN] if WHEN in frame.columns else [])]
+
+
+def _read_file(path: Path) -> pd.DataFrame:
+    try:
+        if path.suffix == ".parquet":
+            return pq.ParquetFile(path).read().to_pandas()  # type: ignore[no-any-return]  # pyarrow has no types
+        if path.suffix == ".csv":
+            # "NA" and "N/A" are words in these files; only an empty cell is a missing value
+            return pd.read_csv(path, keep_default_na=False, na_values=[""])
+    except FileNotFoundError:
+        raise TrainingError(f"there is no file {path}") from None
+    except (OSError, ValueError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise TrainingError(f"{path.name} cannot be read, is it complete? {reason}") from error
+    raise TrainingError(f"{path.name}: expected a .parquet or .csv file")

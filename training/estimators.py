@@ -1,0 +1,157 @@
+"""The estimators that can be trained, by name, and the parameters that each one takes."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.feature_selection import VarianceThreshold
+from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
+from sklearn.pipeline import Pipeline
+from tqdm import tqdm
+
+from training.errors import TrainingError
+
+Task = Literal["regression", "classification"]
+
+_CPUS = os.cpu_count() or 1
+
+# What a pipeline has beside its steps' parameters, which nobody means to set here.
+_PIPELINE_WORDS = {"boosting", "dense", "memory", "select", "steps", "transform_input"}
+
+
+def _boosting(boosting: Any, *, sparse: bool) -> Any:
+    """Histogram boosting takes no sparse matrix, and thirteen thousand zone pairs as dense columns
+    fill a machine: it gets the columns that vary, which are the quantities and the categories that
+    at least one in a thousand rows has (`--param select__threshold=0.001`)."""
+    if not sparse:
+        return boosting
+    dense = ColumnTransformer([("dense", "passthrough", slice(0, None))], sparse_threshold=0)
+    select = VarianceThreshold(threshold=0.001)
+    return Pipeline([("select", select), ("dense", dense), ("boosting", boosting)])
+
+
+def _xgboost(name: str) -> Any:
+    try:
+        import xgboost
+    except ModuleNotFoundError as error:
+        raise TrainingError(
+            "xgboost is not installed: it is in the Pipfile's training group"
+        ) from error
+    return getattr(xgboost, name)()
+
+
+# Each maker is told whether its matrix will be sparse.
+_MAKERS: dict[Task, dict[str, Callable[[bool], Any]]] = {
+    "regression": {
+        "linear": lambda _: LinearRegression(),
+        "lasso": lambda _: Lasso(),
+        "ridge": lambda _: Ridge(),
+        "forest": lambda _: RandomForestRegressor(n_jobs=_CPUS),
+        "boosting": lambda s: _boosting(HistGradientBoostingRegressor(), sparse=s),
+        "xgboost": lambda _: _xgboost("XGBRegressor"),
+    },
+    "classification": {
+        "logistic": lambda _: LogisticRegression(solver="liblinear", C=1.0),
+        "forest": lambda _: RandomForestClassifier(n_jobs=_CPUS),
+        "boosting": lambda s: _boosting(HistGradientBoostingClassifier(), sparse=s),
+        "xgboost": lambda _: _xgboost("XGBClassifier"),
+    },
+}
+
+
+def names(task: Task) -> list[str]:
+    """Gives the estimators of a task; the first is the default."""
+    return list(_MAKERS[task])
+
+
+def make(
+    task: Task, name: str, parameters: Mapping[str, Any], seed: int, *, sparse: bool = True
+) -> Any:
+    """Gives an unfitted estimator with `parameters` for a matrix that is `sparse` or not; `seed` is
+    its random_state unless given.
+
+    Raises TrainingError for an estimator that the task has not, and for a parameter that the
+    estimator has not, with the nearest one that it has.
+    """
+    if name not in _MAKERS[task]:
+        raise TrainingError(
+            f"no estimator '{name}' for {task}; there are: {', '.join(names(task))}"
+        )
+    estimator = _MAKERS[task][name](sparse)
+    known = estimator.get_params()
+    given = {_full_name(key, known, name): value for key, value in parameters.items()}
+    seeds = {key: seed for key in known if key.rpartition("__")[2] == "random_state"}
+    return estimator.set_params(**{**seeds, **given})
+
+
+def parse(pairs: Iterable[str]) -> dict[str, Any]:
+    """Gives the parameters of `name=value` texts; a value is a Python literal or else a text."""
+    parameters: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not name or not equals:
+            raise TrainingError(f"--param takes name=value, not '{pair}'")
+        try:
+            parameters[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            parameters[name] = value
+    return parameters
+
+
+@contextmanager
+def progress(estimator: Any) -> Iterator[None]:
+    """Shows a bar on a terminal while an XGBoost estimator is fitted; the others cannot tell how
+    far they are."""
+    if not hasattr(estimator, "get_booster") or not sys.stderr.isatty():
+        yield
+        return
+    from xgboost.callback import TrainingCallback
+
+    with tqdm(total=estimator.n_estimators, desc="boosting", unit="round") as bar:
+
+        class Bar(TrainingCallback):
+            def after_iteration(self, _model: Any, _epoch: int, _log: Any) -> bool:
+                bar.update()
+                return False
+
+        estimator.set_params(callbacks=[Bar()])
+        try:
+            yield
+        finally:
+            estimator.set_params(callbacks=None)
+
+
+def given_parameters(estimator: Any) -> dict[str, Any]:
+    """Gives the parameters of a fitted estimator that are plain values, for the manifest."""
+    plain = (str, int, float, bool, type(None))
+    found = estimator.get_params()
+    return {
+        k: v for k, v in sorted(found.items()) if isinstance(v, plain) and v == v
+    }  # NaN is no JSON
+
+
+def _full_name(key: str, known: Mapping[str, Any], estimator: str) -> str:
+    if key in known:
+        return key
+    if f"boosting__{key}" in known:
+        return f"boosting__{key}"
+    plain = [name for name in known if name.rpartition("__")[0] in ("", "boosting", "select")]
+    own = sorted({*(name.removeprefix("boosting__") for name in plain)} - _PIPELINE_WORDS)
+    close = difflib.get_close_matches(key, own, n=1)
+    meant = f", was '{close[0]}' meant?" if close else ""
+    raise TrainingError(
+        f"estimator '{estimator}' has no parameter '{key}'{meant}; it has: {', '.join(own)}"
+    )

@@ -1,0 +1,64 @@
+"""Training, validation and test: by time where there is one, stratified where there are classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+from sklearn.model_selection import train_test_split
+
+from scoring.models import Model
+from training.datasets import WHEN
+
+_SHARES = (0.6, 0.2)  # training, validation; the rest is the test
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The rows of each part; what the data does not have is None."""
+
+    training: pd.DataFrame
+    validation: pd.DataFrame
+    test: pd.DataFrame | None = None
+    # both of the first in the order they were drawn from, which a published result may depend on
+    learnable: pd.DataFrame | None = None
+
+    def together(self) -> pd.DataFrame:
+        """Gives the training and the validation rows."""
+        if self.learnable is not None:
+            return self.learnable
+        return pd.concat([self.training, self.validation], ignore_index=True)
+
+    def parts(self) -> dict[str, pd.DataFrame]:
+        """Gives the parts that there are, by name."""
+        named = {"training": self.training, "validation": self.validation, "test": self.test}
+        return {name: frame for name, frame in named.items() if frame is not None}
+
+
+def split(frame: pd.DataFrame, model: Model, seed: int) -> Splits:
+    """Gives `training`, `validation` and `test` (60, 20 and 20 %). Rides come in the order of time:
+    the model is asked about the future. Customers are drawn with `seed`, churn equally frequent."""
+    if WHEN in frame.columns:
+        ordered = frame.sort_values(WHEN, kind="stable", ignore_index=True)
+        first = int(len(ordered) * _SHARES[0])
+        second = int(len(ordered) * sum(_SHARES))
+        return Splits(ordered[:first], ordered[first:second], ordered[second:])
+    classes = model.task == "classification"
+    training, rest = train_test_split(
+        frame,
+        train_size=_SHARES[0],
+        random_state=seed,
+        stratify=frame[model.target] if classes else None,
+    )
+    validation, test = train_test_split(
+        rest, train_size=0.5, random_state=seed, stratify=rest[model.target] if classes else None
+    )
+    return Splits(training, validation, test)
+
+
+def published_split(frame: pd.DataFrame) -> Splits:
+    """Gives the split of Machine Learning Bookcamp, chapter 3: 20 % test (seed 1), then 33 % of the
+    rest validation (seed 11)."""
+    rest, test = train_test_split(frame, test_size=0.2, random_state=1)
+    training, validation = train_test_split(rest, test_size=0.33, random_state=11)
+    return Splits(training, validation, test, learnable=rest)

@@ -1,0 +1,84 @@
+"""gunicorn's configuration: `gunicorn -c web-service/gunicorn.conf.py` from any folder.
+
+What can be set is set by the environment variables of `scoring/settings.py`.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import cast
+
+# The server's threads are the parallelism. BLAS and OpenMP would start one thread a CPU of the
+# machine, whatever the container's quota, and threads do not survive the fork below.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+_here = Path(__file__).resolve().parent
+sys.path.insert(0, str(_here))  # gunicorn adds `chdir` only after this file is read
+
+from flask import Flask  # noqa: E402
+from gunicorn import util  # noqa: E402
+from gunicorn.workers.gthread import ThreadWorker  # noqa: E402
+
+from scoring import cpus  # noqa: E402
+from scoring.api.problems import raw_writer  # noqa: E402
+from scoring.errors import SettingsError  # noqa: E402
+from scoring.settings import Settings  # noqa: E402
+
+try:
+    _settings = Settings.from_env(os.environ)
+except SettingsError as _error:
+    sys.exit(f"prediction-service cannot start: {_error}")
+
+chdir = str(_here)
+wsgi_app = "predict:app"
+bind = f"{_settings.host}:{_settings.port}"
+proc_name = "prediction-service"
+
+# gthread answers what it has accepted before it stops; sync resets connections that wait in line
+worker_class = "gthread"
+workers = _settings.workers or cpus.available()
+threads = _settings.threads
+timeout = _settings.timeout
+graceful_timeout = _settings.graceful_timeout
+keepalive = _settings.keep_alive
+
+# Models are loaded and proved once, before the fork: workers share their pages, start at once,
+# and a model that cannot serve stops the start with one line instead of a loop of dying workers.
+preload_app = True
+
+# the heartbeat file on a disk that can stall would get healthy workers killed
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+control_socket_disable = True  # it would need a writable home; signals do the same
+
+accesslog = "-" if _settings.access_log == "on" else None
+access_log_format = '%(h)s "%(r)s" %(s)s %(b)s %(M)sms %({x-request-id}o)s'
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(process)d %(levelname)s %(message)s"}},
+    "handlers": {
+        "out": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stdout",
+            "formatter": "line",
+        },
+        "err": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stderr",
+            "formatter": "line",
+        },
+    },
+    "root": {"level": _settings.log_level.upper(), "handlers": ["err"]},
+    "loggers": {
+        "gunicorn.error": {"level": _settings.log_level.upper(), "propagate": True, "handlers": []},
+        "gunicorn.access": {"level": "INFO", "propagate": False, "handlers": ["out"]},
+    },
+}
+
+
+def post_worker_init(worker: ThreadWorker) -> None:
+    """What is no HTTP request gets a problem document too, with every answer's headers."""
+    default = cast("Flask", worker.wsgi).extensions["predictors"].default
+    writer = raw_writer({"Model-Version": default.version})
+    util.write_error = writer  # type: ignore[assignment]  # the same but for one name

@@ -1,0 +1,1 @@
+"""The HTTP side: Flask blueprints and handlers that translate and decide nothing."""

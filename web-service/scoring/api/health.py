@@ -1,0 +1,38 @@
+"""GET /ping, the health of the process, and a first word at `/`."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from scoring.jsontext import encode
+from scoring.service import Predictors
+
+
+def blueprint(predictors: Predictors) -> Blueprint:
+    """Gives the routes that say how the service is."""
+    routes = Blueprint("health", __name__)
+
+    @routes.get("/ping")
+    def ping() -> Response:
+        return Response("PONG", mimetype="text/plain")
+
+    @routes.get("/health/live")
+    def live() -> Response:
+        return Response(encode({"status": "live"}), mimetype="application/json")
+
+    @routes.get("/health/ready")
+    def ready() -> Response:
+        # a service whose models cannot all serve does not start: see create_app
+        versions = {predictor.model.name: predictor.version for predictor in predictors}
+        return Response(
+            encode({"status": "ready", "models": versions}), mimetype="application/json"
+        )
+
+    @routes.get("/")
+    def home() -> Response:
+        lines = ["Predictions over HTTP. POST a JSON record to:", ""]
+        lines += [f"  /predict/{p.model.name}  {p.model.title}" for p in predictors]
+        lines += ["", "GET /models shows each model's record, an example and its metrics.", ""]
+        return Response("\n".join(lines), mimetype="text/plain")
+
+    return routes

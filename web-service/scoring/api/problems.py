@@ -1,0 +1,100 @@
+"""Every error, whatever its cause, as `application/problem+json` (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from socket import socket
+from typing import Any, Final
+
+from flask import Flask, Response, g, request
+from gunicorn import util
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from scoring.api.headers import request_id
+from scoring.errors import RequestError
+from scoring.jsontext import encode
+
+MEDIA_TYPE: Final = "application/problem+json"
+SERVER_ERROR: Final = "The service failed; its log says why, under this answer's X-Request-ID."
+
+_log = logging.getLogger(__name__)
+
+
+def problem(status: int, detail: str, **more: Any) -> dict[str, Any]:
+    """Gives the members of a problem document. The status says all about the kind of problem, so
+    its type is `about:blank` and its title the status's phrase, as the RFC has it."""
+    title = HTTPStatus(status).phrase
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+
+
+def init_app(app: Flask, *, max_body_bytes: int) -> None:
+    """Makes problem documents of all errors that reach `app`."""
+
+    def http_error(error: HTTPException) -> Response:
+        if error.response is not None or error.code is None:
+            return _server_error(error)  # nothing here raises a finished response or a redirect
+        if isinstance(error, RequestEntityTooLarge):
+            detail = f"the body is larger than {max_body_bytes} bytes"
+        elif error.code == HTTPStatus.NOT_FOUND:
+            detail = "there is no such page; POST /predict and GET /models are two that there are"
+        elif error.code == HTTPStatus.METHOD_NOT_ALLOWED:
+            allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+            detail = f"{request.method[:20]} is not for this page; it takes {allowed}"
+        else:
+            detail = error.description or ""
+        response = _answer(error.code, detail)
+        for name, value in error.get_headers():
+            if name.lower() not in {"content-type", "content-length"}:
+                response.headers[name] = value
+        return response
+
+    app.register_error_handler(RequestError, _request_error)
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(Exception, _server_error)
+
+
+def _answer(status: int, detail: str, **more: Any) -> Response:
+    return Response(encode(problem(status, detail, **more)), status, mimetype=MEDIA_TYPE)
+
+
+def _request_error(error: RequestError) -> Response:
+    more = {"errors": [line._asdict() for line in error.errors]} if error.errors else {}
+    return _answer(error.status, error.detail, **more)
+
+
+def _server_error(error: Exception) -> Response:
+    where = (request.method, request.path, g.request_id)
+    _log.error("%s %r failed, request %s", *where, exc_info=error)
+    return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, SERVER_ERROR)
+
+
+def raw_writer(headers: Mapping[str, str]) -> Callable[[socket, int, str, str], None]:
+    """Gives a stand-in for `gunicorn.util.write_error`, which answers what is no HTTP request
+    (a malformed request line, too large a header) before Flask sees it, and would do so in HTML.
+
+    gunicorn's 501 for a transfer coding it does not know becomes a 400: the fault is the caller's.
+    """
+
+    def write_error(client: socket, status: int, _reason: str, message: str) -> None:
+        if status == HTTPStatus.NOT_IMPLEMENTED:
+            status = HTTPStatus.BAD_REQUEST
+        detail = SERVER_ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _printable(message)
+        body = encode(problem(status, detail))
+        head = {
+            "Content-Type": MEDIA_TYPE,
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+            "X-Request-ID": request_id(None),
+            **headers,
+        }
+        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
+        lines += [f"{name}: {value}" for name, value in head.items()]
+        util.write_nonblock(client, ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body)
+
+    return write_error
+
+
+def _printable(message: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in message)[:200] or "no HTTP request"

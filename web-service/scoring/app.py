@@ -1,0 +1,32 @@
+"""The factory: the one place where settings, models and routes are joined."""
+
+from __future__ import annotations
+
+import os
+
+from flask import Flask
+
+from scoring.api import catalogue, headers, health, predictions, problems
+from scoring.models import discover
+from scoring.service import Predictors
+from scoring.settings import Settings
+
+
+def create_app(settings: Settings | None = None, predictors: Predictors | None = None) -> Flask:
+    """Gives the Flask app that serves `predictors` (not given: those that `settings` names; those
+    not given either: the environment's). Raises a StartError where one of them cannot serve."""
+    settings = settings or Settings.from_env(os.environ)
+    predictors = predictors or Predictors.from_folders(
+        settings.models_dir, settings.models, discover()
+    )
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.extensions["predictors"] = predictors
+    # `//ping` is no page; without this, Flask would answer it with a redirect in HTML
+    app.url_map.merge_slashes = False
+    app.register_blueprint(predictions.blueprint(predictors, max_records=settings.max_records))
+    app.register_blueprint(catalogue.blueprint(predictors))
+    app.register_blueprint(health.blueprint(predictors))
+    headers.init_app(app, predictors)
+    problems.init_app(app, max_body_bytes=settings.max_body_bytes)
+    return app

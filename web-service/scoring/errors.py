@@ -1,0 +1,80 @@
+"""What can go wrong on the way of a request, and before the first one.
+
+    body --decode--> JSON --validate--> records --score--> answer
+         NotJson          InvalidRecords         (anything else: 500, logged whole)
+
+    settings --> SettingsError     models/ --> ArtifactError      both stop the start
+
+A `RequestError` is the caller's fault, knows its HTTP status and says what to do about it. A
+`StartError` is one clear line for the person who starts the service.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+
+class FieldError(NamedTuple):
+    """One bad field: where it is (`trip_distance`, `[42].trip_distance`) and what is wrong."""
+
+    field: str
+    problem: str
+
+
+class RequestError(Exception):
+    """The request cannot be answered as it is; `detail` says why and what would work."""
+
+    status: ClassVar[int]
+
+    def __init__(self, detail: str, errors: tuple[FieldError, ...] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = errors
+
+
+class NotJson(RequestError):
+    """The body is no JSON text (RFC 8259)."""
+
+    status = 400
+
+
+class UnreadableBody(RequestError):
+    """The body's bytes broke off or were framed wrongly."""
+
+    status = 400
+
+
+class UnknownModel(RequestError):
+    """No model of that name is served."""
+
+    status = 404
+
+
+class TooLarge(RequestError):
+    """More bytes or more records than one request may hold."""
+
+    status = 413
+
+
+class UnsupportedMedia(RequestError):
+    """The body is declared as something other than plain JSON."""
+
+    status = 415
+
+
+class InvalidRecords(RequestError):
+    """JSON, but no valid record: `errors` names every bad field."""
+
+    status = 422
+
+
+class StartError(Exception):
+    """The service cannot start; the message is one line that says what to do."""
+
+
+class SettingsError(StartError):
+    """An environment variable holds a value that cannot be used."""
+
+
+class ArtifactError(StartError):
+    """A model's files are missing, damaged, foreign or do not fit this service."""

@@ -1,0 +1,72 @@
+"""Bytes to JSON values and back, stricter than Python's own `json`.
+
+Python reads `NaN`, guesses UTF-16, lets the last of two equal keys win and fails on a number of
+5,000 digits. Here the first two are refused, a repeated key becomes a value that no field accepts,
+and a number too large for a float becomes infinity, which no field accepts either.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+from typing import Any, Final, NoReturn
+
+from scoring.errors import NotJson
+
+# Python refuses to convert more digits than this by default, and no field of ours comes near it.
+_MAX_INT_DIGITS: Final = 4000
+
+
+class Repeated:
+    """Stands where an object holds the same key more than once: which value was meant?"""
+
+
+def decode(body: bytes) -> Any:
+    """Gives the JSON value of a UTF-8 `body`.
+
+    A key that appears twice in one object has the value `Repeated()`. Raises NotJson otherwise,
+    with the line and column where there is one.
+    """
+    if not body.strip():
+        raise NotJson("the body is empty; send a record as a JSON object")
+    if body.startswith(codecs.BOM_UTF8):
+        raise NotJson("the body begins with a byte order mark; send plain UTF-8 without one")
+    try:
+        return _decoder.decode(body.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise NotJson(f"the body is not UTF-8: byte {error.start} cannot be decoded") from None
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise NotJson(f"the body is not JSON: {error.msg} ({place})") from None
+    except RecursionError:
+        raise NotJson("the body is nested too deeply") from None
+
+
+def encode(value: Any) -> bytes:
+    """Gives compact ASCII JSON and a final newline; a NaN or infinity raises ValueError."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.encode("ascii") + b"\n"
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MAX_INT_DIGITS else float(digits)
+
+
+def _constant(name: str) -> NoReturn:
+    raise NotJson(f"the body is not JSON: {name} is no JSON number")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                found[key] = Repeated()
+            seen.add(key)
+    return found
+
+
+_decoder: Final = json.JSONDecoder(
+    parse_int=_integer, parse_constant=_constant, object_pairs_hook=_object
+)

@@ -1,0 +1,51 @@
+"""How long a New York taxi ride takes: minutes from pickup to drop-off."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from scoring.models import Answer, Features, Model
+from scoring.record import Record
+
+Zone = Annotated[int, Field(ge=1, le=265)]
+
+
+class Ride(Record):
+    """A ride as it is known when it begins. Zones are the TLC's taxi zones, 1 to 265."""
+
+    PULocationID: Zone = Field(description="taxi zone of the pickup")
+    DOLocationID: Zone = Field(description="taxi zone of the drop-off")
+    # Nobody rides 100 miles within the 60 minutes that the model is trained on: such a distance is
+    # a faulty meter, and an answer to it would be a wrong number.
+    trip_distance: float = Field(ge=0, le=100, description="length of the ride in miles")
+
+
+def features(ride: Ride) -> Features:
+    """The pair of zones as one category, and the distance in miles."""
+    return {
+        "PU_DO": f"{ride.PULocationID}_{ride.DOLocationID}",
+        "trip_distance": ride.trip_distance,
+    }
+
+
+def answer(score: float, _threshold: float) -> Answer:
+    """The duration in minutes; a linear model can fall below zero where no ride can."""
+    return {"duration": max(score, 0.0)}
+
+
+MODEL = Model(
+    name="ride",
+    title="Duration of a taxi ride",
+    registered_name="ride-duration",
+    artifact_file="lin_reg.bin",
+    task="regression",
+    target="duration",
+    unit="minutes",
+    record=Ride,
+    features=features,
+    answer=answer,
+    example={"PULocationID": 10, "DOLocationID": 50, "trip_distance": 40},
+    rank=1,
+)

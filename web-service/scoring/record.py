@@ -1,0 +1,173 @@
+"""What a record is, and the door through which records come in.
+
+A model's record is a subclass of `Record`: its fields have types, limits and units, and `validate`
+turns JSON values into records or names every bad field at once. Past this door nobody checks again.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+
+from scoring.errors import FieldError, InvalidRecords
+from scoring.jsontext import Repeated
+
+# One answer lists this many bad fields at the most: enough for a person, bounded for the network.
+MAX_ERRORS: Final = 1000
+
+# Looking for the key that was meant costs time that a hostile request must not multiply.
+_MAX_KEYS_COMPARED: Final = 100
+_MAX_KEY_LENGTH: Final = 40
+_MAX_RECORDS_COMPARED: Final = 5
+
+
+class Record(BaseModel):
+    """One thing to predict for. Strict: no text for a number, no true for 1, no NaN; other keys
+    are ignored, since callers may carry an id of their own along."""
+
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="ignore", allow_inf_nan=False, ser_json_inf_nan="null"
+    )
+
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+
+def normalise(value: object) -> object:
+    """Gives one spelling to a category: `"Month-to-month "` and `"month-to-month"` are the same,
+    and so are `"No phone service"` and `"no_phone_service"`. What is no text is left alone."""
+    return "_".join(value.lower().split()) if isinstance(value, str) else value
+
+
+# In front of a Literal: `Annotated[Literal["yes", "no"], Spelling]`.
+Spelling: Final = BeforeValidator(normalise)
+
+
+class RecordReader:
+    """Validates what a request holds against one record type.
+
+    `one(value)` takes a JSON object and gives a record; `many(values)` takes a JSON array and gives
+    as many records, in order. Both raise InvalidRecords with every bad field; in an array the field
+    carries its index, `[42].trip_distance`.
+    """
+
+    def __init__(self, record: type[Record]) -> None:
+        self._fields = record.model_json_schema()["properties"]
+        self._one: TypeAdapter[Record] = TypeAdapter(record)
+        self._many: TypeAdapter[list[Record]] = TypeAdapter(list[record])  # type: ignore[valid-type]  # a type made at run time
+
+    def one(self, value: object) -> Record:
+        try:
+            return self._one.validate_python(value)
+        except ValidationError as error:
+            found = self._field_errors(error, [value], indexed=False)
+            raise InvalidRecords("the record is not valid", found) from None
+
+    def many(self, values: list[Any]) -> list[Record]:
+        try:
+            return self._many.validate_python(values)
+        except ValidationError as error:
+            found = self._field_errors(error, values, indexed=True)
+            bad = len({line["loc"][0] for line in error.errors(include_url=False)})
+            detail = f"{bad} of {len(values)} records are not valid"
+            if error.error_count() > len(found):
+                detail += f"; the first {len(found)} of {error.error_count()} errors are listed"
+            raise InvalidRecords(detail, found) from None
+
+    def _field_errors(
+        self, error: ValidationError, values: list[Any], *, indexed: bool
+    ) -> tuple[FieldError, ...]:
+        lines = error.errors(include_url=False, include_context=False)[:MAX_ERRORS]
+        meant: dict[int, dict[str, str]] = {}
+        found = []
+        for line in lines:
+            loc = line["loc"]
+            index = int(loc[0]) if indexed else 0
+            name = str(loc[-1]) if len(loc) > int(indexed) else None
+            place = f"[{index}]" if indexed else ""
+            if name is None:
+                problem = f"expected a record, a JSON object, got {_got(line['input'])}"
+                found.append(FieldError(place or "body", problem))
+                continue
+            expected = describe(self._fields[name])
+            if line["type"] != "missing":
+                problem = f"expected {expected}, got {_got(line['input'])}"
+                problem += _nearest_choice(self._fields[name], line["input"])
+            else:
+                problem = f"missing; expected {expected}"
+                if index not in meant and len(meant) < _MAX_RECORDS_COMPARED:
+                    meant[index] = probably_meant(values[index], self._fields)
+                if sent := meant.get(index, {}).get(name):
+                    problem += f"; got the key '{sent}': was '{name}' meant?"
+            found.append(FieldError(f"{place}.{name}".removeprefix("."), problem))
+        return tuple(found)
+
+
+def describe(field: Mapping[str, Any]) -> str:
+    """Says in words what a field's JSON schema allows: "a whole number from 1 to 265"."""
+    if "enum" in field:
+        return "one of " + ", ".join(_quoted(choice) for choice in field["enum"])
+    if "const" in field:
+        return _quoted(field["const"])
+    noun = {"integer": "a whole number", "number": "a number", "string": "a text"}[field["type"]]
+    low, high = field.get("minimum"), field.get("maximum")
+    if low is not None and high is not None:
+        return f"{noun} from {low:g} to {high:g}"
+    if low is not None:
+        return f"{noun} of at least {low:g}"
+    if high is not None:
+        return f"{noun} of at most {high:g}"
+    return noun
+
+
+def probably_meant(sent: Mapping[str, Any], fields: Iterable[str]) -> dict[str, str]:
+    """Gives, for each missing field, the key in `sent` that was probably meant to be it."""
+    names = set(fields)
+    unknown = [key for key in sent if key not in names and len(key) <= _MAX_KEY_LENGTH]
+    spelling = {_folded(key): key for key in unknown[:_MAX_KEYS_COMPARED]}
+    meant = {}
+    for name in sorted(names - sent.keys()):
+        close = difflib.get_close_matches(_folded(name), spelling, n=1, cutoff=0.8)
+        if close:
+            meant[name] = spelling.pop(close[0])
+    return meant
+
+
+def _folded(key: str) -> str:
+    """Letters and digits alone, in lower case: `pu_location-ID` reads as `pulocationid`."""
+    return "".join(character for character in key.lower() if character.isalnum())
+
+
+def _nearest_choice(field: Mapping[str, Any], value: object) -> str:
+    if "enum" not in field or not isinstance(value, str) or len(value) > _MAX_KEY_LENGTH:
+        return ""
+    choices = [choice for choice in field["enum"] if isinstance(choice, str)]
+    close = difflib.get_close_matches(str(normalise(value)), choices, n=1, cutoff=0.7)
+    return f"; was '{close[0]}' meant?" if close else ""
+
+
+def _quoted(choice: object) -> str:
+    return f"'{choice}'" if isinstance(choice, str) else str(choice)
+
+
+def _got(value: object) -> str:
+    """Names what came instead, without repeating a text of the caller's."""
+    if isinstance(value, Repeated):
+        return "the key more than once"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"{value!r}" if math.fabs(_as_float(value)) < 1e15 else "a number far too large"
+    names: dict[type, str] = {str: "a text", list: "an array", dict: "an object"}
+    return names.get(type(value), "null")
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf

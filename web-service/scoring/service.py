@@ -1,0 +1,62 @@
+"""The data plane: a body in, an answer out. It knows nothing of Flask or HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scoring.errors import SettingsError, TooLarge, UnknownModel
+from scoring.jsontext import decode
+from scoring.models import Model
+from scoring.predictor import Predictor
+
+
+def predict(predictor: Predictor, body: bytes, *, max_records: int) -> dict[str, Any]:
+    """Gives the answer to a JSON object (one record) or a JSON array of at most `max_records`
+    records, which one version of the model answers. Raises a RequestError for a bad body."""
+    value = decode(body)
+    if not isinstance(value, list):
+        [answer] = predictor.answers([predictor.reader.one(value)])
+        return {**answer, "model_version": predictor.version}
+    if len(value) > max_records:
+        raise TooLarge(f"{len(value)} records in one request; at most {max_records} are taken")
+    records = predictor.reader.many(value)
+    return {"predictions": predictor.answers(records), "model_version": predictor.version}
+
+
+class Predictors:
+    """The models that are served, by name; the first is the default."""
+
+    def __init__(self, predictors: Mapping[str, Predictor]) -> None:
+        self._predictors = dict(predictors)
+        self.default = next(iter(self._predictors.values()))
+
+    @classmethod
+    def from_folders(
+        cls, models_dir: Path, names: tuple[str, ...], known: Mapping[str, Model]
+    ) -> Predictors:
+        """Loads the models `names` (none: all that are known). Raises a StartError unless every
+        one of them can serve: a service that is half there is worse than none."""
+        for name in names:
+            if name not in known:
+                there = ", ".join(known)
+                raise SettingsError(f"MODELS names '{name}', which is no model; there are: {there}")
+        return cls(
+            {
+                name: Predictor.from_folder(models_dir / name, known[name])
+                for name in names or tuple(known)
+            }
+        )
+
+    def __iter__(self) -> Any:
+        return iter(self._predictors.values())
+
+    def get(self, name: str | None) -> Predictor:
+        """Gives the predictor called `name`, or the default one; raises UnknownModel."""
+        if name is None:
+            return self.default
+        if name not in self._predictors:
+            there = ", ".join(self._predictors)
+            raise UnknownModel(f"no model of that name is served; there are: {there}")
+        return self._predictors[name]

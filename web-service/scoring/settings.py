@@ -1,0 +1,76 @@
+"""All settings, from the environment, in one frozen object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from scoring.errors import SettingsError
+
+
+def _names(value: object) -> object:
+    return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+
+
+_HERE: Final = Path(__file__).resolve().parents[2]
+
+
+class Settings(BaseModel):
+    """What can be set; each field is the environment variable of its name in capitals."""
+
+    model_config = ConfigDict(frozen=True)
+
+    models: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ...], BeforeValidator(_names)
+    ] = Field(
+        default=(),
+        description="models to serve, by commas; the first answers POST /predict; empty: all",
+    )
+    models_dir: Path = Field(
+        default=_HERE / "models",
+        description="folder that holds one folder a model; `models` next to `web-service`",
+    )
+    host: str = Field(default="0.0.0.0", description="address to listen on")  # noqa: S104  # a container's only useful one
+    port: int = Field(default=9696, ge=1, le=65535, description="port to listen on")
+    workers: int | None = Field(
+        default=None, ge=1, le=256, description="worker processes; unset: one a CPU of the quota"
+    )
+    threads: int = Field(default=4, ge=2, le=256, description="threads a worker")
+    timeout: int = Field(
+        default=30, ge=1, le=3600, description="seconds after which a worker that hangs is killed"
+    )
+    graceful_timeout: int = Field(
+        default=8, ge=1, le=3600, description="seconds that accepted requests get at a stop"
+    )
+    keep_alive: int = Field(
+        default=75, ge=0, le=3600, description="seconds that an idle connection is kept"
+    )
+    max_body_bytes: int = Field(
+        default=1024 * 1024, ge=1, le=1024**3, description="largest body; a larger one is a 413"
+    )
+    max_records: int = Field(
+        default=10_000, ge=1, le=10_000_000, description="most records in one array, else a 413"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="least severe level that is logged"
+    )
+    access_log: Literal["on", "off"] = Field(
+        default="on", description="one line a request on the standard output"
+    )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Gives the settings that `environ` asks for; an empty value counts as not set. Raises
+        SettingsError with a line that names each bad variable."""
+        given = {
+            name: environ[name.upper()] for name in cls.model_fields if environ.get(name.upper())
+        }
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            wrong = {str(line["loc"][0]): line["msg"] for line in error.errors(include_url=False)}
+            lines = [f"{name.upper()}={given[name]!r}: {what}" for name, what in wrong.items()]
+            raise SettingsError("; ".join(lines)) from None
