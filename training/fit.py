@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import issparse
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
@@ -21,7 +20,7 @@ from training.checks import Checked, check
 from training.datasets import Source, Table, read, source_of
 from training.errors import TrainingError
 from training.evaluation import Metrics, Values
-from training.features import features
+from training.features import features, narrow
 from training.profile import profile
 from training.profile import table as profile_table
 from training.split import Splits, published_split, split
@@ -130,10 +129,7 @@ def fit(
     model: Model,
 ) -> None:
     """Fits both on `training`. XGBoost asked to stop early watches `validation`."""
-    x = vectorizer.fit_transform(features(training, model))  # (n_rows, n_features) float64
-    if issparse(x):
-        # Lasso takes 32-bit indices only, and no table here has two thousand million entries
-        x.indices, x.indptr = x.indices.astype(np.int32), x.indptr.astype(np.int32)
+    x = narrow(vectorizer.fit_transform(features(training, model)))  # (n_rows, n_features) float64
     y = training[model.target].to_numpy()
     watch: dict[str, Any] = {}
     if getattr(estimator, "early_stopping_rounds", None):
