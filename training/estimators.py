@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -137,10 +138,14 @@ def progress(estimator: Any) -> Iterator[None]:
 def given_parameters(estimator: Any) -> dict[str, Any]:
     """Gives the parameters of a fitted estimator that are plain values, for the manifest."""
     plain = (str, int, float, bool, type(None))
-    found = estimator.get_params()
-    return {
-        k: v for k, v in sorted(found.items()) if isinstance(v, plain) and v == v
-    }  # NaN is no JSON
+    try:
+        found = estimator.get_params()
+    except AttributeError:  # pickled by a version that had fewer parameters
+        held = vars(estimator).items()
+        found = {k: v for k, v in held if not k.startswith("_") and not k.endswith("_")}
+    kept = {k: v for k, v in sorted(found.items()) if isinstance(v, plain)}
+    # NaN and infinity are no JSON
+    return {k: v for k, v in kept.items() if not isinstance(v, float) or math.isfinite(v)}
 
 
 def _full_name(key: str, known: Mapping[str, Any], estimator: str) -> str:

@@ -33,9 +33,10 @@ class Predictor:
         self.loaded = datetime.now(UTC)
         self._vectorizer = artifact.vectorizer
         self._estimator = artifact.estimator
-        # threads are the server's: a forest that starts its own makes every request slower
-        jobs = [name for name in self._estimator.get_params() if name.endswith("n_jobs")]
-        self._estimator.set_params(**dict.fromkeys(jobs, 1))
+        for part in (self._estimator, *dict(getattr(self._estimator, "steps", ())).values()):
+            if hasattr(part, "n_jobs"):
+                # threads are the server's: a forest with its own makes every request slower
+                part.n_jobs = 1
         self._prove()
 
     @classmethod
