@@ -107,14 +107,16 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def serving(models_dir: Path, log: Path, **settings: str) -> Iterator[Server]:
-    """Runs gunicorn with our configuration on a free port until the block ends."""
+def serving(
+    models_dir: Path, log: Path, *, folder: Path = ROOT, **settings: str
+) -> Iterator[Server]:
+    """Runs gunicorn with the configuration in `folder` on a free port until the block ends."""
     port = free_port()
     given = {"HOST": "127.0.0.1", "PORT": str(port), "MODELS_DIR": str(models_dir), **settings}
     command = [Path(sys.executable).with_name("gunicorn"), "-c", "web-service/gunicorn.conf.py"]
     with log.open("wb") as out:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environment(**given), stdout=out, stderr=out
+            command, cwd=folder, env=environment(**given), stdout=out, stderr=out
         )
     server = Server(process, port, log)
     try:

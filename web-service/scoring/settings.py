@@ -27,7 +27,7 @@ class Settings(BaseModel):
         tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ...], BeforeValidator(_names)
     ] = Field(
         default=(),
-        description="models to serve, by commas; the first answers POST /predict; empty: all",
+        description="models to serve, by commas; the first answers `POST /predict`",
     )
     models_dir: Path = Field(
         default=_HERE / "models",
