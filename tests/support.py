@@ -112,7 +112,9 @@ def serving(
 ) -> Iterator[Server]:
     """Runs gunicorn with the configuration in `folder` on a free port until the block ends."""
     port = free_port()
-    given = {"HOST": "127.0.0.1", "PORT": str(port), "MODELS_DIR": str(models_dir), **settings}
+    own = {"HOST": "127.0.0.1", "PORT": str(port), "MODELS_DIR": str(models_dir)}
+    # an idle connection holds a stop up for the whole grace period
+    given = own | {"GRACEFUL_TIMEOUT": "2"} | settings
     command = [Path(sys.executable).with_name("gunicorn"), "-c", "web-service/gunicorn.conf.py"]
     with log.open("wb") as out:
         process = subprocess.Popen(

@@ -213,7 +213,8 @@ def test_make_run_serves_both_models_on_a_fresh_clone(tmp_path: Path) -> None:
     folder = checkout(tmp_path / "copy")
     (folder / Path(sys.prefix).name).symlink_to(Path(sys.prefix))
     port = str(free_port())
-    variables = environment(PORT=port, PYTHONPATH=str(folder / "web-service"))
+    paths = str(folder / "web-service")
+    variables = environment(PORT=port, PYTHONPATH=paths, GRACEFUL_TIMEOUT="2")
     variables.pop("MAKEFLAGS", None)
     for _ in range(2):
         with (tmp_path / "log").open("wb") as log:
