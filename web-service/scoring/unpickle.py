@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import pickle
 import warnings
+from collections.abc import Callable
 from typing import Any, Final
 
 import sklearn
@@ -66,12 +67,17 @@ class _Unpickler(pickle.Unpickler):
         module = {"__builtin__": "builtins"}.get(module, module)
         if module.startswith("numpy.core."):
             module = module.replace("numpy.core.", "numpy._core.", 1)
-        if name not in _ALLOWED.get(module, ()):
+        if not allowed(module, name):
             raise ArtifactError(
                 f"the pickle names {module}.{name}, which is not on the service's allow-list; "
                 "nothing of it was run"
             )
         return super().find_class(module, name)
+
+
+def allowed(module: str, name: str) -> bool:
+    """True where the class or function may be named by a model's file."""
+    return name in _ALLOWED.get(module, ())
 
 
 def loads(data: bytes, *, other_version: bool = False) -> tuple[Any, frozenset[str]]:
@@ -81,10 +87,19 @@ def loads(data: bytes, *, other_version: bool = False) -> tuple[Any, frozenset[s
     missing, or (unless `other_version`) a pickle from another minor version of scikit-learn, whose
     estimators may load and then predict wrongly.
     """
+    return guarded(
+        lambda: _Unpickler(io.BytesIO(data)).load(), "the pickle", other_version=other_version
+    )
+
+
+def guarded(
+    read: Callable[[], Any], what: str, *, other_version: bool = False
+) -> tuple[Any, frozenset[str]]:
+    """Gives what `read` makes of a file (`what`, in messages), as `loads` does for a pickle."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            found = _Unpickler(io.BytesIO(data)).load()
+            found = read()
         except ArtifactError:
             raise
         except ModuleNotFoundError as error:
@@ -93,8 +108,8 @@ def loads(data: bytes, *, other_version: bool = False) -> tuple[Any, frozenset[s
                 f"the model was trained with {package}, which is not installed here: "
                 f"install {package} where the service runs, or train another estimator"
             ) from error
-        except Exception as error:  # a damaged pickle can raise anything at all
-            raise ArtifactError(f"the pickle cannot be read: {type(error).__name__}") from error
+        except Exception as error:  # a damaged file can raise anything at all
+            raise ArtifactError(f"{what} cannot be read: {type(error).__name__}") from error
     versions = frozenset(
         warning.message.original_sklearn_version
         for warning in caught
@@ -103,7 +118,7 @@ def loads(data: bytes, *, other_version: bool = False) -> tuple[Any, frozenset[s
     foreign = sorted(v for v in versions if _minor(v) != _minor(sklearn.__version__))
     if foreign and not other_version:
         raise ArtifactError(
-            f"the pickle was written by scikit-learn {', '.join(foreign)} and this is "
+            f"{what} was written by scikit-learn {', '.join(foreign)} and this is "
             f"{sklearn.__version__}: train it again with this version"
         )
     return found, versions
