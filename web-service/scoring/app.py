@@ -6,9 +6,10 @@ import os
 
 from flask import Flask
 
-from scoring.api import catalogue, headers, health, predictions, problems
+from scoring.api import catalogue, headers, health, hooks, predictions, problems
 from scoring.models import discover
-from scoring.service import Predictors
+from scoring.registry.following import Following
+from scoring.service import Predictors, chosen
 from scoring.settings import Settings
 
 
@@ -16,17 +17,24 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
     """Gives the Flask app that serves `predictors` (not given: those that `settings` names; those
     not given either: the environment's). Raises a StartError where one of them cannot serve."""
     settings = settings or Settings.from_env(os.environ)
+    following = None
+    if predictors is None and settings.mlflow_tracking_uri:
+        following = Following(settings, chosen(settings.models, discover()))
+        predictors = following.start()
     predictors = predictors or Predictors.from_folders(
         settings.models_dir, settings.models, discover()
     )
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["predictors"] = predictors
+    app.extensions["following"] = following  # gunicorn.conf.py lets each worker watch
     # `//ping` is no page; without this, Flask would answer it with a redirect in HTML
     app.url_map.merge_slashes = False
     app.register_blueprint(predictions.blueprint(predictors, max_records=settings.max_records))
-    app.register_blueprint(catalogue.blueprint(predictors))
-    app.register_blueprint(health.blueprint(predictors))
+    app.register_blueprint(catalogue.blueprint(predictors, following))
+    app.register_blueprint(health.blueprint(predictors, following))
+    if following and settings.mlflow_webhook_secret:
+        app.register_blueprint(hooks.blueprint(following, settings.mlflow_webhook_secret))
     headers.init_app(app, predictors)
     problems.init_app(app, max_body_bytes=settings.max_body_bytes)
     return app

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from scoring.errors import SettingsError
+from scoring.registry.settings import RegistrySettings, printable
 
 
 def _names(value: object) -> object:
@@ -18,7 +19,7 @@ def _names(value: object) -> object:
 _HERE: Final = Path(__file__).resolve().parents[2]
 
 
-class Settings(BaseModel):
+class Settings(RegistrySettings):
     """What can be set; each field is the environment variable of its name in capitals."""
 
     model_config = ConfigDict(frozen=True)
@@ -72,5 +73,8 @@ class Settings(BaseModel):
             return cls.model_validate(given)
         except ValidationError as error:
             wrong = {str(line["loc"][0]): line["msg"] for line in error.errors(include_url=False)}
-            lines = [f"{name.upper()}={given[name]!r}: {what}" for name, what in wrong.items()]
+            lines = [
+                f"{name.upper()}={printable(name, given[name])}: {what}"
+                for name, what in wrong.items()
+            ]
             raise SettingsError("; ".join(lines)) from None
