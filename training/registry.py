@@ -29,7 +29,7 @@ from scoring.models import Model, discover
 from training import contest, naming
 from training.errors import TrainingError
 from training.naming import ARCHIVED, CHAMPION, HISTORY, PREVIOUS, PRODUCTION
-from training.tracking import champion, developer, quiet, shown
+from training.tracking import champion, developer, quiet, told
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,9 @@ class Registry:
     ) -> str:
         """The record first: a change that is not in the history must not happen."""
         when = _now()
-        told = {"when": when, "action": action, "from": before, "to": number}
-        told |= {"by": developer(), "why": why[:1000], **event}
-        self.client.set_registered_model_tag(self.name, f"{HISTORY}{when}", json.dumps(told))
+        record = {"when": when, "action": action, "from": before, "to": number}
+        record |= {"by": developer(), "why": why[:1000], **event}
+        self.client.set_registered_model_tag(self.name, f"{HISTORY}{when}", json.dumps(record))
         if before:
             self.client.set_registered_model_alias(self.name, PREVIOUS, before)
         self.client.set_registered_model_alias(self.name, CHAMPION, number)
@@ -215,7 +215,7 @@ def main(words: Sequence[str] | None = None) -> None:
     except (TrainingError, StartError) as error:
         sys.exit(f"training.registry: {error}")
     except MlflowException as error:
-        sys.exit(f"training.registry: MLflow at {shown(uri)}: {' '.join(str(error).split())[:500]}")
+        sys.exit(f"training.registry: {told(uri, error)}")
 
 
 def _now() -> str:

@@ -15,6 +15,7 @@ import getpass
 import hashlib
 import importlib.metadata
 import logging
+import re
 import signal
 import subprocess
 import warnings
@@ -66,8 +67,7 @@ def train_tracked(options: Options, *, register: bool) -> Manifest:
                 _register(options, run.info.run_id, logged[0], manifest)
             options.say(f"MLflow run {run.info.run_id} of experiment {model.registered_name}")
     except MlflowException as error:
-        reason = " ".join(str(error).split())[:500]
-        raise TrainingError(f"MLflow at {shown(uri)}: {reason}") from error
+        raise TrainingError(told(uri, error)) from error
     return manifest
 
 
@@ -88,16 +88,17 @@ def log(model: Model, trained: Trained, run_id: str) -> str:
         }
     )
     for part, frame in trained.frames.items():
-        told = manifest.data[part]
+        files = manifest.data[part]
         with warnings.catch_warnings():
             # that whole numbers cannot be missing: no record may lack a field
             warnings.simplefilter("ignore", UserWarning)
             data = from_pandas(
                 frame,
-                source=told.name,
-                name=told.name,
+                source=files.name,
+                # MLflow keeps one dataset a name and digest, and the parts share the files
+                name=f"{files.name} ({part})",
                 targets=model.target,
-                digest=told.sha256[:32],
+                digest=files.sha256[:32],
             )
             mlflow.log_input(data, context=part)
     for path in sorted(trained.folder.glob("*.png")):
@@ -246,10 +247,10 @@ def quiet() -> None:
         logging.getLogger(f"mlflow.{name}").setLevel(logging.WARNING)
 
 
-def shown(uri: str) -> str:
-    """Gives an address without the user and password in it."""
-    scheme, slashes, rest = uri.partition("://")
-    return f"{scheme}{slashes}{rest.rpartition('@')[2]}"
+def told(uri: str, error: MlflowException) -> str:
+    """Gives MLflow's error as one line, without the user and password that an address may hold."""
+    line = f"MLflow at {uri}: {' '.join(str(error).split())}"
+    return re.sub(r"//[^/@ ]*@", "//", line)[:600]
 
 
 @contextlib.contextmanager

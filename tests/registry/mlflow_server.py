@@ -103,7 +103,8 @@ def mlflow_server(
         yield server
     finally:
         # it waits for idle connections and its helpers; nothing here needs a graceful end
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait(30)
 
 

@@ -74,7 +74,8 @@ def service(mlflow_url: Mlflow, tmp_path_factory: pytest.TempPathFactory) -> Ite
     shop, proxy = Shop(mlflow_url, tmp_path / "artifacts"), Weather(mlflow_url.url)
     first = shop.register()
     shop.promote(first)
-    settings = shop.settings(tmp_path / "cache", WORKERS="2", MLFLOW_TRACKING_URI=proxy.url)
+    settings = shop.settings(tmp_path / "cache", WORKERS="1", MLFLOW_TRACKING_URI=proxy.url)
+    # one worker: what one answer says is what all say
     settings |= {"REGISTRY_DOWNLOAD_SECONDS": "3", "REGISTRY_KEEP": "2"}
     with serving(tmp_path, tmp_path / "log", **settings) as server:
         yield Service(server, shop, proxy)
@@ -166,7 +167,7 @@ def test_a_download_that_hangs_is_given_up(service: Service) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (_html, "text(a place), not JSON"),
+        (_html, "not JSON"),
         (lambda h, _: answer(h, b"{}"), "no model version"),
         (lambda h, _: answer(h, b"[1"), "not JSON"),
         (lambda h, _: answer(h, b"{}", 503), "HTTP 503"),
@@ -182,7 +183,7 @@ def test_a_registry_that_talks_nonsense_makes_the_models_stale(
     """What serves goes on, and both the health and the catalogue say since when and why."""
     service.proxy.change = change
     problem = wait_for(lambda: service.registry()["problem"], "a problem")
-    assert reason.replace("text(a place)", "text") in problem.replace("text(a place)", "text")
+    assert reason in problem
     ready = requests.get(f"{service.server.url}/health/ready", timeout=30)
     assert ready.status_code == 200
     assert ready.json()["stale"]["ride"]["reason"] == problem

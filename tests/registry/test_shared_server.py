@@ -52,7 +52,7 @@ def postgres() -> Iterator[str]:
             "PostgreSQL",
             timeout_s=60,
         )
-        yield f"postgresql://mlflow@127.0.0.1:{port}/postgres"
+        yield f"postgresql+psycopg2://mlflow@127.0.0.1:{port}/postgres"
     finally:
         process.terminate()
         process.wait(30)
