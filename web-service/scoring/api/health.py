@@ -28,7 +28,7 @@ def blueprint(predictors: Predictors) -> Blueprint:
             encode({"status": "ready", "models": versions}), mimetype="application/json"
         )
 
-    @routes.get("/")
+    @routes.get("/", strict_slashes=False)  # `GET http://host` has no path: no redirect, in HTML
     def home() -> Response:
         lines = ["Predictions over HTTP. POST a JSON record to:", ""]
         lines += [f"  /predict/{p.model.name}  {p.model.title}" for p in predictors]
