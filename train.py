@@ -112,6 +112,8 @@ def main(words: Sequence[str] | None = None) -> None:
         line.error("--months is for ride, and goes without --data")
     if given.folds and given.folds < 2:
         line.error("--folds takes 2 or more")
+    if not 0 <= given.seed < 2**32:
+        line.error("--seed takes a whole number from 0 to 4294967295")
     if given.threshold is not None and not 0 < given.threshold < 1:
         line.error("--threshold takes a probability between 0 and 1")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import errno
 import hashlib
@@ -63,7 +64,8 @@ def write(
         golden=[],
         **facts,
     )
-    predictor = Predictor(model, Artifact(manifest, vectorizer, estimator))
+    # of a copy: what serves sets its threads, and the caller's pair would have another digest then
+    predictor = Predictor(model, Artifact(manifest, vectorizer, copy.deepcopy(estimator)))
     answers = predictor.answers([predictor.reader.one(record) for record in golden])
     pairs = [
         Golden(record=dict(record), answer={k: v for k, v in answer.items() if k != "unseen"})
@@ -79,6 +81,17 @@ def write(
 
     _replace_folder(output / model.name, fill)
     return manifest
+
+
+def refuse_foreign(target: Path) -> None:
+    """Raises TrainingError where `target` is there already and no training wrote it."""
+    try:
+        if target.exists() and not target.is_dir():
+            raise TrainingError(f"{target} is no folder: name another --output")
+        if target.is_dir() and any(target.iterdir()) and not (target / MANIFEST).exists():
+            raise TrainingError(f"{target} holds files but no {MANIFEST}: name another --output")
+    except OSError as error:
+        raise TrainingError(f"{target} cannot be read: {error.strerror}") from error
 
 
 def _title(estimator: Any) -> str:
@@ -112,26 +125,35 @@ def _git() -> tuple[str | None, bool | None]:
 def _replace_folder(target: Path, fill: Callable[[Path], None]) -> None:
     """Puts a folder that `fill` filled in the place of `target`, in one step: a reader sees the old
     files or the new ones, and a writer that is killed leaves the old ones."""
-    if target.is_dir() and any(target.iterdir()) and not (target / MANIFEST).exists():
-        raise TrainingError(f"{target} holds files but no {MANIFEST}: name another --output")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    refuse_foreign(target)
+    target = target.resolve()  # of a link, what it points to: that can be exchanged
     try:
-        fill(aside)
-        for path in aside.iterdir():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        aside.chmod(0o755)  # mkdtemp's 0700 would keep the service's user out
-        if target.exists():
-            _exchange(aside, target)
-        else:
-            aside.rename(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix=f".{target.name}.", dir=target.parent, ignore_cleanup_errors=True
+        ) as name:
+            aside = Path(name)
+            fill(aside)
+            for path in aside.iterdir():
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+            aside.chmod(0o755)  # the temporary 0700 would keep the service's user out
+            _put(aside, target)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise TrainingError(f"the disk is full; {target} is as it was") from error
-        raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        full = error.errno == errno.ENOSPC
+        reason = "the disk is full" if full else error.strerror or type(error).__name__
+        raise TrainingError(f"{target} cannot be written: {reason}; it is as it was") from error
+
+
+def _put(one: Path, target: Path) -> None:
+    """Gives the folder `one` the name `target`. What is there is asked by trying: another training
+    may have put its own there a moment ago."""
+    try:
+        one.rename(target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        _exchange(one, target)
 
 
 def _exchange(one: Path, other: Path) -> None:

@@ -92,7 +92,12 @@ def _typed(column: pd.Series[Any], name: str, field: dict[str, Any]) -> pd.Serie
         raise TrainingError(
             f"column {name} holds {column.dtype} in {len(column)} rows; {expected} is expected"
         )
-    return column.map({word: normalise(word) for word in column.dropna().unique()})
+    try:
+        return column.map({word: normalise(word) for word in column.dropna().unique()})
+    except TypeError:  # lists, as a parquet file can hold them
+        raise TrainingError(
+            f"column {name} holds no single values in {len(column)} rows; {expected} is expected"
+        ) from None
 
 
 def _allowed(column: pd.Series[Any], field: dict[str, Any]) -> pd.Series[bool]:

@@ -8,9 +8,10 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
+from joblib import parallel_config
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -60,13 +61,13 @@ _MAKERS: dict[Task, dict[str, Callable[[bool], Any]]] = {
         "linear": lambda _: LinearRegression(),
         "lasso": lambda _: Lasso(),
         "ridge": lambda _: Ridge(),
-        "forest": lambda _: RandomForestRegressor(n_jobs=_CPUS),
+        "forest": lambda _: RandomForestRegressor(),
         "boosting": lambda s: _boosting(HistGradientBoostingRegressor(), sparse=s),
         "xgboost": lambda _: _xgboost("XGBRegressor"),
     },
     "classification": {
         "logistic": lambda _: LogisticRegression(solver="liblinear", C=1.0),
-        "forest": lambda _: RandomForestClassifier(n_jobs=_CPUS),
+        "forest": lambda _: RandomForestClassifier(),
         "boosting": lambda s: _boosting(HistGradientBoostingClassifier(), sparse=s),
         "xgboost": lambda _: _xgboost("XGBClassifier"),
     },
@@ -110,6 +111,13 @@ def parse(pairs: Iterable[str]) -> dict[str, Any]:
         except (ValueError, SyntaxError):
             parameters[name] = value
     return parameters
+
+
+def parallel() -> AbstractContextManager[Any]:
+    """Lets a forest grow on every CPU. Its own `n_jobs` would say the same, and be pickled: the
+    same training on another machine would have another digest."""
+    manager: AbstractContextManager[Any] = parallel_config("threading", n_jobs=_CPUS)
+    return manager
 
 
 @contextmanager

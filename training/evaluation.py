@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from scoring.models import Model
 from training.datasets import Source
+from training.errors import TrainingError
 
 Metrics = dict[str, Any]
 Values = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -82,6 +83,10 @@ def cross_validate(
 ) -> Metrics:
     """Gives the main metric (AUC or RMSE) over `folds` shuffled folds: mean, deviation, each."""
     name = "auc" if model.task == "classification" else "rmse"
+    if folds > len(frame):
+        raise TrainingError(
+            f"{folds} folds of {len(frame)} rows; at least one row each is expected"
+        )
     values = []
     parts = list(KFold(folds, shuffle=True, random_state=seed).split(frame))
     for training, held_out in tqdm(parts, "cross-validation", unit="fold", disable=None):
@@ -89,6 +94,11 @@ def cross_validate(
         scores = fit_and_score(frame.iloc[training], rest)
         truth = rest[model.target].to_numpy(dtype=np.float64)
         found = regression(truth, scores) if name == "rmse" else classification(truth, scores, 0.5)
+        if found[name] is None:
+            raise TrainingError(
+                f"one of {folds} folds, of {len(rest)} rows, holds one class of {model.target} "
+                "only; both are expected: take fewer folds"
+            )
         values.append(found[name])
     return {
         "metric": name,

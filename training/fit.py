@@ -73,6 +73,7 @@ def train(options: Options) -> Manifest:
     data or the options do not allow it, or where the model is no better than the trivial one."""
     model, say = options.model, options.say
     source = source_of(model)
+    artifact.refuse_foreign(options.output / model.name)  # now, not after the long work
     name = options.estimator or estimators.names(model.task)[0]
     estimator = estimators.make(
         model.task, name, options.parameters, options.seed, sparse=source.sparse
@@ -149,7 +150,7 @@ def fit(
         seen = vectorizer.transform(features(validation, model))
         watch = {"eval_set": [(seen, validation[model.target].to_numpy())], "verbose": False}
     try:
-        with estimators.progress(estimator):
+        with estimators.progress(estimator), estimators.parallel():
             estimator.fit(x, y, **watch)
     except (ValueError, TypeError) as error:
         raise TrainingError(f"the estimator cannot be fitted: {error}") from error

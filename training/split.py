@@ -9,8 +9,10 @@ from sklearn.model_selection import train_test_split
 
 from scoring.models import Model
 from training.datasets import WHEN
+from training.errors import TrainingError
 
 _SHARES = (0.6, 0.2)  # training, validation; the rest is the test
+_PER_CLASS = 5  # so that each part has at least one row of each class
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ def split(frame: pd.DataFrame, model: Model, seed: int) -> Splits:
         second = int(len(ordered) * sum(_SHARES))
         return Splits(ordered[:first], ordered[first:second], ordered[second:])
     classes = model.task == "classification"
+    if classes and (fewest := int(frame[model.target].value_counts().min())) < _PER_CLASS:
+        raise TrainingError(
+            f"column {model.target}: one of its values has {fewest} rows; to split them, at least "
+            f"{_PER_CLASS} of each are expected"
+        )
     training, rest = train_test_split(
         frame,
         train_size=_SHARES[0],

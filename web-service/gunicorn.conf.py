@@ -20,9 +20,11 @@ sys.path.insert(0, str(_here))  # gunicorn adds `chdir` only after this file is 
 from flask import Flask  # noqa: E402
 from gunicorn import util  # noqa: E402
 from gunicorn.arbiter import Arbiter  # noqa: E402
+from gunicorn.http.message import Request  # noqa: E402
 from gunicorn.workers.gthread import ThreadWorker  # noqa: E402
 
 from scoring import cpus  # noqa: E402
+from scoring.api.body import FramedBody  # noqa: E402
 from scoring.api.problems import raw_writer  # noqa: E402
 from scoring.errors import SettingsError  # noqa: E402
 from scoring.settings import Settings  # noqa: E402
@@ -77,6 +79,14 @@ logconfig_dict = {
         "gunicorn.access": {"level": "INFO", "propagate": False, "handlers": ["out"]},
     },
 }
+
+# a caller's SCRIPT_NAME or PATH_INFO header would move the routes; no proxy of ours sends one
+forwarder_headers = ""
+
+
+def pre_request(_worker: ThreadWorker, request: Request) -> None:
+    """A body that is framed wrongly ends its connection, with one answer."""
+    request.body = FramedBody(request.body)  # type: ignore[assignment]  # what read() is asked of
 
 
 def post_worker_init(worker: ThreadWorker) -> None:

@@ -221,10 +221,11 @@ def test_sighup_and_a_webhook_ask_now(shop: Shop, tmp_path: Path) -> None:
                 "X-MLflow-Delivery-Id": delivery,
                 "X-MLflow-Timestamp": sent,
                 "X-MLflow-Signature": signature(secret, delivery, sent, body),
+                "Content-Type": "application/json",
             }
             return requests.post(url, data=body, headers=headers, timeout=30).status_code
 
-        assert requests.post(url, data=body, timeout=30).status_code == 401
+        assert requests.post(url, json={}, timeout=30).status_code == 401
         assert deliver(delivery, now, "another secret") == 401
         assert deliver(delivery, str(int(now) - 3600)) == 401
         assert version_of(server) == two

@@ -83,13 +83,15 @@ def read(model: Model, source: Source, paths: Sequence[Path]) -> Table:
 
 
 def require(frame: pd.DataFrame, columns: Sequence[str]) -> None:
-    """Raises TrainingError naming every one of `columns` that `frame` lacks."""
+    """Raises TrainingError naming every one of `columns` that `frame` lacks or has twice."""
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise TrainingError(
             f"{len(missing)} of {len(columns)} columns are missing: {', '.join(missing)}; "
             f"there are: {', '.join(map(str, frame.columns)) or 'none'}"
         )
+    if twice := sorted({*frame.columns[frame.columns.duplicated()]} & {*columns}):
+        raise TrainingError(f"{len(twice)} columns are there more than once: {', '.join(twice)}")
 
 
 def numbers(column: pd.Series[Any]) -> pd.Series[float]:

@@ -19,12 +19,17 @@ def tidy(raw: pd.DataFrame) -> pd.DataFrame:
     frame = raw.rename(columns=str.lower)
     require(frame, ["totalcharges", "tenure", "churn"])
     charges = pd.to_numeric(frame["totalcharges"], errors="coerce")
-    blank = frame["totalcharges"].astype("str").str.strip().isin(["", "nan"])
+    written = frame["totalcharges"].astype("str").str.strip()
+    blank = written.isna() | (written == "")
     charges = charges.mask(blank & (frame["tenure"] == 0), 0.0)
     words = frame["churn"].map(normalise)
-    unknown = sorted({str(word) for word in words if word not in ("yes", "no")})
-    if unknown:
-        raise TrainingError(f"column churn holds {', '.join(unknown[:5])}; Yes or No is expected")
+    unknown = words[~words.isin(["yes", "no"])]
+    if len(unknown):
+        some = ", ".join(sorted({str(word) for word in unknown})[:5])
+        raise TrainingError(
+            f"column churn holds {some} in {len(unknown)} of {len(words)} rows; "
+            "Yes or No is expected"
+        )
     return frame.assign(totalcharges=charges, churn=(words == "yes").astype("int64"))
 
 

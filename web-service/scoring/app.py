@@ -25,16 +25,16 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
         settings.models_dir, settings.models, discover()
     )
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions["predictors"] = predictors
     app.extensions["following"] = following  # gunicorn.conf.py lets each worker watch
     # `//ping` is no page; without this, Flask would answer it with a redirect in HTML
     app.url_map.merge_slashes = False
-    app.register_blueprint(predictions.blueprint(predictors, max_records=settings.max_records))
+    limits = {"max_body_bytes": settings.max_body_bytes, "max_records": settings.max_records}
+    app.register_blueprint(predictions.blueprint(predictors, **limits))
     app.register_blueprint(catalogue.blueprint(predictors, following))
     app.register_blueprint(health.blueprint(predictors, following))
     if following and settings.mlflow_webhook_secret:
         app.register_blueprint(hooks.blueprint(following, settings.mlflow_webhook_secret))
     headers.init_app(app, predictors)
-    problems.init_app(app, max_body_bytes=settings.max_body_bytes)
+    problems.init_app(app)
     return app

@@ -13,7 +13,8 @@ changelog: people keep artifacts longer than services.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -61,7 +62,7 @@ class Manifest(_Part):
     created: datetime
     estimator: str
     parameters: dict[str, Any]
-    threshold: float
+    threshold: Annotated[float, Field(ge=0, le=1)]
     seed: int | None = None
     python: str
     libraries: dict[str, str]
@@ -90,21 +91,32 @@ class Artifact:
 def load(folder: Path, model: Model) -> Artifact:
     """Gives the artifact in `folder`, or raises ArtifactError with one line that names the model
     and says what to do."""
-    try:
+    with remedied(model):
         manifest = read_manifest(folder, model)
-        data = _read(folder / manifest.file, f"run: python train.py {model.name}")
+        data = _read(folder / manifest.file)
         found = hashlib.sha256(data).hexdigest()
         if found != manifest.sha256:
             raise ArtifactError(
                 f"{manifest.file} has the sha256 {found[:12]}..., its manifest says "
-                f"{manifest.sha256[:12]}...: it was damaged or exchanged; put both files back "
-                "together, or train again"
+                f"{manifest.sha256[:12]}...: it was damaged or exchanged"
             )
         pair, _ = loads(data, other_version=OTHER_VERSION in manifest.notes)
         vectorizer, estimator = check_pair(pair, model)
-    except ArtifactError as error:
-        raise ArtifactError(f"model '{model.name}': {error}") from error
-    return Artifact(manifest, vectorizer, estimator)
+        return Artifact(manifest, vectorizer, estimator)
+
+
+@contextmanager
+def remedied(model: Model) -> Iterator[None]:
+    """Makes one line of whatever is wrong with an artifact in this block: which model it is, what
+    was found, and the command that makes it anew. A pair that came through the checks can still
+    raise anything at all when it is asked."""
+    try:
+        yield
+    except Exception as error:
+        what = str(error) if isinstance(error, ArtifactError) else f"it cannot answer: {error!r}"
+        line = " ".join(what.split())
+        remedy = f"put it back, or make it anew: python train.py {model.name}"
+        raise ArtifactError(f"model '{model.name}': {line}; {remedy}") from error
 
 
 # In `notes` of a manifest whose pair was taken in although another scikit-learn wrote it.
@@ -113,15 +125,13 @@ OTHER_VERSION: Final = "pickled by another scikit-learn version, accepted by its
 
 def read_manifest(folder: Path, model: Model) -> Manifest:
     """Gives the manifest in `folder` and makes sure that it speaks of `model`."""
-    text = _read(folder / MANIFEST, f"run: python train.py {model.name}")
+    text = _read(folder / MANIFEST)
     try:
         manifest = Manifest.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ArtifactError(
-            f"{MANIFEST} cannot be used: {place}: {first['msg']}; train again"
-        ) from error
+        raise ArtifactError(f"{MANIFEST} cannot be used: {place}: {first['msg']}") from error
     if manifest.model != model.name:
         raise ArtifactError(f"{MANIFEST} is that of the model '{manifest.model}'")
     return manifest
@@ -164,10 +174,10 @@ def _check_names(names: Iterable[str], separator: str, model: Model) -> None:
         )
 
 
-def _read(path: Path, remedy: str) -> bytes:
+def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise ArtifactError(f"there is no {path}; {remedy}") from None
+        raise ArtifactError(f"there is no {path}") from None
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from scoring.artifact import Artifact, load
+from scoring.artifact import Artifact, load, remedied
 from scoring.errors import ArtifactError, InvalidRecords
 from scoring.models import Answer, Features, Model
 from scoring.record import Record, RecordReader
@@ -41,7 +41,11 @@ class Predictor:
 
     @classmethod
     def from_folder(cls, folder: Path, model: Model) -> Predictor:
-        return cls(model, load(folder, model))
+        """Gives the predictor of the artifact in `folder`, or raises ArtifactError with one line
+        that names the model and says what to do."""
+        artifact = load(folder, model)
+        with remedied(model):
+            return cls(model, artifact)
 
     def answers(self, records: Sequence[Record]) -> list[dict[str, Any]]:
         """Gives one answer a record, in order, scored in one pass. A category that training never
@@ -87,14 +91,13 @@ class Predictor:
                 [got] = self.answers([self.reader.one(golden.record)])
             except InvalidRecords as error:
                 raise ArtifactError(
-                    f"model '{self.model.name}': golden record {number} is no valid record: "
+                    f"golden record {number} is no valid record: "
                     f"{error.errors[0].field}: {error.errors[0].problem}"
                 ) from error
             if not _agree(golden.answer, got):
                 raise ArtifactError(
-                    f"model '{self.model.name}': golden record {number} gives {got} and gave "
-                    f"{dict(golden.answer)} when the model was made: train it again with the "
-                    "libraries installed here"
+                    f"golden record {number} gives {got} and gave {dict(golden.answer)} when the "
+                    "model was made, with other libraries perhaps"
                 )
 
 

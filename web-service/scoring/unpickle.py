@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import warnings
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import sklearn
 from sklearn.exceptions import InconsistentVersionWarning
@@ -61,7 +62,26 @@ _ALLOWED: Final[dict[str, frozenset[str]]] = {
 }
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):
+    """The one that is written in Python: that of C cannot be told what it may give state to."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(io.BytesIO(data))
+        self._named: list[object] = []
+
+    def load_build(self) -> None:
+        # A class or function that the pickle merely named belongs to a library: with other state
+        # it would answer otherwise for everyone.
+        target = self.stack[-2]  # type: ignore[attr-defined]  # typeshed leaves the stack out
+        if any(target is named for named in self._named):
+            raise ArtifactError("the pickle changes a class or function of a library")
+        super().load_build()  # type: ignore[misc]  # and the instructions
+
+    dispatch: ClassVar[dict[int, Callable[[Any], None]]] = {
+        **pickle._Unpickler.dispatch,
+        pickle.BUILD[0]: load_build,
+    }
+
     def find_class(self, module: str, name: str) -> Any:
         # the names that Python 2's protocols and numpy before 2.0 gave to the same modules
         module = {"__builtin__": "builtins"}.get(module, module)
@@ -69,10 +89,12 @@ class _Unpickler(pickle.Unpickler):
             module = module.replace("numpy.core.", "numpy._core.", 1)
         if not allowed(module, name):
             raise ArtifactError(
-                f"the pickle names {module}.{name}, which is not on the service's allow-list; "
-                "nothing of it was run"
+                f"the pickle names {f'{module}.{name}'!r}, which is not on the service's "
+                "allow-list; nothing of it was run"
             )
-        return super().find_class(module, name)
+        found = super().find_class(module, name)
+        self._named.append(found)
+        return found
 
 
 def allowed(module: str, name: str) -> bool:
@@ -87,9 +109,7 @@ def loads(data: bytes, *, other_version: bool = False) -> tuple[Any, frozenset[s
     missing, or (unless `other_version`) a pickle from another minor version of scikit-learn, whose
     estimators may load and then predict wrongly.
     """
-    return guarded(
-        lambda: _Unpickler(io.BytesIO(data)).load(), "the pickle", other_version=other_version
-    )
+    return guarded(lambda: _Unpickler(data).load(), "the pickle", other_version=other_version)
 
 
 def guarded(
@@ -111,7 +131,7 @@ def guarded(
         except Exception as error:  # a damaged file can raise anything at all
             raise ArtifactError(f"{what} cannot be read: {type(error).__name__}") from error
     versions = frozenset(
-        warning.message.original_sklearn_version
+        _version(warning.message.original_sklearn_version)
         for warning in caught
         if isinstance(warning.message, InconsistentVersionWarning)
     )
@@ -122,6 +142,12 @@ def guarded(
             f"{sklearn.__version__}: train it again with this version"
         )
     return found, versions
+
+
+def _version(found: object) -> str:
+    if not isinstance(found, str) or not re.fullmatch(r"[0-9][0-9A-Za-z.+-]{0,40}", found):
+        raise ArtifactError("it names no version of scikit-learn that there could be")
+    return found
 
 
 def _minor(version: str) -> str:

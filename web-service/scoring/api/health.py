@@ -32,7 +32,7 @@ def blueprint(predictors: Predictors, following: Following | None = None) -> Blu
             found["stale"] = stale  # they serve all the same: ready, and worth a look
         return Response(encode(found), mimetype="application/json")
 
-    @routes.get("/")
+    @routes.get("/", strict_slashes=False)  # `GET http://host` has no path: no redirect, in HTML
     def home() -> Response:
         lines = ["Predictions over HTTP. POST a JSON record to:", ""]
         lines += [f"  /predict/{p.model.name}  {p.model.title}" for p in predictors]

@@ -12,10 +12,12 @@ from typing import Final
 
 from flask import Blueprint, Response, request
 
+from scoring.api.body import json_body
 from scoring.errors import BadSignature
 from scoring.jsontext import encode
 from scoring.registry.following import Following
 
+MAX_BODY_BYTES: Final = 256 * 1024  # MLflow's own have some hundred
 MAX_AGE_S: Final = 300  # of a delivery; MLflow signs each try anew
 _DELIVERY: Final = re.compile(r"[A-Za-z0-9-]{8,64}")
 
@@ -30,7 +32,7 @@ def blueprint(following: Following, secret: str) -> Blueprint:
         delivery = request.headers.get("X-MLflow-Delivery-Id", "")
         sent = request.headers.get("X-MLflow-Timestamp", "")
         given = request.headers.get("X-MLflow-Signature", "")
-        body = request.get_data(cache=False)
+        body = json_body(request, MAX_BODY_BYTES)
         if not _DELIVERY.fullmatch(delivery) or not re.fullmatch(r"[0-9]{1,12}", sent):
             raise BadSignature("the headers X-MLflow-Delivery-Id and X-MLflow-Timestamp are needed")
         expected = signature(secret, delivery, sent, body)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from flask import Flask, Response, g, request
 from gunicorn import util
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException
 
 from scoring.api.headers import request_id
 from scoring.errors import RequestError
@@ -29,15 +29,13 @@ def problem(status: int, detail: str, **more: Any) -> dict[str, Any]:
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
 
 
-def init_app(app: Flask, *, max_body_bytes: int) -> None:
+def init_app(app: Flask) -> None:
     """Makes problem documents of all errors that reach `app`."""
 
     def http_error(error: HTTPException) -> Response:
         if error.response is not None or error.code is None:
             return _server_error(error)  # nothing here raises a finished response or a redirect
-        if isinstance(error, RequestEntityTooLarge):
-            detail = f"the body is larger than {max_body_bytes} bytes"
-        elif error.code == HTTPStatus.NOT_FOUND:
+        if error.code == HTTPStatus.NOT_FOUND:
             detail = "there is no such page; POST /predict and GET /models are two that there are"
         elif error.code == HTTPStatus.METHOD_NOT_ALLOWED:
             allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))

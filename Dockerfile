@@ -1,0 +1,100 @@
+# The image of the service: docker build -t prediction-service .
+#
+#   packages   the locked packages that serving needs, and nothing else
+#   models     those of the build context as they are; what is missing is trained on the sample
+#   proof      code, packages and models together: a model that cannot serve stops the build here
+#   (last)     copies the results; no tool of the stages before is in it
+#
+# Arguments: MODELS=churn takes one model (default: every file of scoring/models). Only classic
+# instructions are used, so the builder of any engine and of Elastic Beanstalk's instances will do.
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS packages
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_CACHE_DIR=1
+WORKDIR /build
+# the Makefile's version; in an environment of its own, as what pipenv needs is not what we serve
+ARG PIPENV_VERSION=2026.10.3
+RUN python -m venv /opt/pipenv && /opt/pipenv/bin/pip install --quiet pipenv==${PIPENV_VERSION}
+COPY Pipfile Pipfile.lock ./
+# Wheels only: there is no compiler, and a build that needs one should say so at once. The wheels'
+# own tests and what only compilers and type checkers read are a seventh of their size.
+RUN /opt/pipenv/bin/pipenv requirements --hash > packages.txt \
+    && python -m venv --without-pip /opt/venv \
+    && pip --python /opt/venv/bin/python install --quiet --no-compile \
+       --no-deps --only-binary :all: --require-hashes -r packages.txt \
+    && find /opt/venv \( -type d -name tests -o -name '*.pyi' -o -name '*.px[di]' -o -name '*.h' \) \
+       -prune -exec rm -rf {} +
+ENV PATH=/opt/venv/bin:${PATH}
+
+FROM packages AS models
+ARG MODELS=
+COPY web-service/scoring/models ./web-service/scoring/models
+# `models` may be missing: a pattern that matches nothing is no error beside a file that is there
+COPY Pipfile model[s] ./given/
+# The training packages outweigh all others: they are installed only where a model is missing, and
+# in a step that a change of other code does not repeat.
+RUN set -eu; \
+    for file in web-service/scoring/models/[!_]*.py; do basename "$file" .py; done > names; \
+    if [ -n "$MODELS" ]; then echo "$MODELS" | tr -s ', ' '\n' > names; fi; \
+    for name in $(cat names); do \
+      [ -e "given/$name/manifest.json" ] || echo "$name"; \
+    done > missing; \
+    if [ -s missing ]; then \
+      /opt/pipenv/bin/pipenv requirements --hash --categories training > training.txt; \
+      pip --python /opt/venv/bin/python install --quiet --no-compile \
+        --no-deps --only-binary :all: --require-hashes -r training.txt; \
+    fi
+COPY train.py ./
+COPY training ./training
+COPY web-service ./web-service
+RUN set -eu; \
+    for name in $(cat missing); do \
+      PYTHONPATH=web-service python train.py "$name" --output given; \
+    done; \
+    for name in $(cat names); do \
+      manifest=given/$name/manifest.json; \
+      file=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))["file"])' "$manifest"); \
+      install -D -m 644 -t "/app/models/$name" "$manifest" "given/$name/$file"; \
+    done
+
+FROM packages AS proof
+ARG MODELS=
+COPY web-service /app/web-service
+COPY --from=models /app/models /app/models
+# Loads and proves the models as a start does. What Python compiles for that is kept: a container
+# that may not write would compile it anew at every start, the standard library's part included,
+# which slim images come without. Our own code may be mounted over, so its part is not kept.
+RUN chmod -R a+rX /app \
+    && MODELS=${MODELS} PYTHONPYCACHEPREFIX=/opt/bytecode \
+       gunicorn --check-config -c /app/web-service/gunicorn.conf.py \
+    && rm -rf /opt/bytecode/app
+
+FROM ${PYTHON_IMAGE}
+WORKDIR /app
+COPY --from=packages /opt/venv /opt/venv
+COPY --from=proof /opt/bytecode /opt/bytecode
+COPY --from=proof /app /app
+ARG MODELS=
+ENV PATH=/opt/venv/bin:${PATH} \
+    PYTHONPYCACHEPREFIX=/opt/bytecode \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    MODELS=${MODELS}
+# a number, as Kubernetes' runAsNonRoot wants; any other will do, as nothing is ever written
+USER 10001:10001
+EXPOSE 9696
+# a bare socket, as this runs all day: importing an HTTP client costs three times as much
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-c", "\
+import os, socket; \
+ping = socket.create_connection(('127.0.0.1', os.environ.get('PORT') or 9696), timeout=4); \
+ping.sendall(b'GET /ping HTTP/1.0\\r\\n\\r\\n'); \
+raise SystemExit(b' 200 ' not in ping.recv(64))"]
+CMD ["gunicorn", "-c", "/app/web-service/gunicorn.conf.py"]
+# last, as they change with every commit
+ARG VERSION=1.0.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="prediction-service" \
+      org.opencontainers.image.description="Predicts taxi rides' durations and customers' churn over HTTP" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"

@@ -1,0 +1,136 @@
+"""All settings come from the environment; a bad one names itself."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from scoring.errors import SettingsError
+from scoring.settings import Settings
+from tests.support import ROOT
+
+GOOD: list[tuple[str, str, Any]] = [
+    ("MODELS", "ride", ("ride",)),
+    ("MODELS", " churn , ride ", ("churn", "ride")),
+    ("MODELS_DIR", "elsewhere", Path("elsewhere")),
+    ("HOST", "127.0.0.1", "127.0.0.1"),
+    ("HOST", "::", "::"),
+    ("PORT", "1", 1),
+    ("PORT", "65535", 65535),
+    ("WORKERS", "1", 1),
+    ("WORKERS", "256", 256),
+    ("THREADS", "2", 2),
+    ("THREADS", "256", 256),
+    ("TIMEOUT", "3600", 3600),
+    ("GRACEFUL_TIMEOUT", "1", 1),
+    ("KEEP_ALIVE", "0", 0),
+    ("MAX_BODY_BYTES", "1", 1),
+    ("MAX_RECORDS", "10000000", 10_000_000),
+    ("LOG_LEVEL", "debug", "debug"),
+    ("LOG_LEVEL", "error", "error"),
+    ("ACCESS_LOG", "off", "off"),
+]
+BAD = [
+    ("MODELS", "ride,"),
+    ("MODELS", ","),
+    ("MODELS", "../ride"),
+    ("MODELS", "Ride"),
+    ("MODELS", "ride churn"),
+    ("PORT", "http"),
+    ("PORT", "0"),
+    ("PORT", "65536"),
+    ("PORT", "-1"),
+    ("PORT", "9696.5"),
+    ("WORKERS", "0"),
+    ("WORKERS", "257"),
+    ("WORKERS", "auto"),
+    ("THREADS", "1"),
+    ("THREADS", "257"),
+    ("TIMEOUT", "0"),
+    ("TIMEOUT", "3601"),
+    ("GRACEFUL_TIMEOUT", "0"),
+    ("GRACEFUL_TIMEOUT", "3601"),
+    ("KEEP_ALIVE", "-1"),
+    ("KEEP_ALIVE", "3601"),
+    ("MAX_BODY_BYTES", "0"),
+    ("MAX_BODY_BYTES", "1MiB"),
+    ("MAX_BODY_BYTES", str(2**30 + 1)),
+    ("MAX_RECORDS", "0"),
+    ("MAX_RECORDS", "10000001"),
+    ("LOG_LEVEL", "loud"),
+    ("ACCESS_LOG", "true"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "value"), GOOD)
+def test_a_variable_sets_its_field(name: str, text: str, value: Any) -> None:
+    """Each variable is read, to the limits of what it may be; the others keep their defaults."""
+    settings = Settings.from_env({name: text})
+    assert getattr(settings, name.lower()) == value
+    assert settings.model_fields_set == {name.lower()}
+
+
+@pytest.mark.parametrize(("name", "text"), BAD)
+def test_a_bad_value_names_its_variable(name: str, text: str) -> None:
+    """The line says which variable, what it holds, and what is wrong with it."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({name: text, "PATH": "x"})
+    assert re.fullmatch(rf"{name}='{re.escape(text)}': .+", str(caught.value))
+
+
+def test_all_bad_values_are_named_at_once() -> None:
+    """Nobody repairs an environment one variable at a time; it is one line all the same."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({"PORT": "x\ny", "THREADS": "1", "WORKERS": "2"})
+    line = str(caught.value)
+    assert "PORT=" in line
+    assert "THREADS='1': " in line
+    assert "WORKERS" not in line
+    assert len(line.splitlines()) == 1
+
+
+def test_several_bad_names_make_one_complaint() -> None:
+    """MODELS is named once, however many of its names are wrong."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({"MODELS": "A,B,C"})
+    assert str(caught.value).count("MODELS") == 1
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _, _ in GOOD}))
+def test_an_empty_value_is_as_good_as_none(name: str) -> None:
+    """`PORT= make run` and a compose file with an empty entry mean the default."""
+    assert Settings.from_env({name: ""}) == Settings()
+
+
+def test_nothing_set_gives_the_defaults() -> None:
+    """The port of the contract, every model found, the folder beside web-service."""
+    settings = Settings.from_env({})
+    assert settings.port == 9696
+    assert settings.models == ()
+    assert settings.workers is None
+    assert settings.models_dir == ROOT / "models"
+    assert settings.max_body_bytes == 2**20
+    assert settings.graceful_timeout < 10, "the platform's patience at a stop"
+
+
+def test_other_variables_are_none_of_our_business() -> None:
+    """Names are read in capitals only, and strangers not at all."""
+    assert Settings.from_env({"port": "1", "Port": "2", "HOME": "/root"}) == Settings()
+
+
+@pytest.mark.parametrize("name", list(Settings.model_fields))
+def test_every_setting_is_tried_here_and_described(name: str) -> None:
+    """A new setting needs a description, a good value above, and a bad one if it can be bad."""
+    assert len(Settings.model_fields[name].description or "") > 10
+    assert name.upper() in {tried for tried, _, _ in GOOD}
+    assert name in {"host", "models_dir"} or name.upper() in {tried for tried, _ in BAD}
+
+
+def test_settings_do_not_change() -> None:
+    """One frozen object."""
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().port = 1  # type: ignore[misc]
