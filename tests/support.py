@@ -21,6 +21,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from scoring.artifact import Manifest
 from scoring.models import Model
+from scoring.settings import Settings
 from training import artifact
 from training.features import narrow
 
@@ -103,7 +104,7 @@ class Server:
 
 def environment(**more: str) -> dict[str, str]:
     """Gives this process's environment without what configures the service, and `more`."""
-    names = ("MODELS", "MODELS_DIR", "PORT", "HOST", "WORKERS", "THREADS")
+    names = {name.upper() for name in Settings.model_fields}
     return {k: v for k, v in os.environ.items() if k not in names} | more
 
 

@@ -239,6 +239,7 @@ def _requirements(manifest: Manifest) -> list[str]:
 
 
 def quiet() -> None:
+    """Leaves of what MLflow says what a person should read."""
     # MLflow tries the input example as a request to its own server, which makes a table of it; the
     # pipeline takes records, and our service is the server
     logging.getLogger("mlflow.models.model").setLevel(logging.ERROR)

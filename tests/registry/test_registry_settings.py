@@ -68,8 +68,8 @@ def test_credentials_go_the_way_mlflow_s_do() -> None:
     token = Client(Settings.from_env(SERVER | {"MLFLOW_TRACKING_TOKEN": "t"}))
     request = token._session.auth(requests.Request("GET", "http://x").prepare())
     assert request.headers["Authorization"] == "Bearer t"
-    cert = {"MLFLOW_TRACKING_SERVER_CERT_PATH": "/etc/ca.pem"}
-    assert Client(Settings.from_env(SERVER | cert))._session.verify == "/etc/ca.pem"
+    cert = {"MLFLOW_TRACKING_SERVER_CERT_PATH": __file__}
+    assert Client(Settings.from_env(SERVER | cert))._session.verify == __file__
     loose = {"MLFLOW_TRACKING_INSECURE_TLS": "true"}
     assert Client(Settings.from_env(SERVER | loose))._session.verify is False
 

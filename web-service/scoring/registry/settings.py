@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, FilePath
 
 from scoring.errors import SettingsError
 
@@ -60,11 +60,13 @@ class RegistrySettings(BaseModel):
     mlflow_tracking_insecure_tls: bool = Field(
         default=False, description="true: the server's certificate is not checked"
     )
-    mlflow_tracking_server_cert_path: Path | None = Field(
+    mlflow_tracking_server_cert_path: FilePath | None = Field(
         default=None, description="certificates (PEM) that the server's is checked against"
     )
     mlflow_s3_endpoint_url: str | None = Field(
-        default=None, description="S3 server of s3:// artifacts, where it is not Amazon's"
+        default=None,
+        pattern="^https?://.",
+        description="S3 server of s3:// artifacts, where it is not Amazon's",
     )
     model_alias: str = Field(
         default="champion",
