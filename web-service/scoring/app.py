@@ -6,7 +6,7 @@ import os
 
 from flask import Flask
 
-from scoring.api import catalogue, headers, health, predictions, problems
+from scoring.api import body, catalogue, headers, health, predictions, problems
 from scoring.models import discover
 from scoring.service import Predictors
 from scoring.settings import Settings
@@ -21,7 +21,7 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
     )
     app = Flask(__name__, static_folder=None)
     app.extensions["predictors"] = predictors
-    # `//ping` is no page; without this, Flask would answer it with a redirect in HTML
+    # without this, Flask would answer two slashes in a row with a redirect in HTML
     app.url_map.merge_slashes = False
     limits = {"max_body_bytes": settings.max_body_bytes, "max_records": settings.max_records}
     app.register_blueprint(predictions.blueprint(predictors, **limits))
@@ -29,4 +29,5 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
     app.register_blueprint(health.blueprint(predictors))
     headers.init_app(app, predictors)
     problems.init_app(app)
+    body.init_app(app)
     return app
