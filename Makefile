@@ -71,7 +71,7 @@ mlflow: $(VENV)/.ready ## Open MLflow's server and UI on MLFLOW_PORT (5000) over
 	  --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlartifacts
 
 image: ## Build the Docker image `prediction-service`
-	DOCKER_BUILDKIT=1 docker build -t prediction-service .
+	docker build --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" -t prediction-service .
 
 clean: ## Remove the virtual environments and caches, keep models and data
 	rm -rf .venv .venv-* .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -96,7 +96,7 @@ def records(name: str) -> SearchStrategy[Pairs]:
             elif way == "drop":
                 del pairs[place]
             elif way == "retype":
-                pairs[place] = (field, draw(st.one_of(scalars, values, spellings(name, field))))
+                pairs[place] = (field, draw(st.one_of(spellings(name, field), values)))
             elif way == "rename":
                 pairs[place] = (draw(st.sampled_from([field.upper(), f"_{field}", field[1:]])), 1)
             elif way == "repeat":
@@ -113,7 +113,8 @@ def spellings(name: str, field: str) -> SearchStrategy[Any]:
     schema = SCHEMAS[name][field]
     if "enum" not in schema:
         low, high = (int(limit) for limit in limits(schema))
-        return st.one_of(st.integers(low - 1, high + 1), numbers)
+        whole = st.integers(low - 1, high + 1)
+        return st.one_of(whole, whole.map(float), whole.map(str), st.booleans(), numbers)
     ways = st.sampled_from(
         [str, str.upper, str.title, lambda text: f" {text.replace('_', '  ')}\t"]
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import ctypes
 import errno
 import hashlib
@@ -21,6 +20,7 @@ from typing import Any
 from scoring.artifact import MANIFEST, VERSION_DIGITS, Artifact, Golden, Manifest, check_pair
 from scoring.models import Model
 from scoring.predictor import Predictor
+from scoring.unpickle import loads
 from training.errors import TrainingError
 from training.estimators import given_parameters
 
@@ -39,10 +39,10 @@ def write(
     pickled: bytes | None = None,
     **facts: Any,
 ) -> Manifest:
-    """Writes `output/<model>/` and gives its manifest; the pair has answered the records `golden`
-    by then. `facts` are the manifest's other fields; `pickled` are the pair's bytes where they
-    exist already. A folder of the same name is exchanged whole, one that is no artifact is left
-    alone with a TrainingError."""
+    """Writes `output/<model>/` and gives its manifest; the pair, read as the service reads it, has
+    answered the records `golden` by then. `facts` are the manifest's other fields; `pickled` are
+    the pair's bytes where they exist already. A folder of the same name is exchanged whole, one
+    that is no artifact is left alone with a TrainingError."""
     vectorizer, estimator = check_pair(pair, model)
     data = pickle.dumps(pair, protocol=5) if pickled is None else pickled
     digest = hashlib.sha256(data).hexdigest()
@@ -64,8 +64,9 @@ def write(
         golden=[],
         **facts,
     )
-    # of a copy: what serves sets its threads, and the caller's pair would have another digest then
-    predictor = Predictor(model, Artifact(manifest, vectorizer, copy.deepcopy(estimator)))
+    # of the pair as the service will read it: what its allow-list refuses must not be written
+    served, _ = loads(data, other_version=True)
+    predictor = Predictor(model, Artifact(manifest, *served))
     answers = predictor.answers([predictor.reader.one(record) for record in golden])
     pairs = [
         Golden(record=dict(record), answer={k: v for k, v in answer.items() if k != "unseen"})

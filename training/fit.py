@@ -154,6 +154,8 @@ def fit(
             estimator.fit(x, y, **watch)
     except (ValueError, TypeError) as error:
         raise TrainingError(f"the estimator cannot be fitted: {error}") from error
+    if watch:  # its history, of a class that the service would not unpickle
+        estimator.evals_result_ = {k: dict(v) for k, v in estimator.evals_result_.items()}
     check_is_fitted(estimator)
 
 

@@ -178,7 +178,7 @@ def test_the_list_of_errors_is_bounded() -> None:
         READER.many([{}] * 500)
     assert len(caught.value.errors) == MAX_ERRORS == 1000
     assert caught.value.detail == (
-        "500 of 500 records are not valid; the first 1000 of 1500 errors are listed"
+        "too many records are not valid; the first 1000 errors are listed"
     )
 
 

@@ -6,7 +6,7 @@ import os
 
 from flask import Flask
 
-from scoring.api import catalogue, headers, health, hooks, predictions, problems
+from scoring.api import body, catalogue, headers, health, hooks, predictions, problems
 from scoring.models import discover
 from scoring.registry.following import Following
 from scoring.service import Predictors, chosen
@@ -27,7 +27,7 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
     app = Flask(__name__, static_folder=None)
     app.extensions["predictors"] = predictors
     app.extensions["following"] = following  # gunicorn.conf.py lets each worker watch
-    # `//ping` is no page; without this, Flask would answer it with a redirect in HTML
+    # without this, Flask would answer two slashes in a row with a redirect in HTML
     app.url_map.merge_slashes = False
     limits = {"max_body_bytes": settings.max_body_bytes, "max_records": settings.max_records}
     app.register_blueprint(predictions.blueprint(predictors, **limits))
@@ -37,4 +37,5 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
         app.register_blueprint(hooks.blueprint(following, settings.mlflow_webhook_secret))
     headers.init_app(app, predictors)
     problems.init_app(app)
+    body.init_app(app)
     return app

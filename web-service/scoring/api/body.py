@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
+from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Request, Response, after_this_request
+from flask import Flask, Request, Response, request
 from gunicorn.http.errors import ParseException
 
 from scoring.errors import TooLarge, UnreadableBody, UnsupportedMedia
@@ -37,7 +39,6 @@ def json_body(request: Request, limit: int) -> bytes:
     too_large = length is not None and length > limit
     body = b"" if too_large else _read(stream, limit + 1 if length is None else length)
     if too_large or len(body) > limit:
-        _discard_after_the_answer(request.environ)
         raise TooLarge(f"the body is larger than {limit} bytes")
     if length is not None and len(body) < length:
         raise UnreadableBody(f"the body ended after {len(body)} of {length} bytes")
@@ -53,24 +54,29 @@ def _read(stream: Any, size: int) -> bytes:
     return body
 
 
-def _discard_after_the_answer(environ: dict[str, Any]) -> None:
-    def discard() -> None:
-        end = time.monotonic() + _DISCARDED_S
-        left = _DISCARDED_BYTES
-        connection = environ.get("gunicorn.socket")
-        with contextlib.suppress(OSError):
-            while left > 0 and (seconds := end - time.monotonic()) > 0:
-                if connection is not None:
-                    connection.settimeout(seconds)
-                piece = environ["wsgi.input"].read(min(left, 65536))
-                left = left - len(piece) if piece else 0
-        if connection is not None:
-            connection.settimeout(None)
+def init_app(app: Flask) -> None:
+    """Has every body that an error leaves unread, a page's that is not there as well as one that is
+    too large, thrown away after the answer."""
 
-    @after_this_request
-    def at_the_end(response: Response) -> Response:
-        response.call_on_close(discard)
+    @app.after_request
+    def discard_the_rest(response: Response) -> Response:
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            response.call_on_close(partial(_discard, request.environ))
         return response
+
+
+def _discard(environ: dict[str, Any]) -> None:
+    end = time.monotonic() + _DISCARDED_S
+    left = _DISCARDED_BYTES
+    connection = environ.get("gunicorn.socket")
+    if connection is None:
+        return  # a test's request, which nobody sends
+    with contextlib.suppress(OSError):
+        while left > 0 and (seconds := end - time.monotonic()) > 0:
+            connection.settimeout(seconds)
+            piece = environ["wsgi.input"].read(min(left, 65536))
+            left = left - len(piece) if piece else 0
+    connection.settimeout(None)
 
 
 class FramedBody:

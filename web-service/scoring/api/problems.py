@@ -40,6 +40,8 @@ def init_app(app: Flask) -> None:
         elif error.code == HTTPStatus.METHOD_NOT_ALLOWED:
             allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
             detail = f"{request.method[:20]} is not for this page; it takes {allowed}"
+        elif error.code == HTTPStatus.BAD_REQUEST:
+            detail = "the request cannot be understood"
         else:
             detail = error.description or ""
         response = _answer(error.code, detail)
