@@ -26,7 +26,7 @@ from scoring.registry.cache import Cache, Current, Origin, Refusal, Shelf, Statu
 from scoring.registry.client import Client
 from scoring.registry.errors import Absent, Away, Failed, Refused
 from scoring.registry.places import fetch, locate
-from scoring.registry.python import command, environment
+from scoring.registry.python import FOLDER, command, environment
 from scoring.settings import Settings
 
 MANIFEST: Final = "manifest.json"  # scoring.artifact has it too, and takes a second to import
@@ -172,6 +172,7 @@ def prove_apart(model: Model, folder: Path, origin: Origin) -> str:
             command("prove"),
             input=json.dumps(asked),
             env=environment(),
+            cwd=FOLDER,
             capture_output=True,
             text=True,
             timeout=_PROVE_S,

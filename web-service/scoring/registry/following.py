@@ -19,7 +19,7 @@ from scoring.errors import ArtifactError, StartError
 from scoring.models import Model
 from scoring.predictor import Predictor
 from scoring.registry.cache import Cache, Current, Shelf, Status
-from scoring.registry.python import command, environment
+from scoring.registry.python import FOLDER, command, environment
 from scoring.registry.readers import numbered
 from scoring.service import Predictors
 from scoring.settings import Settings
@@ -81,6 +81,7 @@ class Following:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 env=environment(),
+                cwd=FOLDER,
                 pass_fds=(handle,),
                 start_new_session=True,  # Ctrl-C at the terminal is for gunicorn
             )
