@@ -16,7 +16,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -37,11 +37,14 @@ class _Part(BaseModel):
 
 
 class Dataset(_Part):
-    """What a split was made of: `sha256` is over the files read, `rows` are those used."""
+    """What a split was made of: `sha256` is over the files read, `rows` are those used, `first`
+    and `last` the days of the earliest and the latest where the rows are dated."""
 
     name: str
     rows: int
     sha256: str
+    first: date | None = None
+    last: date | None = None
 
 
 class Golden(_Part):

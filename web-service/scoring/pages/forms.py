@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from scoring.models import Model
 from scoring.names import EXTENSION, names, number_of
-from scoring.record import describe
+from scoring.pages.numbers import number
 
 _NUMBER: Final = re.compile(r"-?(0|[1-9]\d{0,300})(\.\d+)?([eE][-+]?\d{1,3})?", re.ASCII)
 
@@ -68,7 +68,7 @@ def record_of(model: Model, typed: Mapping[str, str]) -> dict[str, Any]:
 def options(fields: Iterable[Input]) -> Iterator[tuple[str, list[str]]]:
     """Gives each list of names that the fields use, once: `132 JFK Airport, Queens`."""
     for name in dict.fromkeys(field.names for field in fields if field.names):
-        yield name, [f"{number} {words}" for number, words in names(name).items()]
+        yield name, [f"{key} {words}" for key, words in names(name).items()]
 
 
 def _input(name: str, field: Mapping[str, Any]) -> Input:
@@ -86,8 +86,10 @@ def _input(name: str, field: Mapping[str, Any]) -> Input:
     elif field["type"] in {"integer", "number"}:
         kind = "number"
     words = [field.get("description", "")]
-    if kind in {"number", "names"}:
-        words.append(describe(field))
+    if kind == "names":
+        words.append("a number, or search by name")
+    elif kind == "number" and low is not None and high is not None:
+        words.append(f"{number(low)} to {number(high)}")
     return Input(
         name=name,
         title=field.get("title", name),
@@ -119,8 +121,8 @@ def _value(field: Input, text: str) -> Any:
     if field.type == "string":
         return text
     if field.names:
-        number = number_of(field.names, text)
-        return text if number is None else number
+        found = number_of(field.names, text)
+        return text if found is None else found
     if not _NUMBER.fullmatch(text):
         return text
     return float(text) if set(text) & set(".eE") else int(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import date
 from typing import Final
 
 _MINUS: Final = "\N{MINUS SIGN}"
@@ -35,6 +35,6 @@ def percent(value: float) -> str:
     return f"{value:.0%}".replace("%", f"{_NO_BREAK}%")
 
 
-def day(moment: datetime) -> str:
+def day(moment: date) -> str:
     """Gives a date like `21 November 2026`."""
     return f"{moment.day} {moment:%B %Y}"

@@ -18,9 +18,14 @@ def curl(url: str, record: Mapping[str, Any]) -> str:
 
 def requests(url: str, record: Mapping[str, Any]) -> str:
     """Gives a Python program that uses the package requests."""
-    lines = "".join(f"    {key!r}: {value!r},\n" for key, value in record.items())
+    lines = "".join(f"    {_python(key)}: {_python(value)},\n" for key, value in record.items())
     return (
         f"import requests\n\nrecord = {{\n{lines}}}\n"
-        f"answer = requests.post({url!r}, json=record, timeout=10)\n"
+        f"answer = requests.post({_python(url)}, json=record, timeout=10)\n"
         "answer.raise_for_status()\nprint(answer.json())"
     )
+
+
+def _python(value: object) -> str:
+    """A JSON text is a Python literal but for the two truth values."""
+    return str(value) if isinstance(value, bool) else json.dumps(value, ensure_ascii=False)
