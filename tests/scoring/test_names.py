@@ -44,7 +44,7 @@ def test_the_names_are_the_published_ones() -> None:
         ("JFK", 132),
         ("jfk airport, queens", 132),
         ("Astoria, Queens", 7),
-        ("Astoria", None),  # two zones hold it
+        ("Astoria", None),  # three zones hold it
         ("Atlantis", None),
         ("", None),
         ("-5", None),

@@ -9,8 +9,10 @@ const place = document.getElementById("api");
 SwaggerUIBundle({
   url: place.dataset.document,
   domNode: place,
-  deepLinking: true,
+  deepLinking: false, // it puts links into buttons, which no screen reader can tell apart
   tryItOutEnabled: true,
   displayRequestDuration: true,
   validatorUrl: null, // the public one would be a request to elsewhere
+  // its label is beside it, not of it
+  onComplete: () => document.getElementById("servers")?.setAttribute("aria-label", "Server"),
 });
