@@ -59,7 +59,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    found = installed("chromium", "chromium-browser")
+    found = installed("chromium", "chromium-browser", "google-chrome")
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=found, args=list(_ARGUMENTS))
         yield started
