@@ -4,7 +4,9 @@ of ours have not, and without the texts that are optional."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from flask import Flask
 from pydantic import Field
 
 from scoring.app import create_app
@@ -53,7 +55,7 @@ TIPS = Model(
 )
 
 
-def app_of(model: Model, folder: Path, **facts: object) -> object:
+def app_of(model: Model, folder: Path, **facts: Any) -> Flask:
     """Gives the app over a tiny artifact of `model` with these `facts` in its manifest."""
     write_artifact(model, folder, **facts)
     predictor = Predictor.from_folder(folder / model.name, model)

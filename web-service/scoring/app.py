@@ -30,7 +30,7 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
     app.register_blueprint(openapi.blueprint(predictors, max_records=settings.max_records))
     if settings.pages == "on":
         app.register_blueprint(docs.blueprint())
-        app.register_blueprint(pages.blueprint(predictors))
+        app.register_blueprint(pages.blueprint(predictors, max_body_bytes=settings.max_body_bytes))
     else:
         app.register_blueprint(pages.text_blueprint(predictors))
     headers.init_app(app, predictors)

@@ -44,7 +44,9 @@ def explanations(predictor: Predictor, records: Sequence[Record]) -> list[Explan
     """Gives one explanation a record, in order; the largest contributions come first."""
     linear = weights(predictor.artifact)
     if linear is not None:
-        return [_linear(predictor, linear, predictor.model.features(record)) for record in records]
+        counted = {"method": "linear", "exact": True, "unit": unit(predictor)}
+        made = (predictor.model.features(record) for record in records)
+        return [counted | _linear(predictor, linear, features) for features in made]
     usual = _usual(predictor)
     if usual:
         return _one_at_a_time(predictor, records, usual)
@@ -90,9 +92,6 @@ def _linear(predictor: Predictor, linear: tuple[float, Weights], features: Featu
         contribution = weight if isinstance(value, str) else weight * value
         found.append({"feature": name, "value": value, "contribution": contribution})
     return {
-        "method": "linear",
-        "exact": True,
-        "unit": unit(predictor),
         "base": base,
         "contributions": _sorted(found),
         "total": base + sum(line["contribution"] for line in found),

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, abort, render_template, request
 from flask.blueprints import BlueprintSetupState
 
 from scoring.api.assets import Assets, page, revalidated
+from scoring.api.body import form_body
 from scoring.jsontext import encode
 from scoring.models import Model
 from scoring.pages import STATIC, TEMPLATES, cards, forms, snippets
@@ -26,7 +27,9 @@ def no_history(_model: Model) -> Sequence[Mapping[str, str]]:
     return ()
 
 
-def blueprint(predictors: Predictors, *, history: History = no_history) -> Blueprint:
+def blueprint(
+    predictors: Predictors, *, max_body_bytes: int, history: History = no_history
+) -> Blueprint:
     """Gives the routes of the pages; `history` tells a model's versions."""
     routes = Blueprint("pages", __name__, template_folder=str(TEMPLATES))
     files = [STATIC / name for name in ("site.css", "combobox.js", "home.js", "icon.svg")]
@@ -49,7 +52,7 @@ def blueprint(predictors: Predictors, *, history: History = no_history) -> Bluep
     @routes.post("/models/<name>/try")
     def answer_form(name: str) -> Response:
         predictor = predictors.get(name)
-        typed = request.form.to_dict()
+        typed = form_body(request, max_body_bytes)
         shown = result(predictor, forms.record_of(predictor.model, typed))
         return _home({name: (typed, shown)}, 200 if shown.errors is None else 422)
 
@@ -94,7 +97,7 @@ def text_blueprint(predictors: Predictors) -> Blueprint:
     """Gives what is left at `/` without the pages."""
     routes = Blueprint("pages", __name__)
 
-    @routes.get("/", strict_slashes=False)  # `GET http://host` has no path: no redirect, in HTML
+    @routes.get("/", strict_slashes=False)
     def home() -> Response:
         return _text(predictors)
 
