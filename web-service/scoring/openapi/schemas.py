@@ -111,6 +111,7 @@ def schema_name(model: Model, what: str) -> str:
 
 
 def ref(name: str) -> Schema:
+    """Gives a reference to a component of `schemas`."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
