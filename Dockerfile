@@ -55,6 +55,7 @@ RUN set -eu; \
       manifest=given/$name/manifest.json; \
       file=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))["file"])' "$manifest"); \
       install -D -m 644 -t "/app/models/$name" "$manifest" "given/$name/$file"; \
+      find "given/$name" -maxdepth 1 -name '*.png' -exec install -m 644 -t "/app/models/$name" {} +; \
     done
 
 FROM packages AS proof

@@ -60,8 +60,10 @@ def tiny_pair(model: Model, estimator: Any = None, **vectorizer: Any) -> tuple[A
     x = narrow(made.fit_transform(features))
     if model.task == "classification":
         y = (y > np.median(y)).astype(int)
-        return made, (estimator or LogisticRegression(solver="liblinear")).fit(x, y)
-    return made, (estimator or LinearRegression()).fit(x, y)
+        return made, (
+            LogisticRegression(solver="liblinear") if estimator is None else estimator
+        ).fit(x, y)
+    return made, (LinearRegression() if estimator is None else estimator).fit(x, y)
 
 
 def write_artifact(model: Model, output: Path, estimator: Any = None, **facts: Any) -> Manifest:

@@ -33,6 +33,7 @@ GOOD: list[tuple[str, str, Any]] = [
     ("LOG_LEVEL", "debug", "debug"),
     ("LOG_LEVEL", "error", "error"),
     ("ACCESS_LOG", "off", "off"),
+    ("PAGES", "off", "off"),
 ]
 BAD = [
     ("MODELS", "ride,"),
@@ -63,6 +64,7 @@ BAD = [
     ("MAX_RECORDS", "10000001"),
     ("LOG_LEVEL", "loud"),
     ("ACCESS_LOG", "true"),
+    ("PAGES", "no"),
 ]
 
 

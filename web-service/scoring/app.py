@@ -6,7 +6,17 @@ import os
 
 from flask import Flask
 
-from scoring.api import body, catalogue, headers, health, predictions, problems
+from scoring.api import (
+    body,
+    catalogue,
+    docs,
+    headers,
+    health,
+    openapi,
+    pages,
+    predictions,
+    problems,
+)
 from scoring.models import discover
 from scoring.service import Predictors
 from scoring.settings import Settings
@@ -27,6 +37,12 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
     app.register_blueprint(predictions.blueprint(predictors, **limits))
     app.register_blueprint(catalogue.blueprint(predictors))
     app.register_blueprint(health.blueprint(predictors))
+    app.register_blueprint(openapi.blueprint(predictors, max_records=settings.max_records))
+    if settings.pages == "on":
+        app.register_blueprint(docs.blueprint())
+        app.register_blueprint(pages.blueprint(predictors, max_body_bytes=settings.max_body_bytes))
+    else:
+        app.register_blueprint(pages.text_blueprint(predictors))
     headers.init_app(app, predictors)
     problems.init_app(app)
     body.init_app(app)
