@@ -13,6 +13,7 @@ PIPENV_VERSION := 2026.10.3
 comma := ,
 FOUND := $(filter-out __init__,$(basename $(notdir $(wildcard web-service/scoring/models/*.py))))
 SERVED := $(if $(MODELS),$(subst $(comma), ,$(MODELS)),$(FOUND))
+MLFLOW_PORT ?= 5000
 MODELS_DIR ?= $(CURDIR)/models
 export MODELS_DIR
 
@@ -20,7 +21,7 @@ export MODELS_DIR
 PYTEST := $(BIN)/python -m pytest -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run train test check format published sample image clean
+.PHONY: help setup run train test check format published sample mlflow image clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +64,12 @@ published: $(VENV)/.ready ## Print the published results next to ours (needs the
 sample: $(VENV)/.ready ## Generate the bundled sample anew
 	$(BIN)/python -m training.sample
 
+# --artifacts-destination: new versions go through the server, so that a service elsewhere can have
+# them; those that train.py put into ./mlruns itself are read from there
+mlflow: $(VENV)/.ready ## Open MLflow's server and UI on MLFLOW_PORT (5000) over the local store
+	@exec $(BIN)/mlflow server --host 127.0.0.1 --port $(MLFLOW_PORT) --workers 1 \
+	  --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlartifacts
+
 image: ## Build the Docker image `prediction-service`
 	docker build --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" -t prediction-service .
 
@@ -80,5 +87,5 @@ $(VENV)/.ready: Pipfile.lock web-service/pyproject.toml
 	$(INTERPRETER) -m venv $(VENV)/pipenv
 	$(VENV)/pipenv/bin/python -m pip install --quiet --disable-pip-version-check pipenv==$(PIPENV_VERSION)
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) PIPENV_VERBOSITY=-1 \
-	  $(VENV)/pipenv/bin/pipenv sync --categories "packages training dev-packages"
+	  $(VENV)/pipenv/bin/pipenv sync --categories "packages s3 training dev-packages"
 	@touch $@

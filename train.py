@@ -3,6 +3,7 @@
 python train.py ride                                    the bundled sample
 python train.py ride --months 2021-01 2021-02           published months, downloaded once
 python train.py churn --data telco.csv --estimator forest --param n_estimators=300
+python train.py ride --register                         logged to MLflow, a new version
 """
 
 from __future__ import annotations
@@ -90,6 +91,13 @@ def parser() -> argparse.ArgumentParser:
         help="writes DIR/MODEL/ (default: %(default)s)",
     )  # fmt: skip
     line.add_argument(
+        "--track", action="store_true",
+        help="log the run to MLflow, at MLFLOW_TRACKING_URI (default: sqlite:///mlflow.db)",
+    )  # fmt: skip
+    line.add_argument(
+        "--register", action="store_true", help="--track, and register the model as a new version"
+    )
+    line.add_argument(
         "--force", action="store_true", help="write the model even if it is no better than trivial"
     )
     return line
@@ -114,24 +122,28 @@ def main(words: Sequence[str] | None = None) -> None:
             data = fetch(given.months, given.cache)
             if len(data) > 1 and not validation:
                 data, validation = data[:-1], data[-1:]
-        train(
-            Options(
-                model=model,
-                data=data,
-                validation=validation,
-                test=given.test,
-                estimator=given.estimator,
-                parameters=estimators.parse(given.param),
-                output=given.output,
-                seed=given.seed,
-                threshold=given.threshold,
-                folds=given.folds,
-                published=given.published,
-                refit=given.refit,
-                force=given.force,
-                max_dropped=given.max_dropped,
-            )
+        options = Options(
+            model=model,
+            data=data,
+            validation=validation,
+            test=given.test,
+            estimator=given.estimator,
+            parameters=estimators.parse(given.param),
+            output=given.output,
+            seed=given.seed,
+            threshold=given.threshold,
+            folds=given.folds,
+            published=given.published,
+            refit=given.refit,
+            force=given.force,
+            max_dropped=given.max_dropped,
         )
+        if given.track or given.register:
+            from training.tracking import train_tracked  # MLflow takes seconds to import
+
+            train_tracked(options, register=given.register)
+        else:
+            train(options)
     except (TrainingError, DownloadError, ArtifactError) as error:
         sys.exit(f"train.py: {error}")
     except KeyboardInterrupt:

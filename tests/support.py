@@ -21,6 +21,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from scoring.artifact import Manifest
 from scoring.models import Model
+from scoring.settings import Settings
 from training import artifact
 from training.features import narrow
 
@@ -60,9 +61,8 @@ def tiny_pair(model: Model, estimator: Any = None, **vectorizer: Any) -> tuple[A
     x = narrow(made.fit_transform(features))
     if model.task == "classification":
         y = (y > np.median(y)).astype(int)
-        return made, (
-            LogisticRegression(solver="liblinear") if estimator is None else estimator
-        ).fit(x, y)
+        chosen = LogisticRegression(solver="liblinear") if estimator is None else estimator
+        return made, chosen.fit(x, y)
     return made, (LinearRegression() if estimator is None else estimator).fit(x, y)
 
 
@@ -104,7 +104,7 @@ class Server:
 
 def environment(**more: str) -> dict[str, str]:
     """Gives this process's environment without what configures the service, and `more`."""
-    names = ("MODELS", "MODELS_DIR", "PORT", "HOST", "WORKERS", "THREADS")
+    names = {name.upper() for name in Settings.model_fields}
     return {k: v for k, v in os.environ.items() if k not in names} | more
 
 

@@ -26,6 +26,16 @@ from training.profile import table as profile_table
 from training.split import Splits, published_split, split
 
 
+@dataclass(frozen=True)
+class Trained:
+    """What one training has made, for whoever keeps a record of it."""
+
+    manifest: Manifest
+    folder: Path  # holds the manifest, the pickled pair and the plots
+    pair: tuple[DictVectorizer, Any]
+    frames: dict[str, pd.DataFrame]  # training, validation, test: those that there are
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What one training is asked to do; the defaults are train.py's."""
@@ -44,6 +54,7 @@ class Options:
     refit: bool = False
     force: bool = False
     max_dropped: float = 0.2
+    finished: Callable[[Trained], object] = lambda _trained: None  # called before `train` returns
     say: Callable[[str], None] = tqdm.write
 
 
@@ -117,6 +128,8 @@ def train(options: Options) -> Manifest:
             profile=data.profile,
             dropped=data.dropped,
         )
+        folder = options.output / model.name
+        options.finished(Trained(manifest, folder, (vectorizer, estimator), data.splits.parts()))
         step("done")
     say(f"wrote {options.output / model.name}: {name}, version {manifest.version}")
     return manifest

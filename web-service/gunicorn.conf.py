@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from socket import socket
 from typing import cast
 
 # The server's threads are the parallelism. BLAS and OpenMP would start one thread a CPU of the
@@ -19,6 +20,7 @@ sys.path.insert(0, str(_here))  # gunicorn adds `chdir` only after this file is 
 
 from flask import Flask  # noqa: E402
 from gunicorn import util  # noqa: E402
+from gunicorn.arbiter import Arbiter  # noqa: E402
 from gunicorn.http.message import Request  # noqa: E402
 from gunicorn.workers.gthread import ThreadWorker  # noqa: E402
 
@@ -106,7 +108,22 @@ def pre_request(_worker: ThreadWorker, request: Request) -> None:
 
 
 def post_worker_init(worker: ThreadWorker) -> None:
-    """What is no HTTP request gets a problem document too, with every answer's headers."""
-    default = cast("Flask", worker.wsgi).extensions["predictors"].default
-    writer = raw_writer({"Model-Version": default.version})
-    util.write_error = writer  # type: ignore[assignment]  # the same but for one name
+    """What is no HTTP request gets a problem document too, with every answer's headers; and the
+    worker serves what the registry calls current, from its first request on."""
+    extensions = cast("Flask", worker.wsgi).extensions
+    predictors = extensions["predictors"]
+
+    def write_error(client: socket, status: int, reason: str, message: str) -> None:
+        headers = {"Model-Version": predictors.default.version}
+        raw_writer(headers)(client, status, reason, message)
+
+    util.write_error = write_error  # type: ignore[assignment]  # the same but for one name
+    if extensions["following"]:
+        extensions["following"].watch()
+
+
+def on_reload(server: Arbiter) -> None:
+    """SIGHUP restarts the workers gracefully, as ever, and has the registry asked now."""
+    following = cast("Flask", server.app.callable).extensions["following"]
+    if following:
+        following.ask()

@@ -17,4 +17,6 @@ except StartError as error:
 
 if __name__ == "__main__":
     # Flask's own server, without its debugger: that one runs code for whoever reaches the port
+    if app.extensions["following"]:
+        app.extensions["following"].watch()
     app.run(host="127.0.0.1", port=settings.port, debug=False)

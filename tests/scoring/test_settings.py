@@ -34,6 +34,23 @@ GOOD: list[tuple[str, str, Any]] = [
     ("LOG_LEVEL", "error", "error"),
     ("ACCESS_LOG", "off", "off"),
     ("PAGES", "off", "off"),
+    ("MLFLOW_TRACKING_URI", "https://mlflow.example/prefix/", "https://mlflow.example/prefix"),
+    ("MLFLOW_TRACKING_USERNAME", "me", "me"),
+    ("MLFLOW_TRACKING_PASSWORD", "secret", "secret"),
+    ("MLFLOW_TRACKING_TOKEN", "secret", "secret"),
+    ("MLFLOW_TRACKING_INSECURE_TLS", "true", True),
+    ("MLFLOW_TRACKING_SERVER_CERT_PATH", __file__, Path(__file__)),
+    ("MLFLOW_S3_ENDPOINT_URL", "http://minio:9000", "http://minio:9000"),
+    ("MLFLOW_WEBHOOK_SECRET", "sixteen letters.", "sixteen letters."),
+    ("MODEL_ALIAS", "canary-2", "canary-2"),
+    ("MODEL_VERSION", "ride:3, churn:12", {"ride": "3", "churn": "12"}),
+    ("MODEL_FALLBACK", "image", "image"),
+    ("REGISTRY_POLL_SECONDS", "0.2", 0.2),
+    ("REGISTRY_START_SECONDS", "600", 600),
+    ("REGISTRY_DOWNLOAD_SECONDS", "1", 1),
+    ("REGISTRY_CACHE", "/var/cache/models", Path("/var/cache/models")),
+    ("REGISTRY_KEEP", "1", 1),
+    ("REGISTRY_MAX_BYTES", "1", 1),
 ]
 BAD = [
     ("MODELS", "ride,"),
@@ -65,6 +82,20 @@ BAD = [
     ("LOG_LEVEL", "loud"),
     ("ACCESS_LOG", "true"),
     ("PAGES", "no"),
+    ("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db"),
+    ("MLFLOW_TRACKING_URI", "http://host:port"),
+    ("MLFLOW_TRACKING_INSECURE_TLS", "perhaps"),
+    ("MLFLOW_TRACKING_SERVER_CERT_PATH", "/gone.pem"),
+    ("MLFLOW_S3_ENDPOINT_URL", "minio:9000"),
+    ("MODEL_ALIAS", "a b"),
+    ("MODEL_VERSION", "3"),
+    ("MODEL_VERSION", "ride:0"),
+    ("MODEL_FALLBACK", "maybe"),
+    ("REGISTRY_POLL_SECONDS", "0"),
+    ("REGISTRY_START_SECONDS", "0"),
+    ("REGISTRY_DOWNLOAD_SECONDS", "0"),
+    ("REGISTRY_KEEP", "0"),
+    ("REGISTRY_MAX_BYTES", "0"),
 ]
 
 
@@ -129,7 +160,9 @@ def test_every_setting_is_tried_here_and_described(name: str) -> None:
     """A new setting needs a description, a good value above, and a bad one if it can be bad."""
     assert len(Settings.model_fields[name].description or "") > 10
     assert name.upper() in {tried for tried, _, _ in GOOD}
-    assert name in {"host", "models_dir"} or name.upper() in {tried for tried, _ in BAD}
+    free = {"host", "models_dir", "registry_cache", "mlflow_webhook_secret"}
+    free |= {f"mlflow_tracking_{part}" for part in ("username", "password", "token")}
+    assert name in free or name.upper() in {tried for tried, _ in BAD}
 
 
 def test_settings_do_not_change() -> None:

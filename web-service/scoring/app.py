@@ -12,13 +12,15 @@ from scoring.api import (
     docs,
     headers,
     health,
+    hooks,
     openapi,
     pages,
     predictions,
     problems,
 )
 from scoring.models import discover
-from scoring.service import Predictors
+from scoring.registry.following import Following
+from scoring.service import Predictors, chosen
 from scoring.settings import Settings
 
 
@@ -26,23 +28,30 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
     """Gives the Flask app that serves `predictors` (not given: those that `settings` names; those
     not given either: the environment's). Raises a StartError where one of them cannot serve."""
     settings = settings or Settings.from_env(os.environ)
+    following = None
+    if predictors is None and settings.mlflow_tracking_uri:
+        following = Following(settings, chosen(settings.models, discover()))
+        predictors = following.start()
     predictors = predictors or Predictors.from_folders(
         settings.models_dir, settings.models, discover()
     )
     app = Flask(__name__, static_folder=None)
     app.extensions["predictors"] = predictors
+    app.extensions["following"] = following  # gunicorn.conf.py lets each worker watch
     # without this, Flask would answer two slashes in a row with a redirect in HTML
     app.url_map.merge_slashes = False
     limits = {"max_body_bytes": settings.max_body_bytes, "max_records": settings.max_records}
     app.register_blueprint(predictions.blueprint(predictors, **limits))
-    app.register_blueprint(catalogue.blueprint(predictors))
-    app.register_blueprint(health.blueprint(predictors))
+    app.register_blueprint(catalogue.blueprint(predictors, following))
+    app.register_blueprint(health.blueprint(predictors, following))
     app.register_blueprint(openapi.blueprint(predictors, max_records=settings.max_records))
     if settings.pages == "on":
         app.register_blueprint(docs.blueprint())
         app.register_blueprint(pages.blueprint(predictors, max_body_bytes=settings.max_body_bytes))
     else:
         app.register_blueprint(pages.text_blueprint(predictors))
+    if following and settings.mlflow_webhook_secret:
+        app.register_blueprint(hooks.blueprint(following, settings.mlflow_webhook_secret))
     headers.init_app(app, predictors)
     problems.init_app(app)
     body.init_app(app)

@@ -44,6 +44,12 @@ class UnreadableBody(RequestError):
     status = 400
 
 
+class BadSignature(RequestError):
+    """A webhook that its sender did not sign, or that came late or twice."""
+
+    status = 401
+
+
 class UnknownModel(RequestError):
     """No model of that name is served."""
 

@@ -30,12 +30,21 @@ def predict(
     return {"predictions": answers(predictor, records), "model_version": predictor.version}
 
 
+def chosen(names: tuple[str, ...], known: Mapping[str, Model]) -> dict[str, Model]:
+    """Gives the models `names` (none: all that are known), in that order; raises SettingsError for
+    one that is not known."""
+    for name in names:
+        if name not in known:
+            there = ", ".join(known)
+            raise SettingsError(f"MODELS names '{name}', which is no model; there are: {there}")
+    return {name: known[name] for name in names or tuple(known)}
+
+
 class Predictors:
     """The models that are served, by name; the first is the default."""
 
     def __init__(self, predictors: Mapping[str, Predictor]) -> None:
         self._predictors = dict(predictors)
-        self.default = next(iter(self._predictors.values()))
 
     @classmethod
     def from_folders(
@@ -43,16 +52,18 @@ class Predictors:
     ) -> Predictors:
         """Loads the models `names` (none: all that are known). Raises a StartError unless every
         one of them can serve: a service that is half there is worse than none."""
-        for name in names:
-            if name not in known:
-                there = ", ".join(known)
-                raise SettingsError(f"MODELS names '{name}', which is no model; there are: {there}")
-        return cls(
-            {
-                name: Predictor.from_folder(models_dir / name, known[name])
-                for name in names or tuple(known)
-            }
-        )
+        models = chosen(names, known).values()
+        return cls({m.name: Predictor.from_folder(models_dir / m.name, m) for m in models})
+
+    @property
+    def default(self) -> Predictor:
+        """The first model's."""
+        return next(iter(self._predictors.values()))
+
+    def replace(self, predictor: Predictor) -> None:
+        """Lets `predictor` answer from now on in the place of its model's former one. One
+        assignment: a request sees the old or the new, and keeps what it has seen."""
+        self._predictors = {**self._predictors, predictor.model.name: predictor}
 
     def __iter__(self) -> Any:
         return iter(self._predictors.values())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from scoring.errors import SettingsError
+from scoring.registry.settings import RegistrySettings, printable
 
 
 def _names(value: object) -> object:
@@ -18,8 +19,9 @@ def _names(value: object) -> object:
 _HERE: Final = Path(__file__).resolve().parents[2]
 
 
-class Settings(BaseModel):
-    """What can be set; each field is the environment variable of its name in capitals."""
+class ServingSettings(BaseModel):
+    """What can be set beside the registry; each field is the environment variable of its name in
+    capitals."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -65,7 +67,7 @@ class Settings(BaseModel):
     )
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Gives the settings that `environ` asks for; an empty value counts as not set. Raises
         SettingsError with a line that names each bad variable."""
         given = {
@@ -75,5 +77,12 @@ class Settings(BaseModel):
             return cls.model_validate(given)
         except ValidationError as error:
             wrong = {str(line["loc"][0]): line["msg"] for line in error.errors(include_url=False)}
-            lines = [f"{name.upper()}={given[name]!r}: {what}" for name, what in wrong.items()]
+            lines = [
+                f"{name.upper()}={printable(name, given[name])}: {what}"
+                for name, what in wrong.items()
+            ]
             raise SettingsError("; ".join(lines)) from None
+
+
+class Settings(RegistrySettings, ServingSettings):
+    """Everything that can be set: how to serve, then what to follow."""

@@ -87,7 +87,7 @@ class _Unpickler(pickle._Unpickler):
         module = {"__builtin__": "builtins"}.get(module, module)
         if module.startswith("numpy.core."):
             module = module.replace("numpy.core.", "numpy._core.", 1)
-        if name not in _ALLOWED.get(module, ()):
+        if not allowed(module, name):
             raise ArtifactError(
                 f"the pickle names {f'{module}.{name}'!r}, which is not on the service's "
                 "allow-list; nothing of it was run"
@@ -97,6 +97,11 @@ class _Unpickler(pickle._Unpickler):
         return found
 
 
+def allowed(module: str, name: str) -> bool:
+    """True where the class or function may be named by a model's file."""
+    return name in _ALLOWED.get(module, ())
+
+
 def loads(data: bytes, *, other_version: bool = False) -> tuple[Any, frozenset[str]]:
     """Gives the unpickled object and the scikit-learn versions, other than ours, that wrote it.
 
@@ -104,10 +109,17 @@ def loads(data: bytes, *, other_version: bool = False) -> tuple[Any, frozenset[s
     missing, or (unless `other_version`) a pickle from another minor version of scikit-learn, whose
     estimators may load and then predict wrongly.
     """
+    return guarded(lambda: _Unpickler(data).load(), "the pickle", other_version=other_version)
+
+
+def guarded(
+    read: Callable[[], Any], what: str, *, other_version: bool = False
+) -> tuple[Any, frozenset[str]]:
+    """Gives what `read` makes of a file (`what`, in messages), as `loads` does for a pickle."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            found = _Unpickler(data).load()
+            found = read()
         except ArtifactError:
             raise
         except ModuleNotFoundError as error:
@@ -116,8 +128,8 @@ def loads(data: bytes, *, other_version: bool = False) -> tuple[Any, frozenset[s
                 f"the model was trained with {package}, which is not installed here: "
                 f"install {package} where the service runs, or train another estimator"
             ) from error
-        except Exception as error:  # a damaged pickle can raise anything at all
-            raise ArtifactError(f"the pickle cannot be read: {type(error).__name__}") from error
+        except Exception as error:  # a damaged file can raise anything at all
+            raise ArtifactError(f"{what} cannot be read: {type(error).__name__}") from error
     versions = frozenset(
         _version(warning.message.original_sklearn_version)
         for warning in caught
@@ -126,7 +138,7 @@ def loads(data: bytes, *, other_version: bool = False) -> tuple[Any, frozenset[s
     foreign = sorted(v for v in versions if _minor(v) != _minor(sklearn.__version__))
     if foreign and not other_version:
         raise ArtifactError(
-            f"the pickle was written by scikit-learn {', '.join(foreign)} and this is "
+            f"{what} was written by scikit-learn {', '.join(foreign)} and this is "
             f"{sklearn.__version__}: train it again with this version"
         )
     return found, versions
@@ -134,7 +146,7 @@ def loads(data: bytes, *, other_version: bool = False) -> tuple[Any, frozenset[s
 
 def _version(found: object) -> str:
     if not isinstance(found, str) or not re.fullmatch(r"[0-9][0-9A-Za-z.+-]{0,40}", found):
-        raise ArtifactError("the pickle names no version of scikit-learn that there could be")
+        raise ArtifactError("it names no version of scikit-learn that there could be")
     return found
 
 

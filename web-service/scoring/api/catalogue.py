@@ -8,22 +8,29 @@ from flask import Blueprint, Response
 
 from scoring.jsontext import encode
 from scoring.predictor import Predictor
+from scoring.registry.following import Following
 from scoring.service import Predictors
 
 
-def blueprint(predictors: Predictors) -> Blueprint:
+def blueprint(predictors: Predictors, following: Following | None = None) -> Blueprint:
     """Gives the routes that describe the models."""
     routes = Blueprint("catalogue", __name__)
 
+    def described(predictor: Predictor) -> dict[str, Any]:
+        found = summary(predictor)
+        if following:
+            found["registry"] = following.describe(predictor.model.name)
+        return found
+
     @routes.get("/models")
     def every_model() -> Response:
-        models = [summary(predictor) for predictor in predictors]
+        models = [described(predictor) for predictor in predictors]
         default = predictors.default.model.name
         return _json({"default": default, "models": models})
 
     @routes.get("/models/<name>")
     def one_model(name: str) -> Response:
-        return _json(summary(predictors.get(name)))
+        return _json(described(predictors.get(name)))
 
     return routes
 

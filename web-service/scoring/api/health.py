@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response
 
 from scoring.jsontext import encode
+from scoring.registry.following import Following
 from scoring.service import Predictors
 
 
-def blueprint(predictors: Predictors) -> Blueprint:
+def blueprint(predictors: Predictors, following: Following | None = None) -> Blueprint:
     """Gives the routes that say how the service is."""
     routes = Blueprint("health", __name__)
 
@@ -24,8 +27,9 @@ def blueprint(predictors: Predictors) -> Blueprint:
     def ready() -> Response:
         # a service whose models cannot all serve does not start: see create_app
         versions = {predictor.model.name: predictor.version for predictor in predictors}
-        return Response(
-            encode({"status": "ready", "models": versions}), mimetype="application/json"
-        )
+        found: dict[str, Any] = {"status": "ready", "models": versions}
+        if following and (stale := following.stale()):
+            found["stale"] = stale  # they serve all the same: ready, and worth a look
+        return Response(encode(found), mimetype="application/json")
 
     return routes

@@ -1,0 +1,22 @@
+"""Runs a module of this package in another Python process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+_ROOT: Final = str(Path(__file__).resolve().parents[2])
+
+
+def command(module: str) -> list[str]:
+    """Gives the words that run `scoring.registry.<module>`."""
+    return [sys.executable, "-m", f"scoring.registry.{module}"]
+
+
+def environment() -> dict[str, str]:
+    """Gives this process's environment, in which `scoring` is found: the image does not install
+    it."""
+    path = os.pathsep.join(filter(None, (_ROOT, os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path}
