@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import http.client
+import itertools
 import json
 import os
 import re
@@ -431,8 +432,8 @@ class Caller:
     address: tuple[str, int]
     body: bytes
     answered: int = 0
-    # when a request was sent that got no answer, and why
-    failed: list[tuple[float, Exception]] = field(default_factory=list)
+    # of each request without an answer: its number on the connection, when it was sent, and why
+    failed: list[tuple[int, float, Exception]] = field(default_factory=list)
 
     def run(self) -> None:
         with contextlib.suppress(ConnectionRefusedError):
@@ -443,19 +444,19 @@ class Caller:
         with contextlib.closing(http.client.HTTPConnection(*self.address, timeout=30)) as caller:
             caller.connect()
             kind = {"Content-Type": "application/json"}
-            closing = False
-            while not closing:
+            for number in itertools.count(1):
                 sent = time.monotonic()
                 try:
                     caller.request("POST", "/predict", self.body, kind)
                     response = caller.getresponse()
                     json.loads(response.read())
                 except (OSError, http.client.HTTPException) as error:
-                    self.failed.append((sent, error))
+                    self.failed.append((number, sent, error))
                     return
                 assert response.status == 200
-                closing = response.will_close
                 self.answered += 1
+                if response.will_close:
+                    return
 
 
 class Halfway:
@@ -512,10 +513,8 @@ def test_a_stop_under_load_answers_what_was_accepted(image: str) -> None:
         assert container.state()["ExitCode"] == 0
         assert [len(answer["predictions"]) for answer in answers] == [50] * len(taken)
         failed = [failure for caller in callers for failure in caller.failed]
-        # A request may cross the end of its connection: it got no byte of an answer then, and was
-        # not sent long before the signal.
-        assert [error for _, error in failed if isinstance(error, http.client.IncompleteRead)] == []
-        assert [error for sent, error in failed if sent < began - 1] == []
+        # only a connection that is made after the signal may find nobody: Docker's port takes it
+        assert [error for number, sent, error in failed if number > 1 or sent < began] == []
 
 
 # What the files say
