@@ -5,8 +5,9 @@
 #   proof      code, packages and models together: a model that cannot serve stops the build here
 #   (last)     copies the results; no tool of the stages before is in it
 #
-# Arguments: MODELS=churn takes one model (default: every file of scoring/models). Only classic
-# instructions are used, so the builder of any engine and of Elastic Beanstalk's instances will do.
+# Arguments: MODELS=churn takes one model (default: every file of scoring/models), S3=1 adds boto3,
+# which a registry with artifacts at s3:// needs. Only classic instructions are used, so the builder
+# of any engine and of Elastic Beanstalk's instances will do.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS packages
@@ -18,7 +19,12 @@ RUN python -m venv /opt/pipenv && /opt/pipenv/bin/pip install --quiet pipenv==${
 COPY Pipfile Pipfile.lock ./
 # Wheels only: there is no compiler, and a build that needs one should say so at once. The wheels'
 # own tests and what only compilers and type checkers read are a seventh of their size.
+ARG S3=
 RUN /opt/pipenv/bin/pipenv requirements --hash > packages.txt \
+    && if [ -n "$S3" ]; then \
+         /opt/pipenv/bin/pipenv requirements --hash --categories s3 > s3.txt; \
+         awk '!seen[$0]++' packages.txt s3.txt > both.txt && mv both.txt packages.txt; \
+       fi \
     && python -m venv --without-pip /opt/venv \
     && pip --python /opt/venv/bin/python install --quiet --no-compile \
        --no-deps --only-binary :all: --require-hashes -r packages.txt \
@@ -55,6 +61,7 @@ RUN set -eu; \
       manifest=given/$name/manifest.json; \
       file=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))["file"])' "$manifest"); \
       install -D -m 644 -t "/app/models/$name" "$manifest" "given/$name/$file"; \
+      find "given/$name" -maxdepth 1 -name '*.png' -exec install -m 644 -t "/app/models/$name" {} +; \
     done
 
 FROM packages AS proof
@@ -83,7 +90,7 @@ ENV PATH=/opt/venv/bin:${PATH} \
 # a number, as Kubernetes' runAsNonRoot wants; any other will do, as nothing is ever written
 USER 10001:10001
 EXPOSE 9696
-# a bare socket, as this runs all day: importing an HTTP client costs three times as much
+# a bare socket, as this runs all day: importing an HTTP client costs twice as much
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-c", "\
 import os, socket; \
 ping = socket.create_connection(('127.0.0.1', os.environ.get('PORT') or 9696), timeout=4); \

@@ -35,15 +35,31 @@ def adopt(
     notes = [f"taken in from {path.name}, trained elsewhere"]
     if versions:
         notes += [OTHER_VERSION, f"pickled by scikit-learn {', '.join(sorted(versions))}"]
-    return artifact.write(
-        output,
-        model,
-        pair,
-        golden=[model.example],
-        threshold=model.threshold if threshold is None else threshold,
-        pickled=data,
-        notes=notes,
-    )
+    try:
+        return artifact.write(
+            output,
+            model,
+            pair,
+            golden=[model.example],
+            threshold=model.threshold if threshold is None else threshold,
+            pickled=data,
+            notes=notes,
+        )
+    except (ArtifactError, TrainingError):
+        raise
+    except Exception as error:  # what came through the checks can still raise anything when asked
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ArtifactError(
+            f"the pair cannot answer the example of '{model.name}': {what}"
+        ) from error
+
+
+def probability(text: str) -> float:
+    """Gives the number from 0 to 1 that `text` is; for argparse, which says what is wrong."""
+    value = float(text)
+    if not 0 <= value <= 1:  # NaN is neither
+        raise ValueError(text)
+    return value
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -59,7 +75,7 @@ def main(words: Sequence[str] | None = None) -> None:
         help="writes DIR/MODEL/ (default: %(default)s)",
     )  # fmt: skip
     line.add_argument(
-        "--threshold", type=float, metavar="P",
+        "--threshold", type=probability, metavar="P",
         help="probability from which a class is predicted (default: the model's)",
     )  # fmt: skip
     line.add_argument(

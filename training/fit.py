@@ -17,7 +17,7 @@ from scoring.artifact import Dataset, Manifest
 from scoring.models import Model
 from training import artifact, estimators, evaluation, plots
 from training.checks import Checked, check
-from training.datasets import Source, Table, read, source_of
+from training.datasets import WHEN, Source, Table, read, source_of
 from training.errors import TrainingError
 from training.evaluation import Metrics, Values
 from training.features import features, narrow
@@ -210,7 +210,10 @@ def _checked(options: Options, source: Source, table: Table) -> Checked:
 
 
 def _describe(table: Table, frame: pd.DataFrame) -> Dataset:
-    return Dataset(name=table.name, rows=len(frame), sha256=table.sha256)
+    days: dict[str, Any] = {}
+    if WHEN in frame and len(frame):
+        days = {"first": frame[WHEN].min().date(), "last": frame[WHEN].max().date()}
+    return Dataset(name=table.name, rows=len(frame), sha256=table.sha256, **days)
 
 
 def _roles(splits: Splits, *, refit: bool) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:

@@ -3,6 +3,7 @@
 What can be set is set by the environment variables of `scoring/settings.py`.
 """
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -36,11 +37,12 @@ except SettingsError as _error:
 
 chdir = str(_here)
 wsgi_app = "predict:app"
-bind = f"{_settings.host}:{_settings.port}"
+_host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host  # IPv6
+bind = f"{_host}:{_settings.port}"
 proc_name = "prediction-service"
 
-# gthread answers what it has accepted before it stops; sync resets connections that wait in line
-worker_class = "gthread"
+# threads answer what they have accepted before a stop; sync resets connections that wait in line
+worker_class = "scoring.worker.Worker"
 workers = _settings.workers or cpus.available()
 threads = _settings.threads
 timeout = _settings.timeout
@@ -57,15 +59,26 @@ control_socket_disable = True  # it would need a writable home; signals do the s
 
 accesslog = "-" if _settings.access_log == "on" else None
 access_log_format = '%(h)s "%(r)s" %(s)s %(b)s %(M)sms %({x-request-id}o)s'
+
+
+class _Access(logging.Formatter):
+    """One line a request, whatever a path holds that would break it or move a terminal's cursor."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+
+
+_LINE = "%(asctime)s %(process)d %(levelname)s %(message)s"
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(process)d %(levelname)s %(message)s"}},
+    "formatters": {"line": {"format": _LINE}, "access": {"()": _Access, "fmt": _LINE}},
     "handlers": {
         "out": {
             "class": "logging.StreamHandler",
             "stream": "ext://sys.stdout",
-            "formatter": "line",
+            "formatter": "access",
         },
         "err": {
             "class": "logging.StreamHandler",
@@ -76,7 +89,12 @@ logconfig_dict = {
     "root": {"level": _settings.log_level.upper(), "handlers": ["err"]},
     "loggers": {
         "gunicorn.error": {"level": _settings.log_level.upper(), "propagate": True, "handlers": []},
-        "gunicorn.access": {"level": "INFO", "propagate": False, "handlers": ["out"]},
+        # with a logconfig_dict, gunicorn logs accesses whatever `accesslog` says
+        "gunicorn.access": {
+            "level": "INFO" if accesslog else "CRITICAL",
+            "propagate": False,
+            "handlers": ["out"],
+        },
     },
 }
 

@@ -6,7 +6,18 @@ import os
 
 from flask import Flask
 
-from scoring.api import body, catalogue, headers, health, hooks, predictions, problems
+from scoring.api import (
+    body,
+    catalogue,
+    docs,
+    headers,
+    health,
+    hooks,
+    openapi,
+    pages,
+    predictions,
+    problems,
+)
 from scoring.models import discover
 from scoring.registry.following import Following
 from scoring.service import Predictors, chosen
@@ -33,6 +44,12 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
     app.register_blueprint(predictions.blueprint(predictors, **limits))
     app.register_blueprint(catalogue.blueprint(predictors, following))
     app.register_blueprint(health.blueprint(predictors, following))
+    app.register_blueprint(openapi.blueprint(predictors, max_records=settings.max_records))
+    if settings.pages == "on":
+        app.register_blueprint(docs.blueprint())
+        app.register_blueprint(pages.blueprint(predictors, max_body_bytes=settings.max_body_bytes))
+    else:
+        app.register_blueprint(pages.text_blueprint(predictors))
     if following and settings.mlflow_webhook_secret:
         app.register_blueprint(hooks.blueprint(following, settings.mlflow_webhook_secret))
     headers.init_app(app, predictors)

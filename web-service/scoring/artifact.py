@@ -13,10 +13,10 @@ changelog: people keep artifacts longer than services.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -37,11 +37,14 @@ class _Part(BaseModel):
 
 
 class Dataset(_Part):
-    """What a split was made of: `sha256` is over the files read, `rows` are those used."""
+    """What a split was made of: `sha256` is over the files read, `rows` are those used, `first`
+    and `last` the days of the earliest and the latest where the rows are dated."""
 
     name: str
     rows: int
     sha256: str
+    first: date | None = None
+    last: date | None = None
 
 
 class Golden(_Part):
@@ -86,6 +89,7 @@ class Artifact:
     manifest: Manifest
     vectorizer: DictVectorizer
     estimator: Any
+    plots: Mapping[str, bytes] = field(default_factory=dict)  # PNG by file name
 
 
 def load(folder: Path, model: Model) -> Artifact:
@@ -102,7 +106,7 @@ def load(folder: Path, model: Model) -> Artifact:
             )
         pair, _ = loads(data, other_version=OTHER_VERSION in manifest.notes)
         vectorizer, estimator = check_pair(pair, model)
-        return Artifact(manifest, vectorizer, estimator)
+        return Artifact(manifest, vectorizer, estimator, _plots(folder))
 
 
 @contextmanager
@@ -117,6 +121,26 @@ def remedied(model: Model) -> Iterator[None]:
         line = " ".join(what.split())
         remedy = f"put it back, or make it anew: python train.py {model.name}"
         raise ArtifactError(f"model '{model.name}': {line}; {remedy}") from error
+
+
+_PNG: Final = b"\x89PNG\r\n\x1a\n"
+_MAX_PLOTS: Final = 20
+_MAX_PLOT_BYTES: Final = 1024 * 1024
+
+
+def _plots(folder: Path) -> dict[str, bytes]:
+    """Gives the plots that training put beside the pair. They are kept in memory: the folder may
+    hold another version's by the time that somebody looks. A plot that cannot be read, or is no
+    plot, keeps no model from serving."""
+    found = {}
+    for path in sorted(folder.glob("*.png"))[:_MAX_PLOTS]:
+        try:
+            data = path.read_bytes() if path.stat().st_size <= _MAX_PLOT_BYTES else b""
+        except OSError:
+            continue
+        if data.startswith(_PNG):
+            found[path.name] = data
+    return found
 
 
 # In `notes` of a manifest whose pair was taken in although another scikit-learn wrote it.

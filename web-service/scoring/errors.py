@@ -74,6 +74,12 @@ class InvalidRecords(RequestError):
     status = 422
 
 
+class InvalidQuery(RequestError):
+    """A parameter behind the question mark has a value that it does not take."""
+
+    status = 422
+
+
 class StartError(Exception):
     """The service cannot start; the message is one line that says what to do."""
 

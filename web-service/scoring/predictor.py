@@ -27,6 +27,7 @@ class Predictor:
         """Raises ArtifactError if the artifact does not answer its golden records as it did when
         it was made. That also warms up everything that the first request would."""
         self.model = model
+        self.artifact = artifact
         self.manifest = artifact.manifest
         self.version = artifact.manifest.version
         self.reader = RecordReader(model.record)

@@ -25,6 +25,13 @@ _MAX_KEY_LENGTH: Final = 40
 _MAX_RECORDS_COMPARED: Final = 5  # of a slice
 _SLICE: Final = 100
 
+_NOUNS: Final = {
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "a text",
+}
+
 
 class Record(BaseModel):
     """One thing to predict for. Strict: no text for a number, no true for 1, no NaN; other keys
@@ -123,7 +130,7 @@ def describe(field: Mapping[str, Any]) -> str:
         return "one of " + ", ".join(_quoted(choice) for choice in field["enum"])
     if "const" in field:
         return _quoted(field["const"])
-    noun = {"integer": "a whole number", "number": "a number", "string": "a text"}[field["type"]]
+    noun = _NOUNS[field["type"]]
     low, high = field.get("minimum"), field.get("maximum")
     if low is not None and high is not None:
         return f"{noun} from {low:g} to {high:g}"

@@ -7,22 +7,27 @@ from pathlib import Path
 from typing import Any
 
 from scoring.errors import SettingsError, TooLarge, UnknownModel
+from scoring.explain import explained
 from scoring.jsontext import decode
 from scoring.models import Model
 from scoring.predictor import Predictor
 
 
-def predict(predictor: Predictor, body: bytes, *, max_records: int) -> dict[str, Any]:
+def predict(
+    predictor: Predictor, body: bytes, *, max_records: int, explain: bool = False
+) -> dict[str, Any]:
     """Gives the answer to a JSON object (one record) or a JSON array of at most `max_records`
-    records, which one version of the model answers. Raises a RequestError for a bad body."""
+    records, which one version of the model answers; with `explain` each answer says what moved
+    it. Raises a RequestError for a bad body."""
+    answers = explained if explain else Predictor.answers
     value = decode(body)
     if not isinstance(value, list):
-        [answer] = predictor.answers([predictor.reader.one(value)])
+        [answer] = answers(predictor, [predictor.reader.one(value)])
         return {**answer, "model_version": predictor.version}
     if len(value) > max_records:
         raise TooLarge(f"{len(value)} records in one request; at most {max_records} are taken")
     records = predictor.reader.many(value)
-    return {"predictions": predictor.answers(records), "model_version": predictor.version}
+    return {"predictions": answers(predictor, records), "model_version": predictor.version}
 
 
 def chosen(names: tuple[str, ...], known: Mapping[str, Model]) -> dict[str, Model]:

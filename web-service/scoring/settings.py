@@ -56,6 +56,9 @@ class ServingSettings(BaseModel):
     max_records: int = Field(
         default=10_000, ge=1, le=10_000_000, description="most records in one array, else a 413"
     )
+    pages: Literal["on", "off"] = Field(
+        default="on", description="the pages for people: /, /docs and the model cards"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least severe level that is logged"
     )

@@ -1,4 +1,4 @@
-"""The bytes of a request's body: declared as plain JSON, whole, and not too many."""
+"""The bytes of a request's body: declared as what they are, whole, and not too many."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from flask import Flask, Request, Response, request
 from gunicorn.http.errors import ParseException
@@ -18,6 +19,8 @@ from scoring.errors import TooLarge, UnreadableBody, UnsupportedMedia
 _DISCARDED_BYTES: Final = 64 * 1024 * 1024
 _DISCARDED_S: Final = 5.0
 
+_FORM_FIELDS: Final = 1000
+
 
 def json_body(request: Request, limit: int) -> bytes:
     """Gives the body, of at most `limit` bytes, or raises a RequestError. A body of another kind is
@@ -25,6 +28,23 @@ def json_body(request: Request, limit: int) -> bytes:
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if not request.is_json or charset not in {"utf-8", "utf8", "us-ascii"}:
         raise UnsupportedMedia("send the record as JSON, with Content-Type: application/json")
+    return _whole(request, limit)
+
+
+def form_body(request: Request, limit: int) -> dict[str, str]:
+    """Gives the fields of a form that a page sent, as the browser encodes it, the last of two of
+    the same name; raises a RequestError as `json_body` does."""
+    if request.mimetype != "application/x-www-form-urlencoded":
+        raise UnsupportedMedia("this is for the home page's form; programs POST to /predict")
+    text = _whole(request, limit).decode("utf-8", "replace")
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_FORM_FIELDS)
+    except ValueError as error:
+        raise TooLarge(f"more than {_FORM_FIELDS} fields in one form") from error
+    return dict(pairs)
+
+
+def _whole(request: Request, limit: int) -> bytes:
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMedia("send the body as it is, without a Content-Encoding")
     codings = request.headers.get("Transfer-Encoding", "chunked").lower()

@@ -51,7 +51,7 @@ def summary(predictor: Predictor) -> dict[str, Any]:
         "unit": model.unit,
         "threshold": manifest.threshold if model.task == "classification" else None,
         "estimator": manifest.estimator,
-        "data": {split: data.model_dump() for split, data in manifest.data.items()},
+        "data": {split: data.model_dump(mode="json") for split, data in manifest.data.items()},
         "metrics": manifest.metrics,
         "baseline": manifest.baseline,
         "notes": manifest.notes,

@@ -1,4 +1,4 @@
-"""GET /ping, the health of the process, and a first word at `/`."""
+"""GET /ping and the health of the process."""
 
 from __future__ import annotations
 
@@ -31,12 +31,5 @@ def blueprint(predictors: Predictors, following: Following | None = None) -> Blu
         if following and (stale := following.stale()):
             found["stale"] = stale  # they serve all the same: ready, and worth a look
         return Response(encode(found), mimetype="application/json")
-
-    @routes.get("/", strict_slashes=False)  # `GET http://host` has no path: no redirect, in HTML
-    def home() -> Response:
-        lines = ["Predictions over HTTP. POST a JSON record to:", ""]
-        lines += [f"  /predict/{p.model.name}  {p.model.title}" for p in predictors]
-        lines += ["", "GET /models shows each model's record, an example and its metrics.", ""]
-        return Response("\n".join(lines), mimetype="text/plain")
 
     return routes

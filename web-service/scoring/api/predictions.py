@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from scoring.api.body import json_body
+from scoring.errors import FieldError, InvalidQuery
 from scoring.jsontext import encode
 from scoring.service import Predictors, predict
 
@@ -17,7 +18,10 @@ def blueprint(predictors: Predictors, *, max_body_bytes: int, max_records: int) 
     @routes.post("/predict/<name>")
     def answer(name: str | None) -> Response:
         predictor = predictors.get(name)
-        result = predict(predictor, json_body(request, max_body_bytes), max_records=max_records)
+        # the plain path pays one look-up for this, and parses no query
+        explain = bool(request.environ.get("QUERY_STRING")) and _explain()
+        body = json_body(request, max_body_bytes)
+        result = predict(predictor, body, max_records=max_records, explain=explain)
         return Response(
             encode(result),
             mimetype="application/json",
@@ -25,3 +29,12 @@ def blueprint(predictors: Predictors, *, max_body_bytes: int, max_records: int) 
         )
 
     return routes
+
+
+def _explain() -> bool:
+    """Gives what the query's `explain` says; other parameters are ignored, as other keys are."""
+    given = request.args.get("explain", "false").lower()
+    if given not in {"true", "false"}:
+        line = FieldError("explain", "expected true or false")
+        raise InvalidQuery("the query is not valid", (line,))
+    return given == "true"

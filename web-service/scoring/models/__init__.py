@@ -39,6 +39,8 @@ class Model:
     answer: Callable[[float, float], Answer]  # takes the score and the threshold
     example: Mapping[str, Any]  # a valid record: warms up, checks, documents
     threshold: float = 0.5  # of a classification, unless the manifest says otherwise
+    intended_use: str = ""  # for people, on the model card
+    limits: tuple[str, ...] = ()  # where not to trust it, on the model card
     rank: int = 100  # served in this order where MODELS is not set; the lowest is the default
 
 

@@ -18,22 +18,28 @@ class Customer(Record):
     """A customer as in the Telco sample. Categories are read in any case, with spaces or
     underscores: `Month-to-month` is `month-to-month`."""
 
-    gender: Annotated[Literal["female", "male"], Spelling]
-    seniorcitizen: int = Field(ge=0, le=1, description="1 where the customer is 65 or older")
-    partner: YesNo
-    dependents: YesNo
-    tenure: int = Field(ge=0, le=1200, description="months as a customer")
-    phoneservice: YesNo
-    multiplelines: Line
-    internetservice: Annotated[Literal["dsl", "fiber_optic", "no"], Spelling]
-    onlinesecurity: Option
-    onlinebackup: Option
-    deviceprotection: Option
-    techsupport: Option
-    streamingtv: Option
-    streamingmovies: Option
-    contract: Annotated[Literal["month-to-month", "one_year", "two_year"], Spelling]
-    paperlessbilling: YesNo
+    gender: Annotated[Literal["female", "male"], Spelling] = Field(title="Gender")
+    seniorcitizen: int = Field(
+        ge=0, le=1, title="Senior citizen", description="1 where the customer is 65 or older"
+    )
+    partner: YesNo = Field(title="Partner")
+    dependents: YesNo = Field(title="Dependents")
+    tenure: int = Field(ge=0, le=1200, title="Tenure", description="months as a customer")
+    phoneservice: YesNo = Field(title="Telephone")
+    multiplelines: Line = Field(title="More than one line")
+    internetservice: Annotated[Literal["dsl", "fiber_optic", "no"], Spelling] = Field(
+        title="Internet"
+    )
+    onlinesecurity: Option = Field(title="Online security")
+    onlinebackup: Option = Field(title="Online backup")
+    deviceprotection: Option = Field(title="Device protection")
+    techsupport: Option = Field(title="Technical support")
+    streamingtv: Option = Field(title="Streaming of television")
+    streamingmovies: Option = Field(title="Streaming of films")
+    contract: Annotated[Literal["month-to-month", "one_year", "two_year"], Spelling] = Field(
+        title="Contract"
+    )
+    paperlessbilling: YesNo = Field(title="Paperless billing")
     paymentmethod: Annotated[
         Literal[
             "electronic_check",
@@ -42,9 +48,13 @@ class Customer(Record):
             "credit_card_(automatic)",
         ],
         Spelling,
-    ]
-    monthlycharges: float = Field(ge=0, le=10_000, description="US dollars a month")
-    totalcharges: float = Field(ge=0, le=10_000_000, description="US dollars since the beginning")
+    ] = Field(title="Payment method")
+    monthlycharges: float = Field(
+        ge=0, le=10_000, title="Monthly charges", description="US dollars a month"
+    )
+    totalcharges: float = Field(
+        ge=0, le=10_000_000, title="Total charges", description="US dollars since the beginning"
+    )
 
 
 def features(customer: Customer) -> Features:
@@ -89,5 +99,15 @@ MODEL = Model(
         "monthlycharges": 29.85,
         "totalcharges": 29.85,
     },
+    intended_use="To find the customers whom an offer may keep: a ranking by probability, from "
+    "which people choose. Not a ground for refusing anybody a service or a price.",
+    limits=(
+        "It learned from one company's customers at one moment; elsewhere it must be trained anew.",
+        "Gender and age are among its fields: look at what it does to each group before acting on "
+        "it.",
+        "It says who resembles those that left, not why they left, nor what would keep them.",
+        "The threshold of 0.5 weighs both mistakes alike; an offer that costs little deserves a "
+        "lower one.",
+    ),
     rank=2,
 )

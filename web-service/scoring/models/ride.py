@@ -9,17 +9,19 @@ from pydantic import Field
 from scoring.models import Answer, Features, Model
 from scoring.record import Record
 
-Zone = Annotated[int, Field(ge=1, le=265)]
+Zone = Annotated[int, Field(ge=1, le=265, json_schema_extra={"x-names": "taxi_zones"})]
 
 
 class Ride(Record):
     """A ride as it is known when it begins. Zones are the TLC's taxi zones, 1 to 265."""
 
-    PULocationID: Zone = Field(description="taxi zone of the pickup")
-    DOLocationID: Zone = Field(description="taxi zone of the drop-off")
+    PULocationID: Zone = Field(title="Pickup zone", description="TLC taxi zone of the pickup")
+    DOLocationID: Zone = Field(title="Drop-off zone", description="TLC taxi zone of the drop-off")
     # Nobody rides 100 miles within the 60 minutes that the model is trained on: such a distance is
     # a faulty meter, and an answer to it would be a wrong number.
-    trip_distance: float = Field(ge=0, le=100, description="length of the ride in miles")
+    trip_distance: float = Field(
+        ge=0, le=100, title="Distance", description="length of the ride in miles"
+    )
 
 
 def features(ride: Ride) -> Features:
@@ -47,5 +49,15 @@ MODEL = Model(
     features=features,
     answer=answer,
     example={"PULocationID": 10, "DOLocationID": 50, "trip_distance": 40},
+    intended_use="An estimate of a taxi ride's length in time, made when the ride begins: to tell "
+    "a passenger roughly when they arrive, or to plan a fleet. Not a promise, and no ground for "
+    "what a driver is paid.",
+    limits=(
+        "It knows two zones and a distance: neither the hour, nor the weather, nor the traffic.",
+        "It learned from rides of 1 to 60 minutes, so a longer ride is estimated too short.",
+        "A pair of zones that training never saw is estimated from the distance alone; the answer "
+        "names the pair under unseen.",
+        "A cab's meter is sometimes left running: some of the rides it learned from are wrong.",
+    ),
     rank=1,
 )

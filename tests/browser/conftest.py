@@ -1,0 +1,105 @@
+"""A real browser, Debian's Chromium without a window, before a real gunicorn.
+
+Every page that a test opens is watched: a message in its console, an error in its script or a
+request to anywhere but our server fails the test when it ends.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from scoring.models import discover
+from tests.furnished import furnish
+from tests.support import ROOT, Server, serving
+
+OUTPUT = ROOT / "test-output"
+
+# no sandbox in a container of CI; the others keep Chromium from calling home
+_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+OpenPage = Callable[..., Page]
+
+
+def installed(*names: str) -> str:
+    """Gives the path of the first of these programs that there is. Without any, the test is skipped
+    on somebody's own machine; continuous integration installs them all, so there it fails."""
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    message = f"{names[0]} is not installed: apt-get install {names[0]}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A gunicorn whose models have all that a page can show."""
+    folder = tmp_path_factory.mktemp("site")
+    for model in discover().values():
+        furnish(model, folder)
+    with serving(folder, tmp_path_factory.mktemp("log") / "log", WORKERS="1") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    found = installed("chromium", "chromium-browser", "google-chrome")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=found, args=list(_ARGUMENTS))
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, site: Server) -> Iterator[OpenPage]:
+    """Opens a path of the site in a fresh context with the settings given, and watches it."""
+    contexts: list[BrowserContext] = []
+    wrong: list[str] = []
+
+    def opened(path: str, *, url: str = site.url, expect: str = "", **settings: Any) -> Page:
+        context = browser.new_context(**settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+
+        def console(message: Any) -> None:
+            if not (expect and expect in message.text):
+                wrong.append(f"console {message.type}: {message.text}")
+
+        def request(sent: Any) -> None:
+            if not sent.url.startswith((f"{url}/", "data:")):
+                wrong.append(f"request to {sent.url}")
+
+        page.on("console", console)
+        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+        page.on("request", request)
+        page.goto(url + path)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+@pytest.fixture(scope="session")
+def output() -> Path:
+    """Where screenshots are kept; git ignores it."""
+    OUTPUT.mkdir(exist_ok=True)
+    return OUTPUT

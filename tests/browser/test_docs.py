@@ -1,0 +1,36 @@
+"""The interactive API page in a browser: nothing from elsewhere, and it really asks the API."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_api_page_works_offline_and_predicts(open_page: OpenPage) -> None:
+    """Every model's operation is there, and "Execute" shows the answer of the real service. That no
+    request left the machine is what `open_page` watches."""
+    page = open_page("/docs")
+    for path in ("/predict", "/predict/ride", "/predict/churn", "/models"):
+        expect(page.locator(f'[data-path="{path}"]')).to_be_visible()
+    ride = page.locator("#operations-predictions-predict_ride")
+    ride.locator(".opblock-summary-control").click()
+    ride.get_by_role("button", name="Execute").click()
+    shown = ride.locator(".live-responses-table .response-col_description pre").first
+    expect(shown).to_contain_text("model_version")
+    assert json.loads(shown.text_content())["duration"] >= 0
+    expect(ride.locator(".live-responses-table .response-col_status").last).to_contain_text("200")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_api_page_follows_the_colour_scheme(open_page: OpenPage, scheme: str) -> None:
+    """Dark where the reader's system is dark."""
+    page = open_page("/docs", color_scheme=scheme)
+    expect(page.locator('[data-path="/predict/ride"]')).to_be_visible()
+    dark = page.evaluate("document.documentElement.classList.contains('dark-mode')")
+    assert dark == (scheme == "dark")

@@ -1,0 +1,151 @@
+"""predict.py: gunicorn's target, and a development server without a debugger."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import requests
+
+from scoring.artifact import MANIFEST
+from scoring.models import discover
+from tests.support import ROOT, environment, free_port, post, serving, wait_for
+
+GUNICORN = [str(Path(sys.executable).with_name("gunicorn")), "-c", "web-service/gunicorn.conf.py"]
+DEVELOPMENT = [sys.executable, "web-service/predict.py"]
+
+
+def start(
+    command: list[str], models_dir: Path, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """Gives what became of a start that is to stop by itself."""
+    given = {"HOST": "127.0.0.1", "PORT": str(free_port()), "MODELS_DIR": str(models_dir)}
+    return subprocess.run(
+        command, cwd=ROOT, env=environment(**given | settings), capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+
+
+def no_models(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def no_churn(folder: Path) -> None:
+    shutil.rmtree(folder / "churn")
+
+
+def exchanged(folder: Path) -> None:
+    file = folder / "churn" / discover()["churn"].artifact_file
+    file.write_bytes(file.read_bytes() + b"\n")
+
+
+def truncated(folder: Path) -> None:
+    (folder / "ride" / MANIFEST).write_text('{"format": 1,')
+
+
+def untouched(_folder: Path) -> None:
+    pass
+
+
+CASES: dict[str, tuple[Callable[[Path], None], dict[str, str], str]] = {
+    "a bad port": (untouched, {"PORT": "http"}, "PORT='http': "),
+    "two bad settings": (untouched, {"THREADS": "1", "ACCESS_LOG": "no"}, "THREADS='1': "),
+    "an unknown model": (untouched, {"MODELS": "ride,tips"}, "MODELS names 'tips', which is no"),
+    "no models": (no_models, {}, "model 'ride': there is no "),
+    "one model of two": (no_churn, {}, "model 'churn': there is no "),
+    "a file exchanged": (exchanged, {}, "model 'churn': model_C=1.0.bin has the sha256 "),
+    "a manifest broken off": (truncated, {}, "model 'ride': manifest.json cannot be used: "),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("command", [GUNICORN, DEVELOPMENT], ids=["gunicorn", "development"])
+def test_what_cannot_serve_does_not_start(
+    models_dir: Path, tmp_path: Path, command: list[str], case: str
+) -> None:
+    """One clear line on the standard error, a status that is not 0, and no traceback."""
+    spoil, settings, words = CASES[case]
+    folder = shutil.copytree(models_dir, tmp_path / "models")
+    spoil(folder)
+    found = start(command, folder, **settings)
+    assert found.returncode == 1
+    assert found.stdout == ""
+    [line] = found.stderr.splitlines()
+    assert line.startswith("prediction-service cannot start: ")
+    assert words in line
+    assert "Traceback" not in line
+
+
+@pytest.mark.slow
+def test_gunicorn_finds_the_app_from_another_folder(models_dir: Path, tmp_path: Path) -> None:
+    """`gunicorn -c web-service/gunicorn.conf.py` works wherever it is called."""
+    (tmp_path / "web-service").symlink_to(ROOT / "web-service")
+    with serving(models_dir, tmp_path / "log", folder=tmp_path, WORKERS="1") as server:
+        assert requests.get(f"{server.url}/ping", timeout=5).text == "PONG"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", [ROOT, ROOT / "web-service"], ids=["project", "web-service"])
+def test_the_development_server_answers_and_has_no_debugger(
+    models_dir: Path, tmp_path: Path, folder: Path
+) -> None:
+    """`python web-service/predict.py` serves; FLASK_DEBUG=1 gives nobody a console."""
+    port = free_port()
+    given = environment(
+        PORT=str(port), MODELS_DIR=str(models_dir), FLASK_DEBUG="1", PYTHONUNBUFFERED="1"
+    )
+    script = os.path.relpath(ROOT / "web-service" / "predict.py", folder)
+    url = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        try:
+            return requests.get(f"{url}/ping", timeout=5).text == "PONG"
+        except requests.ConnectionError:
+            assert process.poll() is None, log.read_text()
+            return False
+
+    log = tmp_path / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, script], cwd=folder, env=given, stdout=out, stderr=out
+        )
+    try:
+        wait_for(answers, "the development server to answer")
+        for model in discover().values():
+            response = post(f"{url}/predict/{model.name}", dict(model.example))
+            assert response.status_code == 200
+            assert set(response.json()) >= {"model_version"}
+        for path in ("/console", "/nowhere?__debugger__=yes&cmd=resource&f=debugger.js"):
+            response = requests.get(url + path, timeout=5)
+            assert response.status_code == 404
+            assert response.headers["Content-Type"] == "application/problem+json"
+        debugger = requests.get(f"{url}/?__debugger__=yes&cmd=resource&f=debugger.js", timeout=5)
+        assert debugger.headers["Content-Type"].partition(";")[0] in {"text/plain", "text/html"}
+        assert "Debug mode: off" in log.read_text()
+        assert "Debugger PIN" not in log.read_text()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+    children = [line for line in log.read_text().splitlines() if "Restarting" in line]
+    assert children == [], "a reloader runs a second process"
+
+
+@pytest.mark.slow
+def test_the_development_server_listens_on_this_machine_alone(models_dir: Path) -> None:
+    """HOST does not open it to others; a port in use is told in plain words."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        found = start(DEVELOPMENT, models_dir, PORT=port, HOST="0.0.0.0")
+    assert found.returncode != 0
+    assert f"Port {port} is in use" in found.stderr
+    assert "Traceback" not in found.stderr

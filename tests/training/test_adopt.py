@@ -1,0 +1,292 @@
+"""A pair that was pickled elsewhere is taken in by one command, and then served."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sklearn
+from sklearn.linear_model import LinearRegression
+
+from scoring.app import create_app
+from scoring.artifact import MANIFEST, OTHER_VERSION
+from scoring.models import Model, discover
+from scoring.settings import Settings
+from tests.support import ROOT, environment, tiny_pair, write_artifact
+from training.adopt import main
+
+MODELS = discover()
+MAJOR, MINOR, PATCH = sklearn.__version__.split(".")[:3]
+OTHER_MINOR = f"{MAJOR}.{int(MINOR) - 1}.{PATCH}"
+OTHER_PATCH = f"{MAJOR}.{MINOR}.{int(PATCH) + 1}"
+
+
+@pytest.fixture
+def pickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Gives a function that writes a file as a tutorial's script would have."""
+
+    def write(pair: object, protocol: int = 4, version: str = sklearn.__version__) -> Path:
+        path = tmp_path / "lin_reg.bin"
+        with monkeypatch.context() as patch, path.open("wb") as file:
+            patch.setattr("sklearn.base.__version__", version)
+            pickle.dump(pair, file, protocol)
+        return path
+
+    return write
+
+
+def refusal(model: str, path: Path, output: Path, *more: str) -> str:
+    """Gives the one line with which the command refuses a file; nothing is written."""
+    before = sorted(output.rglob("*"))
+    with pytest.raises(SystemExit) as caught:
+        main([model, str(path), "--output", str(output), *more])
+    line = caught.value.code
+    assert isinstance(line, str), "the command did not say what is wrong"
+    assert line.startswith("training.adopt: ")
+    assert len(line.splitlines()) == 1
+    assert sorted(output.rglob("*")) == before
+    return line
+
+
+def manifest(output: Path, model: Model) -> dict[str, Any]:
+    return json.loads((output / model.name / MANIFEST).read_text())
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_a_tutorials_pair_is_taken_in_and_served(
+    tmp_path: Path, pickled: Any, model: Model, protocol: int
+) -> None:
+    """The bare pickle, by whatever protocol, becomes an artifact that answers as the pair does."""
+    vectorizer, estimator = tiny_pair(model)
+    path = pickled((vectorizer, estimator), protocol)
+    main([model.name, str(path), "--output", str(tmp_path / "models")])
+    settings = Settings(models_dir=tmp_path / "models", models=(model.name,))
+    answer = create_app(settings).test_client().post("/predict", json=dict(model.example)).json
+    x = vectorizer.transform(model.features(model.record.model_validate(model.example)))
+    if model.task == "regression":
+        score = estimator.predict(x)[0]
+    else:
+        score = estimator.predict_proba(x)[0, 1]
+    expected = model.answer(score, model.threshold)
+    assert {name: answer[name] for name in expected} == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_bytes_are_those_that_were_given(
+    tmp_path: Path, pickled: Any, model: Model, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Digest and version are those of the given file, not of a new pickle of the same pair."""
+    path = pickled(tiny_pair(model), 2)
+    data = path.read_bytes()
+    assert data != pickle.dumps(tiny_pair(model), 5)
+    main([model.name, str(path), "--output", str(tmp_path / "models")])
+    found = manifest(tmp_path / "models", model)
+    assert (tmp_path / "models" / model.name / model.artifact_file).read_bytes() == data
+    assert found["sha256"] == hashlib.sha256(data).hexdigest()
+    assert found["version"] == found["sha256"][:12]
+    assert capsys.readouterr().out == (
+        f"wrote {tmp_path / 'models' / model.name}: version {found['version']}\n"
+    )
+
+
+def test_the_manifest_says_where_the_pair_is_from(
+    tmp_path: Path, pickled: Any, model: Model
+) -> None:
+    """What is known is told: the file, the estimator, one golden record; no data, no metrics."""
+    path = pickled(tiny_pair(model))
+    main([model.name, str(path), "--output", str(tmp_path / "models")])
+    found = manifest(tmp_path / "models", model)
+    assert found["notes"] == ["taken in from lin_reg.bin, trained elsewhere"]
+    assert found["model"] == model.name
+    assert found["estimator"] == type(tiny_pair(model)[1]).__name__
+    assert [golden["record"] for golden in found["golden"]] == [dict(model.example)]
+    assert found["data"] == found["metrics"] == {}
+    assert found["threshold"] == model.threshold
+
+
+def test_another_minor_version_is_refused_with_both_versions_and_the_way_out(
+    tmp_path: Path, pickled: Any, model: Model
+) -> None:
+    """Which version wrote it, which this is, and what to say to take it all the same."""
+    line = refusal(model.name, pickled(tiny_pair(model), 4, OTHER_MINOR), tmp_path / "models")
+    assert OTHER_MINOR in line
+    assert sklearn.__version__ in line
+    assert line.endswith("; --other-version takes it all the same")
+
+
+def test_another_version_that_is_accepted_is_noted(
+    tmp_path: Path, pickled: Any, model: Model
+) -> None:
+    """--other-version takes it in, the manifest says so, and the service then loads it."""
+    path = pickled(tiny_pair(model), 4, OTHER_MINOR)
+    main([model.name, str(path), "--output", str(tmp_path / "models"), "--other-version"])
+    assert manifest(tmp_path / "models", model)["notes"] == [
+        "taken in from lin_reg.bin, trained elsewhere",
+        OTHER_VERSION,
+        f"pickled by scikit-learn {OTHER_MINOR}",
+    ]
+    app = create_app(Settings(models_dir=tmp_path / "models", models=(model.name,)))
+    told = app.test_client().get(f"/models/{model.name}").json
+    assert OTHER_VERSION in told["notes"]
+
+
+def test_the_option_notes_nothing_where_the_version_is_ours(
+    tmp_path: Path, pickled: Any, model: Model
+) -> None:
+    """--other-version given without need leaves no mark, and no hole."""
+    path = pickled(tiny_pair(model))
+    main([model.name, str(path), "--output", str(tmp_path / "models"), "--other-version"])
+    assert len(manifest(tmp_path / "models", model)["notes"]) == 1
+
+
+def test_another_patch_version_needs_no_option(tmp_path: Path, pickled: Any, model: Model) -> None:
+    """A difference in the last number is taken in, and told."""
+    path = pickled(tiny_pair(model), 4, OTHER_PATCH)
+    main([model.name, str(path), "--output", str(tmp_path / "models")])
+    notes = manifest(tmp_path / "models", model)["notes"]
+    assert f"pickled by scikit-learn {OTHER_PATCH}" in notes
+
+
+def test_a_pair_of_other_features_is_refused(tmp_path: Path, pickled: Any) -> None:
+    """The ride's pair is none for churn, and the other way round."""
+    ride, churn = (tiny_pair(MODELS[name]) for name in ("ride", "churn"))
+    line = refusal("ride", pickled((churn[0], LinearRegression())), tmp_path / "models")
+    assert "fitted on other features than 'ride' makes" in line
+    line = refusal("churn", pickled((ride[0], churn[1])), tmp_path / "models")
+    assert "features" in line
+
+
+def test_a_hostile_pickle_is_refused_before_it_runs(tmp_path: Path, pickled: Any) -> None:
+    """os.system is named, and not called."""
+
+    class Hostile:
+        def __reduce__(self) -> Any:
+            return os.system, (f"touch '{tmp_path / 'canary'}'",)
+
+    line = refusal("ride", pickled((*tiny_pair(MODELS["ride"]), Hostile())), tmp_path / "models")
+    assert "'posix.system', which is not on the service's allow-list" in line
+    assert not (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("text", "no pair (DictVectorizer, estimator)"),
+        ([1, 2], "no pair (DictVectorizer, estimator)"),
+        (LinearRegression(), "no pair (DictVectorizer, estimator)"),
+        ((1, 2, 3), "no pair (DictVectorizer, estimator)"),
+    ],
+    ids=["text", "list", "estimator alone", "three"],
+)
+def test_what_is_no_pair_is_refused(
+    tmp_path: Path, pickled: Any, value: object, words: str
+) -> None:
+    """Only the pair can be taken in."""
+    assert words in refusal("ride", pickled(value), tmp_path / "models")
+
+
+def test_an_unfitted_estimator_is_refused(tmp_path: Path, pickled: Any, model: Model) -> None:
+    """A pair that cannot answer the example is not taken in, and says so in one line."""
+    vectorizer, estimator = tiny_pair(model)
+    refusal(model.name, pickled((vectorizer, type(estimator)())), tmp_path / "models")
+
+
+def test_a_damaged_pickle_is_refused(tmp_path: Path, pickled: Any, model: Model) -> None:
+    """A download that broke off."""
+    path = pickled(tiny_pair(model))
+    path.write_bytes(path.read_bytes()[:-30])
+    assert "the pickle cannot be read" in refusal(model.name, path, tmp_path / "models")
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder"])
+def test_a_file_that_is_none_is_refused(tmp_path: Path, kind: str) -> None:
+    """Its path and the system's own words."""
+    path = tmp_path / "lin_reg.bin"
+    if kind == "folder":
+        path.mkdir()
+    words = {"missing": "No such file or directory", "folder": "Is a directory"}[kind]
+    assert f"{path} cannot be read: {words}" in refusal("ride", path, tmp_path / "models")
+
+
+def test_a_threshold_can_be_given(tmp_path: Path, pickled: Any) -> None:
+    """--threshold is kept in the manifest and decides `churn`."""
+    model = MODELS["churn"]
+    path = pickled(tiny_pair(model))
+    for threshold in ("0", "1"):
+        main(["churn", str(path), "--output", str(tmp_path / "models"), "--threshold", threshold])
+        assert manifest(tmp_path / "models", model)["threshold"] == float(threshold)
+        app = create_app(Settings(models_dir=tmp_path / "models", models=("churn",)))
+        answer = app.test_client().post("/predict", json=dict(model.example)).json
+        assert answer["churn"] is (threshold == "0")
+
+
+@pytest.mark.parametrize("threshold", ["nan", "inf", "-0.1", "1.1", "half"])
+def test_a_threshold_that_is_no_probability_is_refused(
+    tmp_path: Path, pickled: Any, threshold: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A number from 0 to 1, else argparse says what is wrong and nothing is written."""
+    path = pickled(tiny_pair(MODELS["churn"]))
+    with pytest.raises(SystemExit) as caught:
+        main(["churn", str(path), "--output", str(tmp_path / "m"), f"--threshold={threshold}"])
+    assert caught.value.code == 2
+    assert "--threshold" in capsys.readouterr().err
+    assert not (tmp_path / "m").exists()
+
+
+def test_an_unknown_model_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """argparse names those that there are."""
+    with pytest.raises(SystemExit) as caught:
+        main(["tips", str(tmp_path / "x")])
+    assert caught.value.code == 2
+    assert "ride" in capsys.readouterr().err
+
+
+def test_an_artifact_of_before_is_exchanged_whole(
+    tmp_path: Path, pickled: Any, model: Model
+) -> None:
+    """Plots of the old model do not stay beside the new one."""
+    write_artifact(model, tmp_path, draw=lambda folder: (folder / "old.png").touch())
+    assert (tmp_path / model.name / "old.png").exists()
+    main([model.name, str(pickled(tiny_pair(model))), "--output", str(tmp_path)])
+    files = {path.name for path in (tmp_path / model.name).iterdir()}
+    assert files == {MANIFEST, model.artifact_file}
+
+
+def test_a_folder_that_is_no_artifact_is_left_alone(tmp_path: Path, pickled: Any) -> None:
+    """Somebody's own files are not exchanged for a model."""
+    (tmp_path / "mine" / "ride").mkdir(parents=True)
+    (tmp_path / "mine" / "ride" / "poem.txt").write_text("roses")
+    line = refusal("ride", pickled(tiny_pair(MODELS["ride"])), tmp_path / "mine")
+    assert "holds files but no manifest.json: name another --output" in line
+
+
+def test_an_output_that_is_a_file_is_refused(pickled: Any) -> None:
+    """One line, not a traceback."""
+    path = pickled(tiny_pair(MODELS["ride"]))
+    assert str(path) in refusal("ride", path, path)
+
+
+@pytest.mark.slow
+def test_it_is_one_command(tmp_path: Path, pickled: Any) -> None:
+    """`python -m training.adopt` from the project's folder; a refusal ends with 1 and one line."""
+    command = [sys.executable, "-m", "training.adopt", "ride"]
+    more = ["--output", str(tmp_path / "models")]
+
+    def run(path: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, str(path), *more], cwd=ROOT, env=environment(), capture_output=True,
+            text=True, check=False,
+        )  # fmt: skip
+
+    good = run(pickled(tiny_pair(MODELS["ride"])))
+    assert (good.returncode, good.stderr) == (0, "")
+    assert good.stdout.startswith("wrote ")
+    bad = run(tmp_path / "missing")
+    assert (bad.returncode, bad.stdout) == (1, "")
+    assert len(bad.stderr.splitlines()) == 1

@@ -1,0 +1,437 @@
+"""One training, from files to an artifact that serves."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from flask.testing import FlaskClient
+
+from scoring.app import create_app
+from scoring.artifact import Artifact, Manifest, load
+from scoring.models import Model, discover
+from scoring.predictor import Predictor
+from scoring.settings import Settings
+from tests.training.support import (
+    CHURN,
+    RIDE,
+    SMALL,
+    customers,
+    data_of,
+    rows_of,
+    saved,
+    silent,
+    table,
+    trips,
+)
+from training import estimators, fit
+from training.checks import check
+from training.datasets import source_of
+from training.errors import TrainingError
+from training.features import features
+from training.fit import Options, score, train
+
+pytestmark = pytest.mark.usefixtures("without_plots")
+
+ALL = [(model, name) for model in discover().values() for name in estimators.names(model.task)]
+CLASSES = {
+    "linear": "LinearRegression",
+    "lasso": "Lasso",
+    "ridge": "Ridge",
+    "logistic": "LogisticRegression",
+    "forest": "RandomForest",
+    "boosting": "HistGradientBoosting",
+    "xgboost": "XGB",
+}
+
+
+def lines_of(options: Options) -> tuple[Manifest, list[str]]:
+    """Trains and gives the manifest and every line that a person sees."""
+    said: list[str] = []
+    manifest = train(Options(**{**vars(options), "say": said.append}))
+    return manifest, "\n".join(said).splitlines()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both models, trained on the bundled sample as `make run` trains them."""
+    folder = tmp_path_factory.mktemp("models")
+    for model in discover().values():
+        train(Options(model=model, output=folder, say=len))
+    return folder
+
+
+@pytest.fixture
+def client(trained: Path) -> FlaskClient:
+    """The service over the models of the sample."""
+    return create_app(Settings(models_dir=trained)).test_client()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize(("model", "name"), ALL, ids=lambda part: getattr(part, "name", part))
+def test_every_estimator_is_trained_written_and_served(
+    model: Model, name: str, tmp_path: Path
+) -> None:
+    """It beats the trivial model, loads through the service's door, and predicts there what it
+    predicted in training."""
+    data = data_of(model, tmp_path)
+    kept: list[Artifact] = []
+    original = fit.score
+
+    def remember(vectorizer: Any, estimator: Any, frame: pd.DataFrame, model: Model) -> Any:
+        kept.append(Artifact(None, vectorizer, estimator))  # type: ignore[arg-type]
+        return original(vectorizer, estimator, frame, model)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit, "score", remember)
+        options = silent(model, data, tmp_path, estimator=name, parameters=SMALL.get(name, {}))
+        manifest = train(options)
+    frame = check(table(source_of(model).tidy(rows_of(model))), model, source_of(model)).frame
+    expected = score(kept[0].vectorizer, kept[0].estimator, frame, model)
+    predictor = Predictor.from_folder(tmp_path / model.name, model)
+    assert predictor.scores(features(frame, model)) == pytest.approx(expected, rel=1e-6)
+    assert np.unique(expected.round(6)).size > 5
+    assert CLASSES[name] in manifest.estimator
+
+
+def test_the_manifest_tells_the_whole_story(tmp_path: Path) -> None:
+    """Data, rows, seed, parameters, metrics, baseline, profile, and what was dropped."""
+    frame = trips(200)
+    frame.loc[[10, 20], "trip_distance"] = [-1.0, 500.0]
+    frame.loc[30, "lpep_dropoff_datetime"] += pd.Timedelta(hours=3)
+    data = saved(frame, tmp_path / "a.parquet")
+    manifest, lines = lines_of(
+        silent(RIDE, data, tmp_path, estimator="ridge", parameters={"alpha": 0.5}, seed=9)
+    )
+    digest = hashlib.sha256(data.read_bytes()).hexdigest()
+    assert {part: (d.name, d.rows, d.sha256) for part, d in manifest.data.items()} == {
+        "training": ("a.parquet", 118, digest),
+        "validation": ("a.parquet", 39, digest),
+        "test": ("a.parquet", 40, digest),
+    }
+    assert manifest.dropped == {
+        "duration is not from 1 to 60 minutes": 1,
+        "trip_distance is not a number from 0 to 100": 2,
+    }
+    assert (manifest.estimator, manifest.parameters["alpha"], manifest.seed) == ("Ridge", 0.5, 9)
+    assert list(manifest.metrics) == list(manifest.baseline) == ["validation", "test"]
+    assert manifest.metrics["test"]["rmse"] < manifest.baseline["test"]["rmse"]
+    assert list(manifest.profile) == [*RIDE.record.model_fields, "duration"]
+    assert manifest.profile["duration"]["count"] == 118
+    written = (tmp_path / "ride" / "manifest.json").read_text()
+    assert json.loads(written, parse_constant=pytest.fail)["model"] == "ride"
+    assert lines[:3] == [
+        "a.parquet: 197 of 200 rows are used",
+        "  dropped 1: duration is not from 1 to 60 minutes",
+        "  dropped 2: trip_distance is not a number from 0 to 100 (--published keeps them)",
+    ]
+    assert lines[3].startswith("field ")
+    assert lines[4].startswith("PULocationID ")
+    assert lines[-1] == f"wrote {tmp_path / 'ride'}: ridge, version {manifest.version}"
+    assert any(line.split() == ["test", "(40", "rows)", "model", "the", "mean"] for line in lines)
+
+
+def test_golden_records_come_from_data_that_the_model_has_not_seen(tmp_path: Path) -> None:
+    """The example first, then rows of the test from first to last."""
+    manifest = train(silent(RIDE, data_of(RIDE, tmp_path), tmp_path))
+    records = [golden.record for golden in manifest.golden]
+    assert records[0] == dict(RIDE.example)
+    frame = trips(400)[list(RIDE.record.model_fields)].to_dict("records")
+    assert (records[1], records[-1]) == (frame[320], frame[399])
+    assert len(records) == 9
+
+
+def test_absurd_values_do_not_reach_the_model(tmp_path: Path) -> None:
+    """NaN, negative, endless and far too large: none is in what was learned from, or in a golden
+    record."""
+    frame = trips(400).astype({"PULocationID": "float64"})
+    strange = [np.nan, -3.0, np.inf, -np.inf, 1e9]
+    frame.loc[range(0, 50, 10), "trip_distance"] = strange
+    frame.loc[range(1, 51, 10), "PULocationID"] = strange
+    manifest = train(silent(RIDE, saved(frame, tmp_path / "a.parquet"), tmp_path))
+    assert sum(manifest.dropped.values()) == 10
+    assert manifest.profile["trip_distance"]["count"] == 390 * 3 // 5
+    for name, low, high in (("trip_distance", 0.5, 10), ("PULocationID", 1, 5)):
+        entry = manifest.profile[name]
+        assert (entry["min"], entry["max"]) == (low, high)
+    assert manifest.feature_names[-1] == "trip_distance"
+    assert all(
+        name.startswith("PU_DO=") and "." not in name for name in manifest.feature_names[:-1]
+    )
+
+
+def test_the_published_way_keeps_what_is_out_of_range_and_says_so(tmp_path: Path) -> None:
+    """It is learned from, but no golden record: the endpoint would not take it."""
+    frame = trips(400)
+    frame.loc[[399, 5], "trip_distance"] = [5000.0, -1.0]
+    data = saved(frame, tmp_path / "a.parquet")
+    manifest, lines = lines_of(silent(RIDE, data, tmp_path, published=True, force=True))
+    reason = "trip_distance is not a number from 0 to 100"
+    assert f"  kept 2 as the published results did: {reason}" in lines
+    assert manifest.profile["trip_distance"]["min"] == -1.0
+    assert sum(part.rows for part in manifest.data.values()) == 400
+    assert len(manifest.golden) == 8
+    assert all(golden.record["trip_distance"] <= 100 for golden in manifest.golden)
+
+
+def test_a_category_is_the_same_in_training_and_at_the_endpoint(tmp_path: Path) -> None:
+    """`Month-to-month` in the file, any spelling in the request: one answer, nothing unseen."""
+    data = data_of(CHURN, tmp_path)
+    assert {"Month-to-month", "Two year"} <= set(customers()["Contract"])
+    manifest = train(silent(CHURN, data, tmp_path))
+    contracts = [name for name in manifest.feature_names if name.startswith("contract=")]
+    assert contracts == ["contract=month-to-month", "contract=one_year", "contract=two_year"]
+    predictor = Predictor.from_folder(tmp_path / "churn", CHURN)
+    spelt = ["month-to-month", "Month-to-month", " MONTH-TO-MONTH "]
+    answers = [
+        predictor.answers([predictor.reader.one({**CHURN.example, "contract": word})])
+        for word in spelt
+    ]
+    assert answers[0] == answers[1] == answers[2]
+    assert "unseen" not in answers[0][0]
+
+
+def test_validation_and_test_files_are_judged_apart(tmp_path: Path) -> None:
+    """All of --data is learned from; each file is named with its own rows and digest."""
+    paths = [saved(trips(rows), tmp_path / f"{rows}.parquet") for rows in (100, 60, 70)]
+    given = silent(RIDE, paths[0], tmp_path, validation=[paths[1]], test=[paths[2]])
+    manifest, lines = lines_of(given)
+    assert {part: (d.name, d.rows) for part, d in manifest.data.items()} == {
+        "training": ("100.parquet", 100),
+        "validation": ("60.parquet", 60),
+        "test": ("70.parquet", 70),
+    }
+    assert len({d.sha256 for d in manifest.data.values()}) == 3
+    assert manifest.metrics["test"]["rows"] == 70
+    assert "60.parquet: 60 of 60 rows are used" in lines
+
+
+def test_without_a_test_the_validation_decides(tmp_path: Path) -> None:
+    """There is then no test in the manifest."""
+    paths = [saved(trips(rows), tmp_path / f"{rows}.parquet") for rows in (100, 60)]
+    manifest = train(silent(RIDE, paths[0], tmp_path, validation=[paths[1]]))
+    assert list(manifest.data) == ["training", "validation"]
+    assert list(manifest.metrics) == ["validation"]
+    assert (
+        manifest.golden[1].record == trips(1)[list(RIDE.record.model_fields)].to_dict("records")[0]
+    )
+
+
+def test_a_test_file_alone_is_refused(tmp_path: Path) -> None:
+    """Whether to split the rest nobody can know."""
+    data = data_of(RIDE, tmp_path)
+    with pytest.raises(
+        TrainingError, match=r"^--test goes with --validation; without both the dat"
+    ):
+        train(silent(RIDE, data, tmp_path, test=[data]))
+
+
+def test_a_refit_learns_from_the_validation_too(tmp_path: Path) -> None:
+    """And is judged on the test alone."""
+    data = data_of(RIDE, tmp_path, 390)
+    plain = train(silent(RIDE, data, tmp_path))
+    again = train(silent(RIDE, data, tmp_path, refit=True))
+    assert list(again.metrics) == ["test"]
+    assert again.sha256 != plain.sha256
+    assert again.baseline["test"]["rmse"] != plain.baseline["test"]["rmse"]
+
+
+def test_a_refit_without_a_test_is_refused(tmp_path: Path) -> None:
+    """Nothing would be left to judge it on."""
+    data = data_of(RIDE, tmp_path)
+    with pytest.raises(
+        TrainingError, match=r"^--refit learns from the validation too: it needs a t"
+    ):
+        train(silent(RIDE, data, tmp_path, validation=[data], refit=True))
+
+
+def test_folds_are_kept_and_printed(tmp_path: Path) -> None:
+    """Mean and deviation of the main metric, beside the other metrics."""
+    data = data_of(RIDE, tmp_path)
+    manifest, lines = lines_of(silent(RIDE, data, tmp_path, folds=3))
+    found = manifest.metrics["cross_validation"]
+    assert (found["metric"], len(found["folds"])) == ("rmse", 3)
+    line = f"3-fold cross-validation: rmse {found['mean']:.6f} +- {found['std']:.6f}"
+    assert line in lines
+    assert list(manifest.metrics) == ["validation", "test", "cross_validation"]
+
+
+@pytest.mark.slow
+def test_customers_are_split_as_the_book_did_on_request(tmp_path: Path) -> None:
+    """A fifth for the test, a third of the rest for the validation, whatever the seed."""
+    data = data_of(CHURN, tmp_path)
+    manifest = train(silent(CHURN, data, tmp_path, published=True, seed=1))
+    assert [part.rows for part in manifest.data.values()] == [214, 106, 80]
+    other = train(silent(CHURN, data, tmp_path, published=True, seed=2))
+    assert other.profile == manifest.profile
+    drawn = train(silent(CHURN, data, tmp_path, seed=2))
+    assert [part.rows for part in drawn.data.values()] == [240, 80, 80]
+
+
+def test_the_threshold_is_kept_and_judged_by(tmp_path: Path) -> None:
+    """A low one finds every customer who leaves, and many who do not."""
+    data = data_of(CHURN, tmp_path)
+    manifest = train(silent(CHURN, data, tmp_path, threshold=0.01))
+    assert manifest.threshold == 0.01
+    assert manifest.metrics["test"]["recall"] == 1.0
+    [[_, false], [_, true]] = manifest.metrics["test"]["confusion_matrix"]
+    assert false > true
+    assert all(golden.answer["churn"] for golden in manifest.golden[:1])
+
+
+def test_the_models_own_threshold_is_the_default(tmp_path: Path) -> None:
+    """0.5 for churn."""
+    assert train(silent(CHURN, data_of(CHURN, tmp_path), tmp_path)).threshold == 0.5
+
+
+@pytest.mark.parametrize("model", [RIDE, CHURN], ids=["ride", "churn"])
+def test_a_model_no_better_than_trivial_is_not_written(model: Model, tmp_path: Path) -> None:
+    """Here the target was shuffled: there is nothing to learn. --force writes it all the same."""
+    frame = rows_of(model)
+    random = np.random.default_rng(3)
+    if model is RIDE:
+        begin = frame["lpep_pickup_datetime"]
+        length = (frame["lpep_dropoff_datetime"] - begin).to_numpy()
+        frame["lpep_dropoff_datetime"] = begin + random.permutation(length)
+        trivial = "the mean"
+    else:
+        frame["Churn"] = random.permutation(frame["Churn"].to_numpy())
+        trivial = "the class rate"
+    data = saved(frame, tmp_path / ("a.parquet" if model is RIDE else "a.csv"))
+    output = tmp_path / "models"
+    with pytest.raises(TrainingError) as caught:
+        train(silent(model, data, output))
+    verdict = f"on the test data the model is no better than {trivial}"
+    assert str(caught.value) == f"{verdict}; nothing was written (--force writes it all the same)"
+    assert not output.exists()
+    manifest, lines = lines_of(silent(model, data, output, force=True))
+    assert load(output / model.name, model).manifest == manifest
+    assert f"{verdict}; written all the same" in lines
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "parameters", "message"),
+    [
+        (RIDE, "lasso", {"alpha": "much"}, "The 'alpha' parameter of Lasso must be"),
+        (RIDE, "forest", {"n_estimators": -1}, "The 'n_estimators' parameter of RandomForest"),
+        (RIDE, "boosting", {"max_iter": 0.5}, "The 'max_iter' parameter of HistGradientBoosting"),
+        (CHURN, "logistic", {"solver": "magic"}, "The 'solver' parameter of LogisticRegression"),
+        (RIDE, "xgboost", {"objective": "magic"}, "Unknown objective function"),
+        (RIDE, "xgboost", {"n_estimators": "many"}, ""),
+    ],
+)
+def test_a_parameter_of_a_bad_value_is_named(
+    model: Model, name: str, parameters: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    """With what the estimator takes; nothing is written."""
+    data = data_of(model, tmp_path)
+    options = silent(model, data, tmp_path / "models", estimator=name, parameters=parameters)
+    with pytest.raises(TrainingError) as caught:
+        train(options)
+    assert str(caught.value).startswith("the estimator cannot be fitted: ")
+    assert message in str(caught.value)
+    assert not (tmp_path / "models").exists()
+
+
+def test_one_class_alone_cannot_be_learned(tmp_path: Path) -> None:
+    """Nobody left: the message is the estimator's, in one line of ours."""
+    data = saved(customers().assign(Churn="No"), tmp_path / "a.csv")
+    with pytest.raises(TrainingError, match=r"^the estimator cannot be fitted: .*class"):
+        train(silent(CHURN, data, tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+def test_xgboost_may_stop_early(tmp_path: Path) -> None:
+    """It watches the validation, and stops well before all its rounds."""
+    data = data_of(RIDE, tmp_path)
+    given = {"n_estimators": 500, "early_stopping_rounds": 3, "learning_rate": 0.5}
+    train(silent(RIDE, data, tmp_path, estimator="xgboost", parameters=given))
+    estimator = load(tmp_path / "ride", RIDE).estimator
+    assert estimator.best_iteration < 490
+
+
+def test_a_foreign_folder_is_refused_before_the_long_work(tmp_path: Path) -> None:
+    """The data is not even looked for."""
+    (tmp_path / "ride").mkdir()
+    (tmp_path / "ride" / "thesis.txt").write_text("mine")
+    with pytest.raises(TrainingError, match=r"holds files but no manifest\.json"):
+        train(silent(RIDE, tmp_path / "nowhere.parquet", tmp_path))
+
+
+@pytest.mark.slow
+def test_the_plots_stand_beside_the_artifact(trained: Path) -> None:
+    """Nothing else does."""
+    assert {path.name for path in (trained / "ride").iterdir()} == {
+        "error_by_trip_distance.png",
+        "lin_reg.bin",
+        "manifest.json",
+        "predicted_against_actual.png",
+    }
+    assert {path.name for path in (trained / "churn").iterdir()} == {
+        "calibration.png",
+        "confusion_matrix.png",
+        "manifest.json",
+        "model_C=1.0.bin",
+        "precision_recall.png",
+        "roc.png",
+    }
+
+
+def test_the_plots_are_of_what_was_judged_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows of the test and the model's scores for them, at its threshold."""
+    drawn: list[Any] = []
+    monkeypatch.setattr(fit.plots, "draw", lambda *words: drawn.append(words))
+    train(silent(CHURN, data_of(CHURN, tmp_path), tmp_path, threshold=0.3))
+    [(folder, model, _, frame, scores, threshold)] = drawn
+    assert folder.parent == tmp_path
+    assert (model, len(frame), threshold) == (CHURN, 80, 0.3)
+    predictor = Predictor.from_folder(tmp_path / "churn", CHURN)
+    assert predictor.scores(features(frame, CHURN)) == pytest.approx(scores)
+
+
+@pytest.mark.slow
+def test_a_longer_ride_takes_longer(client: FlaskClient) -> None:
+    """For every pair of zones, known or not, from a mile to thirty."""
+    for zones in ((74, 75), (41, 42), (10, 50)):
+        ride = dict(zip(("PULocationID", "DOLocationID"), zones, strict=True))
+        asked = [{**ride, "trip_distance": miles} for miles in (0.5, 1, 3, 10, 30)]
+        answers = client.post("/predict/ride", json=asked).get_json()["predictions"]
+        minutes = [answer["duration"] for answer in answers]
+        assert all(later > sooner for sooner, later in itertools.pairwise(minutes))
+        assert 1 < minutes[0] < 30
+        assert 20 < minutes[-1] < 120
+
+
+@pytest.mark.slow
+def test_a_two_year_contract_churns_less(client: FlaskClient) -> None:
+    """Less than one year, and that less than month to month; long-standing customers stay, too."""
+
+    def churn(**changes: Any) -> float:
+        answer = client.post("/predict/churn", json={**CHURN.example, **changes}).get_json()
+        assert "unseen" not in answer
+        probability: float = answer["churn_probability"]
+        return probability
+
+    contracts = [churn(contract=c) for c in ("month-to-month", "one_year", "two_year")]
+    assert contracts == sorted(contracts, reverse=True)
+    assert contracts[2] < contracts[0] / 2
+    assert churn(tenure=60, totalcharges=60 * 29.85) < churn()
+
+
+@pytest.mark.slow
+def test_the_sample_makes_both_models_better_than_trivial(trained: Path) -> None:
+    """By far."""
+    ride = load(trained / "ride", RIDE).manifest
+    assert ride.metrics["test"]["rmse"] < 0.75 * ride.baseline["test"]["rmse"]
+    churn = load(trained / "churn", CHURN).manifest
+    assert churn.metrics["test"]["auc"] > 0.75

@@ -1,0 +1,156 @@
+"""What moved a prediction: the contribution of each feature to it.
+
+A linear model's score is its intercept plus one product a feature, coefficient times value (a
+category has the value 1), so its contributions are exact: `base` and they add up to `total`. They
+are in the target's unit; a logistic regression adds up log-odds, and only their sum becomes a
+probability.
+
+Of any other estimator we say how far the score falls where one field of the record is replaced by
+what is usual in the training data and the others stay. Such differences are true of the model but
+do not add up, and are marked `exact: false`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from scoring.artifact import Artifact
+from scoring.errors import InvalidRecords, TooLarge
+from scoring.models import Features
+from scoring.predictor import Predictor
+from scoring.record import Record
+
+# Explaining takes many times the time and the bytes of predicting: one request may not ask for all.
+MAX_EXPLAINED: Final = 1000
+
+Explanation = dict[str, Any]
+Weights = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+def explained(predictor: Predictor, records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Gives what `predictor.answers` gives, each answer with its `explanation`. Raises TooLarge
+    beyond MAX_EXPLAINED records."""
+    if len(records) > MAX_EXPLAINED:
+        raise TooLarge(f"{len(records)} records to explain; at most {MAX_EXPLAINED} in one request")
+    answers = predictor.answers(records)
+    found = zip(answers, explanations(predictor, records), strict=True)
+    return [{**answer, "explanation": explanation} for answer, explanation in found]
+
+
+def explanations(predictor: Predictor, records: Sequence[Record]) -> list[Explanation]:
+    """Gives one explanation a record, in order; the largest contributions come first."""
+    linear = weights(predictor.artifact)
+    if linear is not None:
+        counted = {"method": "linear", "exact": True, "unit": unit(predictor)}
+        made = (predictor.model.features(record) for record in records)
+        return [counted | _linear(predictor, linear, features) for features in made]
+    usual = _usual(predictor)
+    if usual:
+        return _one_at_a_time(predictor, records, usual)
+    reason = f"not available for {predictor.manifest.estimator}: its manifest has no profile"
+    return [
+        {"method": "none", "exact": False, "reason": reason, "contributions": []} for _ in records
+    ]
+
+
+def weights(artifact: Artifact) -> tuple[float, Weights] | None:
+    """Gives a linear model's intercept and its coefficients, (n_features,) in the order of the
+    manifest's `feature_names`; None of an estimator that is not linear."""
+    estimator = artifact.estimator
+    if not type(estimator).__module__.startswith("sklearn.linear_model."):
+        return None
+    coefficients: Weights = np.ravel(estimator.coef_).astype(np.float64)
+    return float(np.ravel(estimator.intercept_)[0]), coefficients
+
+
+def importances(artifact: Artifact) -> Weights | None:
+    """Gives the importances (n_features,) that trees have in the place of weights; they say how
+    much a feature matters, not in which direction. None of an estimator without them."""
+    found = getattr(artifact.estimator, "feature_importances_", None)
+    return None if found is None else np.asarray(found, dtype=np.float64)
+
+
+def unit(predictor: Predictor) -> str:
+    """Gives the unit in which contributions are counted."""
+    if predictor.model.task == "classification" and weights(predictor.artifact) is not None:
+        return "log-odds"
+    return predictor.model.unit
+
+
+def _linear(predictor: Predictor, linear: tuple[float, Weights], features: Features) -> Explanation:
+    base, coefficients = linear
+    vectorizer = predictor.artifact.vectorizer
+    found: list[dict[str, Any]] = []
+    for name, value in features.items():
+        text = isinstance(value, str)
+        place = vectorizer.vocabulary_.get(f"{name}{vectorizer.separator}{value}" if text else name)
+        # a category that training never saw has no column, so it moves nothing
+        weight = 0.0 if place is None else float(coefficients[place])
+        contribution = weight if isinstance(value, str) else weight * value
+        found.append({"feature": name, "value": value, "contribution": contribution})
+    return {
+        "base": base,
+        "contributions": _sorted(found),
+        "total": base + sum(line["contribution"] for line in found),
+    }
+
+
+def _one_at_a_time(
+    predictor: Predictor, records: Sequence[Record], usual: Mapping[str, Any]
+) -> list[Explanation]:
+    model = predictor.model
+    variants = [
+        model.features(record.model_copy(update={name: value}))
+        for record in records
+        for name, value in usual.items()
+    ]
+    scores = predictor.scores([model.features(record) for record in records])
+    replaced = iter(predictor.scores(variants))
+    found = []
+    for record, score in zip(records, scores, strict=True):
+        lines = [
+            {
+                "feature": name,
+                "value": getattr(record, name),
+                "instead_of": value,
+                "contribution": score - next(replaced),
+            }
+            for name, value in usual.items()
+        ]
+        found.append(
+            {
+                "method": "one field at a time",
+                "exact": False,
+                "unit": unit(predictor),
+                "reason": f"{predictor.manifest.estimator} is not linear: each number is how far "
+                "the score falls with the usual value in that field; they do not add up",
+                "contributions": _sorted(lines),
+                "total": score,
+            }
+        )
+    return found
+
+
+def _usual(predictor: Predictor) -> dict[str, Any]:
+    """Gives a usual value a field, from the manifest's profile: the median of a quantity, the most
+    frequent of a category (a whole number may be one); no field whose value the record refuses."""
+    found = {}
+    for name, field in predictor.model.record.model_fields.items():
+        entry = predictor.manifest.profile.get(name, {})
+        if field.annotation is float:
+            value = entry.get("quantiles", {}).get("0.5")
+        else:
+            value = next((pair[0] for pair in entry.get("most_frequent", ())), None)
+        try:
+            valid = predictor.reader.one({**predictor.model.example, name: value})
+        except InvalidRecords:
+            continue
+        found[name] = getattr(valid, name)
+    return found
+
+
+def _sorted(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(lines, key=lambda line: -abs(line["contribution"]))
