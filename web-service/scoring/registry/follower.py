@@ -262,7 +262,8 @@ def main() -> None:
     follower = Follower(settings, {name: known[name] for name in given["models"]})
     cache = Cache(settings)
     asked, now = cache.asked(), False
-    while True:
+    # where the cache was removed, the lock went with it: the service starts another follower
+    while cache.there(given["models"]):
         follower.round(now=now)
         until = time.monotonic() + settings.registry_poll_seconds
         now = False
