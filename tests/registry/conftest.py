@@ -12,13 +12,16 @@ from typing import Any
 import pytest
 
 from scoring.artifact import MANIFEST
-from scoring.models import Model, discover
+from scoring.errors import StartError
+from scoring.models import Model
+from scoring.registry import follower as following_process
+from scoring.registry.errors import Refused
+from scoring.registry.prove import prove
 from tests.registry.mlflow_server import Mlflow, Weather, mlflow_server
+from tests.registry.rides import RIDE, RIDES
+from tests.registry.scripted import Bench, Registry
 from tests.support import tiny_pair
 from training import artifact
-
-RIDE = discover()["ride"]
-RIDES = [dict(RIDE.example), {"PULocationID": 3, "DOLocationID": 5, "trip_distance": 7}]
 
 
 @pytest.fixture(scope="session")
@@ -94,3 +97,22 @@ def weather(mlflow_url: Mlflow) -> Iterator[Callable[[], Weather]]:
     for one in made:
         if not one.cleared.is_set():
             one.close()
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    made = Registry()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def bench(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    def here(model: Model, folder: Path, origin: Any) -> str:
+        try:
+            return prove(model, folder, origin)
+        except StartError as error:
+            raise Refused(str(error)) from error
+
+    monkeypatch.setattr(following_process, "prove_apart", here)
+    return Bench(registry, tmp_path)

@@ -16,8 +16,9 @@ import pytest
 import requests
 
 from scoring.artifact import MANIFEST
-from tests.registry.conftest import RIDES, Shop
+from tests.registry.conftest import Shop
 from tests.registry.mlflow_server import Mlflow, Weather, answer, is_file
+from tests.registry.rides import RIDES
 from tests.support import Server, post, serving, wait_for
 
 pytestmark = pytest.mark.slow

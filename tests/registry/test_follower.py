@@ -3,145 +3,27 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
 
-from scoring.errors import StartError
-from scoring.models import Model, discover
+from scoring.models import discover
 from scoring.registry import client as rest
 from scoring.registry import follower as following_process
-from scoring.registry import following as service
-from scoring.registry.cache import Cache, Shelf, Status
 from scoring.registry.errors import Away, Failed, Refused
 from scoring.registry.follower import Follower, prove_apart
-from scoring.registry.following import Following
-from scoring.registry.prove import prove
 from scoring.settings import Settings
-from tests.registry.conftest import RIDE
-from tests.support import free_port, wait_for, write_artifact
-
-
-class Registry:
-    """Answers as MLflow does for the versions in `places`; `alias` names the one to serve."""
-
-    def __init__(self) -> None:
-        self.places: dict[str, str] = {}  # by number
-        self.alias: str | None = None
-        self.tags: dict[str, str] = {}
-        self.files: object = []
-        self.asked: list[str] = []
-        self.instead: Callable[[BaseHTTPRequestHandler], None] | None = None
-        registry = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                registry.asked.append(urlsplit(self.path).path.rpartition("/")[2])
-                if registry.instead:
-                    registry.instead(self)
-                else:
-                    registry.answer(self)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        path = urlsplit(handler.path)
-        query = {k: v[0] for k, v in parse_qs(path.query).items()}
-        what = path.path.rpartition("/")[2]
-        number = query.get("version", self.alias)
-        if what == "artifacts":
-            send(handler, 200, {"files": self.files})
-        elif number not in self.places:
-            send(handler, 404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such"})
-        elif what == "get-download-uri":
-            send(handler, 200, {"artifact_uri": self.places[number]})
-        else:
-            tags = [{"key": key, "value": value} for key, value in self.tags.items()]
-            version = {"version": number, "creation_timestamp": 1, "tags": tags}
-            send(handler, 200, {"model_version": version})
-
-
-def send(handler: BaseHTTPRequestHandler, status: int, value: object) -> None:
-    body = json.dumps(value).encode()
-    handler.send_response(status)
-    handler.send_header("Content-Length", str(len(body)))
-    handler.end_headers()
-    handler.wfile.write(body)
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    made = Registry()
-    yield made
-    made.close()
-
-
-class Bench:
-    """A follower and the shelf it fills, with proofs in this process: they are tested elsewhere."""
-
-    def __init__(self, registry: Registry, folder: Path, **more: Any) -> None:
-        self.registry, self.folder = registry, folder
-        self.settings = Settings(
-            mlflow_tracking_uri=registry.url,
-            registry_cache=folder / "cache",
-            registry_keep=2,
-            models=("ride",),
-            **more,
-        )
-        self.cache = Cache(self.settings)
-        self.cache.prepare(["ride"])
-        self.follower = Follower(self.settings, {"ride": RIDE})
-        self.shelf: Shelf = self.cache.shelf("ride")
-
-    def add(self, number: str, **facts: Any) -> Path:
-        folder = self.folder / f"version-{number}"
-        write_artifact(RIDE, folder, notes=[f"version {number}"], **facts)
-        self.registry.places[number] = str(folder / "ride")
-        return folder / "ride"
-
-    def follow(self, number: str | None, *, now: bool = False) -> Status:
-        self.registry.alias = number
-        self.follower.round(now=now)
-        return self.shelf.status()
-
-    def serving(self) -> str | None:
-        current = self.shelf.current()
-        return current.origin.number if current else None
-
-
-@pytest.fixture
-def bench(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    def here(model: Model, folder: Path, origin: Any) -> str:
-        try:
-            return prove(model, folder, origin)
-        except StartError as error:
-            raise Refused(str(error)) from error
-
-    monkeypatch.setattr(following_process, "prove_apart", here)
-    return Bench(registry, tmp_path)
+from tests.registry.rides import RIDE
+from tests.registry.scripted import Bench, Registry, send
+from tests.support import free_port
 
 
 def test_a_version_that_lies_in_the_cache_is_not_fetched_again(bench: Bench) -> None:
@@ -378,128 +260,3 @@ def test_a_server_that_is_not_there_is_away() -> None:
     with pytest.raises(Away, match="does not answer") as away:
         asking.find("ride-duration", "champion")
     assert "hidden" not in str(away.value)
-
-
-@pytest.fixture
-def follow(registry: Registry, tmp_path: Path, bench: Bench) -> Iterator[Callable[..., Following]]:
-    """Makes a Following whose follower is a process, over the bench's cache."""
-    made: list[Following] = []
-
-    def make(**more: Any) -> Following:
-        settings = bench.settings.model_copy(
-            update={"registry_poll_seconds": 0.2, "models_dir": tmp_path / "none", **more}
-        )
-        made.append(Following(settings, {"ride": RIDE}))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-
-
-@pytest.mark.slow
-def test_a_version_damaged_in_the_cache_is_fetched_again(
-    bench: Bench, follow: Callable[..., Following]
-) -> None:
-    """At the start, and while it runs: a disk that forgets costs a download."""
-    bench.add("1")
-    bench.add("2")
-    bench.follow("1")
-    file = next(bench.shelf.versions.rglob("lin_reg.bin"))
-    file.write_bytes(b"damaged")
-    following = follow()
-    predictors = following.start()
-    assert predictors.default.version == "1"
-    following.watch()
-    bench.registry.alias = "2"
-    wait_for(lambda: predictors.default.version == "2", "version 2")
-    # removed as something that tidies /tmp would, the cache is made anew
-    shutil.rmtree(bench.cache.root)
-    bench.registry.alias = "1"
-    wait_for(lambda: predictors.default.version == "1", "version 1")
-
-
-def test_a_worker_that_cannot_load_goes_on_and_asks_for_it_again(
-    bench: Bench, follow: Callable[..., Following], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The version is forgotten once, so that the follower fetches it; then there are pauses."""
-    bench.add("1")
-    bench.add("2")
-    bench.follow("1")
-    following = follow()
-    monkeypatch.setattr(following, "keep_follower", lambda **_: None)
-    monkeypatch.setattr(service, "_PATIENCE_S", 0.0)
-    predictors = following.start()
-    bench.follow("2")
-    current = bench.shelf.current()
-    (bench.shelf.versions / current.digest / "lin_reg.bin").write_bytes(b"damaged")
-    following.catch_up()
-    assert predictors.default.version == "1"
-    assert bench.shelf.current() is None
-    bench.follow("2")
-    following.catch_up()
-    assert predictors.default.version in {"1", "2"}
-    monkeypatch.setattr(service, "_RESPAWN_S", 0.0)
-    following._failed.clear()
-    following.catch_up()
-    assert predictors.default.version == "2"
-
-
-def test_a_registry_that_nobody_asks_is_stale(
-    bench: Bench, follow: Callable[..., Following], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Should the follower itself be stuck, the age of its last word tells."""
-    bench.add("1")
-    bench.follow("1")
-    following = follow()
-    monkeypatch.setattr(following, "keep_follower", lambda **_: None)
-    monkeypatch.setattr(service, "_PATIENCE_S", 0.0)
-    following.start()
-    assert following.stale() == {}
-    status = bench.shelf.status()
-    bench.shelf.write_status(status.model_copy(update={"asked": time.time() - 1000}))
-    assert following.stale()["ride"]["reason"] == "the registry has not been asked since"
-
-
-def test_a_follower_that_cannot_be_started_is_told(
-    follow: Callable[..., Following],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """No process, no memory: one line, and the next turn tries again; the start has its reason."""
-
-    def none(*_: Any, **__: Any) -> None:
-        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
-
-    following = follow(registry_start_seconds=0.1)
-    monkeypatch.setattr(service.subprocess, "Popen", none)
-    with pytest.raises(StartError, match="did not answer in time"):
-        following.start()
-    assert "cannot be started: Cannot allocate memory" in caplog.text
-
-
-def test_a_thread_that_fails_goes_on(
-    bench: Bench,
-    follow: Callable[..., Following],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Whatever goes wrong while looking for a version is logged, and looked for again."""
-    bench.add("1")
-    bench.follow("1")
-    following = follow()
-    monkeypatch.setattr(service, "_LOOK_S", 0.01)
-    monkeypatch.setattr(service, "_RESPAWN_S", 0.01)
-    monkeypatch.setattr(service, "_PATIENCE_S", 0.0)
-    monkeypatch.setattr(following, "keep_follower", lambda **_: None)
-    following.start()
-    calls: list[int] = []
-
-    def fails(**_: Any) -> None:
-        calls.append(1)
-        raise RuntimeError("once more")
-
-    monkeypatch.setattr(following, "keep_follower", fails)
-    following.watch()
-    wait_for(lambda: len(calls) > 2, "three looks")
-    assert "the registry's thread failed" in caplog.text

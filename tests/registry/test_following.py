@@ -18,8 +18,9 @@ import pytest
 import requests
 
 from scoring.api.hooks import signature
-from tests.registry.conftest import RIDES, Shop
+from tests.registry.conftest import Shop
 from tests.registry.mlflow_server import Weather
+from tests.registry.rides import RIDES
 from tests.support import ROOT, Server, environment, free_port, post, serving, wait_for
 
 pytestmark = pytest.mark.slow

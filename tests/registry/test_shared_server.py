@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.registry.conftest import RIDES
 from tests.registry.mlflow_server import QUIET, Mlflow, mlflow_server
+from tests.registry.rides import RIDES
 from tests.support import ROOT, environment, free_port, post, serving, wait_for
 
 BIN = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
