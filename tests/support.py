@@ -124,7 +124,7 @@ def serving(
         )
     server = Server(process, port, log)
     try:
-        wait_for(lambda: process.poll() is not None or _answers(server), "the server to answer")
+        wait_for(lambda: process.poll() is not None or _answers(server), "the server to answer", 90)
         if process.poll() is not None:
             pytest.fail(f"the server ended with {process.returncode}: {log.read_text()}")
         yield server

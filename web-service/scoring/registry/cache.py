@@ -175,7 +175,7 @@ class Cache:
         """Makes the folders, or raises SettingsError with what to do. They belong to this user and
         to nobody else: what lies here is loaded."""
         try:
-            for folder in (self.root, self.seen, *(self.root / m / "versions" for m in models)):
+            for folder in self._folders(models):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             owner = self.root.stat().st_uid
             with tempfile.TemporaryFile(dir=self.root):
@@ -190,6 +190,13 @@ class Cache:
                 f"REGISTRY_CACHE={self._settings.registry_cache} belongs to another user; "
                 "name a folder of your own"
             )
+
+    def there(self, models: list[str]) -> bool:
+        """False where somebody has removed the folders."""
+        return all(path.is_dir() for path in self._folders(models))
+
+    def _folders(self, models: list[str]) -> list[Path]:
+        return [self.root, self.seen, *(self.root / model / "versions" for model in models)]
 
     def shelf(self, model: str) -> Shelf:
         return Shelf(self.root / model, self._settings.selector(model))

@@ -75,20 +75,9 @@ class Client:
         return uri
 
     def open(self, url: str, **query: str) -> requests.Response:
-        """Gives a streaming answer with status 200. Credentials go to the registry's own host only.
-        Raises Away, FileNotFoundError for a 404."""
-        own = urlsplit(url).netloc == urlsplit(self.server).netloc
-        try:
-            response = self._session.get(
-                url,
-                params=query,
-                timeout=(_CONNECT_S, _READ_S),
-                stream=True,
-                allow_redirects=False,
-                auth=None if own else _Nobody(),
-            )
-        except requests.RequestException as error:
-            raise Away(f"{self.shown} does not answer: {_short(error)}") from error
+        """Gives a streaming answer of the server with status 200. Raises Away, and
+        FileNotFoundError for a 404."""
+        response = self._send(url, query)
         if response.status_code == 404:
             response.close()
             raise FileNotFoundError(url)
@@ -107,20 +96,22 @@ class Client:
             ) from None
 
     def _get(self, path: str, **query: str) -> dict[str, Any]:
+        with self._send(f"{self.server}{_API}{path}", query) as response:
+            if response.status_code == 200:
+                return self._object(response)
+            if response.status_code in (400, 404) and (absent := self._absence(response)):
+                raise Absent(absent)
+            raise Away(self._unexpected(response))
+
+    def _send(self, url: str, query: dict[str, str]) -> requests.Response:
         try:
-            response = self._session.get(
-                f"{self.server}{_API}{path}",
+            return self._session.get(
+                url,
                 params=query,
                 timeout=(_CONNECT_S, _READ_S),
                 stream=True,
-                allow_redirects=False,
+                allow_redirects=False,  # a login page is no answer, and no place for credentials
             )
-            with response:
-                if response.status_code == 200:
-                    return self._object(response)
-                if response.status_code in (400, 404) and (absent := self._absence(response)):
-                    raise Absent(absent)
-                raise Away(self._unexpected(response))
         except requests.RequestException as error:
             raise Away(f"{self.shown} does not answer: {_short(error)}") from error
 
@@ -172,11 +163,6 @@ class _Bearer(requests.auth.AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
-class _Nobody(requests.auth.AuthBase):
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request
 
 

@@ -26,7 +26,7 @@ from scoring.registry.cache import Cache, Current, Origin, Refusal, Shelf, Statu
 from scoring.registry.client import Client
 from scoring.registry.errors import Absent, Away, Failed, Refused
 from scoring.registry.places import fetch, locate
-from scoring.registry.python import command, environment
+from scoring.registry.python import FOLDER, command, environment
 from scoring.settings import Settings
 
 MANIFEST: Final = "manifest.json"  # scoring.artifact has it too, and takes a second to import
@@ -172,6 +172,7 @@ def prove_apart(model: Model, folder: Path, origin: Origin) -> str:
             command("prove"),
             input=json.dumps(asked),
             env=environment(),
+            cwd=FOLDER,
             capture_output=True,
             text=True,
             timeout=_PROVE_S,
@@ -261,7 +262,8 @@ def main() -> None:
     follower = Follower(settings, {name: known[name] for name in given["models"]})
     cache = Cache(settings)
     asked, now = cache.asked(), False
-    while True:
+    # where the cache was removed, the lock went with it: the service starts another follower
+    while cache.there(given["models"]):
         follower.round(now=now)
         until = time.monotonic() + settings.registry_poll_seconds
         now = False

@@ -19,7 +19,7 @@ from scoring.errors import ArtifactError, StartError
 from scoring.models import Model
 from scoring.predictor import Predictor
 from scoring.registry.cache import Cache, Current, Shelf, Status
-from scoring.registry.python import command, environment
+from scoring.registry.python import FOLDER, command, environment
 from scoring.registry.readers import numbered
 from scoring.service import Predictors
 from scoring.settings import Settings
@@ -54,6 +54,7 @@ class Following:
         good ones; with nothing cached, those of the image if MODEL_FALLBACK says so. Raises a
         StartError after REGISTRY_START_SECONDS at most."""
         began = time.time()
+        self.ask()  # where another service's follower does it for us too
         self.keep_follower(pause_s=0)
         self._wait(began)
         self.predictors = Predictors(
@@ -66,29 +67,34 @@ class Following:
         holds the lock is it: it inherits the lock, so that no other can start in between, and its
         standard input ends with this process."""
         if self._follower and self._follower.poll() is not None:
+            # ended, or that of the process we were forked from, which holds the pipe as well
+            if self._follower.stdin:
+                self._follower.stdin.close()
             self._follower = None
-        handle = os.open(
-            self.cache.lock_path(list(self._models)), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
+        names = list(self._models)
+        if not self.cache.there(names):
+            self.cache.prepare(names)  # something tidies up temporary folders
+        path = self.cache.lock_path(names)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            started = os.pread(handle, 32, 0)
-            if started and 0 <= time.time() - float(started) < pause_s:
+            if 0 <= time.time() - os.fstat(handle).st_mtime < pause_s:
                 return
-            given = {"settings": self.settings.model_dump(mode="json"), "models": [*self._models]}
+            os.utime(handle)
+            given = {"settings": self.settings.model_dump(mode="json"), "models": names}
             process = subprocess.Popen(  # noqa: S603  # our own words
                 command("follower"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 env=environment(),
+                cwd=FOLDER,
                 pass_fds=(handle,),
                 start_new_session=True,  # Ctrl-C at the terminal is for gunicorn
             )
+            self._follower = process
             assert process.stdin is not None  # noqa: S101  # for the type checker
             process.stdin.write(json.dumps(given).encode() + b"\n")
             process.stdin.flush()
-            os.pwrite(handle, f"{time.time():<32.3f}".encode(), 0)
-            self._follower = process
         except BlockingIOError:
             return  # it runs
         except OSError as error:
@@ -182,6 +188,7 @@ class Following:
             except Exception:  # noqa: BLE001
                 # whatever it is, the worker serves on and looks again
                 _log.exception("the registry's thread failed")
+                self._stopped.wait(_RESPAWN_S)
 
     def _wait(self, began: float) -> None:
         """Waits until the follower has asked for every model, and fetched what is new; for what is

@@ -60,8 +60,8 @@ class RegistrySettings(BaseModel):
     mlflow_tracking_insecure_tls: bool = Field(
         default=False, description="true: the server's certificate is not checked"
     )
-    mlflow_tracking_server_cert_path: FilePath | None = Field(
-        default=None, description="certificates (PEM) that the server's is checked against"
+    mlflow_tracking_server_cert_path: Annotated[FilePath, AfterValidator(Path.absolute)] | None = (
+        Field(default=None, description="certificates (PEM) that the server's is checked against")
     )
     mlflow_s3_endpoint_url: str | None = Field(
         default=None,
@@ -89,7 +89,7 @@ class RegistrySettings(BaseModel):
     registry_download_seconds: float = Field(
         default=300, ge=1, le=86_400, description="longest that a version's download may take"
     )
-    registry_cache: Path = Field(
+    registry_cache: Annotated[Path, AfterValidator(Path.absolute)] = Field(
         default=Path("/tmp/prediction-service"),  # noqa: S108  # its parts are this user's alone
         description="folder for downloaded versions; on a volume it outlives the container",
     )
