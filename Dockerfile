@@ -28,8 +28,8 @@ RUN /opt/pipenv/bin/pipenv requirements --hash > packages.txt \
     && python -m venv --without-pip /opt/venv \
     && pip --python /opt/venv/bin/python install --quiet --no-compile \
        --no-deps --only-binary :all: --require-hashes -r packages.txt \
-    && find /opt/venv \( -type d -name tests -o -name '*.pyi' -o -name '*.px[di]' -o -name '*.h' \) \
-       -prune -exec rm -rf {} +
+    && find /opt/venv \( -type d -name tests -o -name '*.py[ix]' -o -name '*.px[di]' -o -name '*.tp' \
+         -o -name '*.[ach]' -o -name '*.[ch]pp' \) -prune -exec rm -rf {} +
 ENV PATH=/opt/venv/bin:${PATH}
 
 FROM packages AS models
