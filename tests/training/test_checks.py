@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from pydantic import ValidationError
 
 from scoring.models import Model, discover
+from scoring.record import Record
 from tests.support import records
 from tests.training.support import CHURN, RIDE, table
 from training.checks import MIN_ROWS, Checked, check
@@ -82,6 +84,25 @@ def test_the_limits_themselves_are_usable() -> None:
     frame.loc[[0, 1], "PULocationID"] = [1.0, 265.0]
     frame.loc[[0, 1], "trip_distance"] = [0.0, 100.0]
     assert checked(frame).dropped == {}
+
+
+class Unlimited(Record):
+    """Fields of any size."""
+
+    stops: int
+    weight: float
+
+
+def test_a_field_without_limits_is_still_whole_or_finite() -> None:
+    """As a third model may have it."""
+    parcel = dataclasses.replace(RIDE, record=Unlimited)
+    frame = pd.DataFrame({"stops": -7.0, "weight": 1e300, "duration": 1.0}, index=range(100))
+    frame.loc[0, "stops"] = 0.5
+    frame.loc[1, "weight"] = -math.inf
+    assert check(table(frame), parcel, OPEN).dropped == {
+        "stops is not a whole number": 1,
+        "weight is not a number": 1,
+    }
 
 
 def test_published_results_keep_distances_out_of_range() -> None:

@@ -99,6 +99,16 @@ def test_a_hundred_thousand_points_are_thinned_out() -> None:
     assert points[-1].tolist() == [frame["duration"].iloc[-1], scores[-1]]
 
 
+@pytest.mark.parametrize(("threshold", "counts"), [(0.5, [1, 1, 0, 2]), (0.7, [2, 0, 1, 1])])
+def test_the_confusion_matrix_is_that_of_the_threshold(threshold: float, counts: list[int]) -> None:
+    """True negatives, false positives, false negatives, true positives."""
+    truth, scores = np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.1, 0.5, 0.6, 0.7])
+    figure = plots._classification(truth, scores, threshold)["confusion_matrix.png"]
+    axes = figure.axes[0]
+    assert axes.get_title() == f"Confusion matrix at {threshold}"
+    assert [int(text.get_text()) for text in axes.texts] == counts
+
+
 def test_nothing_stays_open(tmp_path: Path) -> None:
     """Figures are not kept by pyplot, where they would pile up."""
     draw(tmp_path, RIDE, source=Source(tidy=lambda frame: frame))

@@ -14,7 +14,7 @@ import pytest
 from flask import Flask, Response
 from flask.testing import FlaskClient
 from gunicorn.http.errors import InvalidChunkSize
-from werkzeug.exceptions import TooManyRequests
+from werkzeug.exceptions import BadRequest, TooManyRequests
 
 from scoring.api.problems import MEDIA_TYPE, SERVER_ERROR, problem, raw_writer
 from scoring.app import create_app
@@ -121,6 +121,12 @@ def test_an_answer_that_is_raised_finished_is_not_sent(failing: Flask) -> None:
     """An error with an answer of its own would be an answer in HTML."""
     error = TooManyRequests(response=Response(SECRET, 429))
     assert is_problem(ask(failing, error), 500)["detail"] == SERVER_ERROR
+
+
+def test_a_bad_request_that_werkzeug_finds_is_told_in_our_words(failing: Flask) -> None:
+    """Its own speak of browsers and proxies, and may repeat what was sent."""
+    found = is_problem(ask(failing, BadRequest(SECRET)), 400)
+    assert found["detail"] == "the request cannot be understood"
 
 
 def test_the_headers_of_an_http_error_are_kept(failing: Flask) -> None:
