@@ -87,5 +87,5 @@ $(VENV)/.ready: Pipfile.lock web-service/pyproject.toml
 	$(INTERPRETER) -m venv $(VENV)/pipenv
 	$(VENV)/pipenv/bin/python -m pip install --quiet --disable-pip-version-check pipenv==$(PIPENV_VERSION)
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) PIPENV_VERBOSITY=-1 \
-	  $(VENV)/pipenv/bin/pipenv sync --categories "packages s3 training dev-packages"
+	  $(VENV)/pipenv/bin/pipenv sync --categories "packages otel s3 training benchmarks dev-packages"
 	@touch $@
