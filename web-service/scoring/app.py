@@ -7,7 +7,6 @@ import os
 from flask import Flask
 
 from scoring.api import (
-    body,
     catalogue,
     docs,
     headers,
@@ -54,5 +53,4 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
         app.register_blueprint(hooks.blueprint(following, settings.mlflow_webhook_secret))
     headers.init_app(app, predictors)
     problems.init_app(app)
-    body.init_app(app)
     return app
