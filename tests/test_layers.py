@@ -18,7 +18,8 @@ EVERY = [*SERVING, *TRAINING]
 
 # From the one who joins everything down to the record: each may import what stands to its right.
 LAYERS = ["app", "api", "pages", "openapi", "registry", "service", "explain", "predictor",
-          "artifact", "unskops", "unpickle", "models", "record", "jsontext", "errors"]  # fmt: skip
+          "artifact", "unskops", "unpickle", "scorers", "models", "record", "jsontext",
+          "errors"]  # fmt: skip
 
 
 def title(path: Path) -> str:
@@ -66,6 +67,17 @@ def test_serving_imports_nothing_of_training(path: Path) -> None:
     assert packages(path) <= here
 
 
+HEAVY = {"numpy", "scipy", "sklearn"}
+# Imported only where a model without a compiled form is served, or one is compiled.
+HEAVY_FILES = {"unpickle.py", "scorers/pair.py", "scorers/compiling.py", "registry/readers.py"}
+
+
+@pytest.mark.parametrize("path", SERVING, ids=title)
+def test_few_files_import_scikit_learn(path: Path) -> None:
+    """Whatever serves a compiled model knows nothing of it."""
+    assert not packages(path) & HEAVY or str(path.relative_to(SCORING)) in HEAVY_FILES
+
+
 @pytest.mark.parametrize("path", sorted(SCORING.rglob("*.py")), ids=title)
 def test_only_app_and_api_know_of_http(path: Path) -> None:
     """Below the app nothing imports Flask, Werkzeug or gunicorn; the worker is gunicorn's own."""
@@ -77,7 +89,7 @@ def test_only_app_and_api_know_of_http(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(SCORING.rglob("*.py")), ids=title)
 def test_imports_run_one_way(path: Path) -> None:
-    """app -> api -> registry -> service -> predictor -> artifact -> unpickle -> models."""
+    """app -> api -> registry -> service -> predictor -> artifact -> scorers -> models."""
     own = {name.split(".")[1] for name in imports(path) if name.startswith("scoring.")}
     if path.stem == "settings":
         assert own <= {"errors", "registry"}  # whose settings are a part of all

@@ -22,6 +22,7 @@ from scoring.artifact import MANIFEST, OTHER_VERSION, Artifact, Manifest, load
 from scoring.errors import ArtifactError
 from scoring.models import Model, discover
 from scoring.predictor import Predictor
+from scoring.scorers.pair import Pair
 from tests.support import records, tiny_pair
 from training.features import narrow
 
@@ -40,7 +41,9 @@ def manifest(model: Model, **facts: Any) -> Manifest:
 
 def predictor(model: Model, pair: Any = None, **facts: Any) -> Predictor:
     """Gives a predictor that was never a file."""
-    return Predictor(model, Artifact(manifest(model, **facts), *(pair or tiny_pair(model))))
+    return Predictor(
+        model, Artifact(manifest(model, **facts), Pair(pair or tiny_pair(model), model))
+    )
 
 
 def forest(model: Model) -> Any:
@@ -116,7 +119,8 @@ def test_a_pair_of_zones_that_training_never_saw_is_named() -> None:
 def test_an_unseen_category_is_named_with_its_own_separator() -> None:
     """The name is that of the column that is missing."""
     made = predictor(MODELS["ride"], tiny_pair(MODELS["ride"], separator=": "))
-    assert made.unseen({"PU_DO": "263_264", "trip_distance": 1.0}) == ["PU_DO: 263_264"]
+    row = {"PULocationID": 263, "DOLocationID": 264, "trip_distance": 1.0}
+    assert made.one(row).answers[0]["unseen"] == ["PU_DO: 263_264"]
 
 
 def test_a_new_number_is_nothing_unseen(model: Model) -> None:
@@ -124,7 +128,7 @@ def test_a_new_number_is_nothing_unseen(model: Model) -> None:
     made = predictor(model)
     features = model.features(made.reader.one(dict(model.example)))
     moved = {k: v if isinstance(v, str) else v + 0.123 for k, v in features.items()}
-    assert made.unseen(moved) == []
+    assert not made.scorer.one(moved)[1]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -237,6 +241,7 @@ def older(models_dir: Path, model: Model, tmp_path: Path) -> Any:
         (folder / model.artifact_file).write_bytes(data)
         facts = json.loads((folder / MANIFEST).read_text())
         facts |= {"sha256": hashlib.sha256(data).hexdigest(), "notes": [OTHER_VERSION]}
+        facts["compiled"] = None
         (folder / MANIFEST).write_text(json.dumps(facts))
         return folder
 
