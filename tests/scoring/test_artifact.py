@@ -67,7 +67,7 @@ def test_a_good_folder_gives_its_manifest_and_its_scorer(folder: Path, model: Mo
     assert found.manifest.file == model.artifact_file
     assert found.scorer.kind == "linear"
     features = model.features(model.record.model_validate(model.example))
-    assert len(found.scorer.many([features])) == 1
+    assert len(found.scorer.many([features])[0]) == 1
 
 
 def test_two_lines_of_plain_scikit_learn_can_load_the_pair(folder: Path, model: Model) -> None:

@@ -19,7 +19,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from scoring.artifact import MANIFEST, OTHER_VERSION, Artifact, Manifest, load
-from scoring.errors import ArtifactError
+from scoring.errors import ArtifactError, InvalidRecords
 from scoring.models import Model, discover
 from scoring.predictor import Predictor
 from scoring.scorers.pair import Pair
@@ -277,3 +277,40 @@ def test_a_predictor_says_what_it_is(models_dir: Path, model: Model) -> None:
     assert made.version == held.version == held.sha256[:12]
     assert before <= made.loaded <= before + timedelta(minutes=1)
     assert made.model is model
+
+
+def test_one_value_gives_its_record_its_score_and_its_answer(model: Model) -> None:
+    """All that the way of a request makes of a value, in one call."""
+    made = predictor(model)
+    found = made.one({**model.example, "customer": "not ours"})
+    assert [dict(record) for record in found.records] == [dict(model.example)]
+    assert found.scores == made.scores([model.features(found.records[0])])
+    assert found.answers == made.answers(found.records)
+
+
+def test_many_values_give_as_many_of_each(model: Model) -> None:
+    """In order; none of nothing."""
+    made = predictor(model)
+    values = records(model, 9)
+    found = made.many(values)
+    assert [dict(record) for record in found.records] == values
+    assert found.answers == [made.one(value).answers[0] for value in values]
+    assert found.scores == pytest.approx([made.one(value).scores[0] for value in values])
+    assert made.many([]) == ([], [], [])
+
+
+def test_a_bad_value_is_told_as_the_reader_tells_it(model: Model) -> None:
+    """The same errors, whichever way they come."""
+    made = predictor(model)
+    for ask, read, bad in (
+        (made.one, made.reader.one, {}),
+        (made.many, made.reader.many, [dict(model.example), {}, 5]),
+    ):
+        with pytest.raises(InvalidRecords) as got:
+            ask(bad)
+        with pytest.raises(InvalidRecords) as expected:
+            read(bad)
+        assert (got.value.detail, got.value.errors) == (
+            expected.value.detail,
+            expected.value.errors,
+        )

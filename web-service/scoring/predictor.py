@@ -53,7 +53,12 @@ class Predictor:
         """Gives the answer to a JSON object, or raises InvalidRecords with every bad field."""
         record = self.reader.one(value)
         score, unseen = self.scorer.one(self.model.features(record))
-        return Scored([record], [score], [self._answer(score, unseen)])
+        if not math.isfinite(score):
+            self._check([score])
+        answer: dict[str, Any] = {**self.model.answer(score, self.manifest.threshold)}
+        if unseen:
+            answer["unseen"] = list(unseen)
+        return Scored([record], [score], [answer])
 
     def many(self, values: list[Any]) -> Scored:
         """Gives the answers to a JSON array, in order, scored in one pass, or raises
@@ -68,22 +73,23 @@ class Predictor:
     def scores(self, features: Sequence[Features]) -> list[float]:
         """Gives n_records floats, in order: predicted values or probabilities of the positive
         class. Raises ArithmeticError where the model gives no finite number."""
-        return [self._finite(score) for score, _ in self.scorer.many(features)]
+        scores, _ = self.scorer.many(features)
+        self._check(scores)
+        return scores
 
     def _scored(self, records: Sequence[Record]) -> Scored:
-        make = self.model.features
-        scored = self.scorer.many([make(record) for record in records])
-        answers = [self._answer(score, unseen) for score, unseen in scored]
-        return Scored(list(records), [score for score, _ in scored], answers)
+        make, answer, threshold = self.model.features, self.model.answer, self.manifest.threshold
+        scores, unseen = self.scorer.many([make(record) for record in records])
+        self._check(scores)
+        answers: list[dict[str, Any]] = [{**answer(score, threshold)} for score in scores]
+        for place, names in unseen.items():
+            answers[place]["unseen"] = list(names)
+        return Scored(list(records), scores, answers)
 
-    def _answer(self, score: float, unseen: Sequence[str]) -> dict[str, Any]:
-        answer: dict[str, Any] = self.model.answer(self._finite(score), self.manifest.threshold)
-        return {**answer, "unseen": list(unseen)} if unseen else answer
-
-    def _finite(self, score: float) -> float:
-        if not math.isfinite(score):
+    def _check(self, scores: Sequence[float]) -> None:
+        # what holds one that is not finite has no finite sum
+        if not math.isfinite(sum(scores)) and not all(map(math.isfinite, scores)):
             raise ArithmeticError(f"model '{self.model.name}' {self.version} gave no finite number")
-        return score
 
     def _prove(self) -> None:
         self.one(self.model.example)

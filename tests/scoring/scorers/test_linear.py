@@ -36,26 +36,27 @@ def test_a_value_may_hold_the_separator() -> None:
 
 def test_a_new_category_adds_nothing_and_is_named() -> None:
     """Under the name that the vectorizer would have given it, every one of them."""
-    assert made(separator=": ").one({"zone": "9", "miles": 1.0}) == (3.0, ("zone: 9",))
+    assert made(separator=": ").one({"zone": "9", "miles": 1.0}) == (3.0, ["zone: 9"])
     both = made().one({"zone": "9", "more": "x", "miles": 1.0})
-    assert both == (3.0, ("zone=9", "more=x"))
+    assert both == (3.0, ["zone=9", "more=x"])
 
 
 def test_a_number_that_the_vectorizer_did_not_know_is_ignored() -> None:
     """As DictVectorizer ignores it, without a word."""
-    assert made().one({"zone": "1_2", "speed": 7.0}) == (11.0, ())
+    assert made().one({"zone": "1_2", "speed": 7.0}) == (11.0, [])
 
 
 def test_a_feature_that_is_not_there_adds_nothing() -> None:
     """As a column of zeros does."""
-    assert made().one({}) == (1.0, ())
+    assert made().one({}) == (1.0, [])
 
 
 def test_many_are_scored_in_order() -> None:
     """One score a record."""
     rows = [{"zone": "1_2", "miles": float(n)} for n in range(5)]
-    assert made().many(rows) == [made().one(row) for row in rows]
-    assert made().many([]) == []
+    rows[3]["zone"] = "9"
+    assert made().many(rows) == ([made().one(row)[0] for row in rows], {3: ["zone=9"]})
+    assert made().many([]) == ([], {})
 
 
 def test_a_logistic_score_is_a_probability() -> None:

@@ -25,6 +25,9 @@ Kind = Literal["linear"]
 # The score, and the one-hot names that training never saw: `PU_DO=10_50`.
 Score = tuple[float, Sequence[str]]
 
+# n_records scores, in order, and the unseen names of those records that have any, by their place.
+Scores = tuple[list[float], dict[int, Sequence[str]]]
+
 
 class Scorer(Protocol):
     """What every kind of scorer can do. A score is the predicted value of a regression, or the
@@ -35,8 +38,8 @@ class Scorer(Protocol):
     def one(self, features: Features) -> Score:
         """Gives one record's score."""
 
-    def many(self, features: Sequence[Features]) -> list[Score]:
-        """Gives n_records scores, in order."""
+    def many(self, features: Sequence[Features]) -> Scores:
+        """Gives the scores of several records."""
 
     def linear(self) -> Linear | None:
         """Gives the weights of a linear model; None of any other."""

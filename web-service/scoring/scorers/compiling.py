@@ -54,11 +54,11 @@ def compiled(pair: Pair, model: Model, records: Sequence[Features] = ()) -> File
 
 def prove(scorer: Scorer, pair: Pair, records: Sequence[Features], tolerance: float) -> None:
     """Raises NotCompiled unless both give `records` the same scores, and find the same unseen."""
-    both = zip(scorer.many(records), pair.many(records), strict=True)
-    for (got, unseen), (expected, missing) in both:
-        same = math.isclose(got, expected, rel_tol=tolerance, abs_tol=tolerance)
-        if not same or list(unseen) != list(missing):
-            raise NotCompiled(f"compiled, it gives {got!r} where the pair gives {expected!r}")
+    (scores, new), (expected, missing) = scorer.many(records), pair.many(records)
+    for place, (got, wanted) in enumerate(zip(scores, expected, strict=True)):
+        same = math.isclose(got, wanted, rel_tol=tolerance, abs_tol=tolerance)
+        if not same or [*new.get(place, ())] != [*missing.get(place, ())]:
+            raise NotCompiled(f"compiled, it gives {got!r} where the pair gives {wanted!r}")
 
 
 def _every_column(pair: Pair) -> Iterator[Features]:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from scoring.errors import ArtifactError
 from scoring.models import Features
-from scoring.scorers import Score
+from scoring.scorers import Score, Scores
 
 FORMAT: Final = 1
 FILE: Final = "scorer.json"
@@ -50,6 +50,9 @@ class Linear:
         self.separator = table.separator
         self._numbers = table.numbers
         self._categories = table.categories
+        self._each_category = list(table.categories.items())
+        self._each_number = list(table.numbers.items())
+        self._width = len(table.categories) + len(table.numbers)
         self._logistic = table.link == "logistic"
 
     @property
@@ -60,22 +63,41 @@ class Linear:
     def one(self, features: Features) -> Score:
         """Gives one record's score. What DictVectorizer ignores, adds nothing here either."""
         score = self.intercept
-        numbers, categories = self._numbers, self._categories
-        unseen: tuple[str, ...] = ()
-        for name, value in features.items():
-            try:
-                if isinstance(value, str):
-                    score += categories[name][value]
-                else:
-                    score += numbers[name] * value
-            except KeyError:
-                if isinstance(value, str):
-                    unseen = (*unseen, f"{name}{self.separator}{value}")
-        return (sigmoid(score) if self._logistic else score), unseen
+        try:
+            if len(features) != self._width:
+                raise KeyError
+            for name, weights in self._each_category:
+                score += weights[features[name]]  # type: ignore[index]  # else it is not a key
+            for name, weight in self._each_number:
+                score += weight * features[name]  # type: ignore[operator]  # else a TypeError
+        except (KeyError, TypeError):
+            return self._unusual(features)
+        return (sigmoid(score) if self._logistic else score), ()
 
-    def many(self, features: Sequence[Features]) -> list[Score]:
-        """Gives n_records scores, in order."""
-        return [self.one(record) for record in features]
+    def many(self, features: Sequence[Features]) -> Scores:
+        """Gives the scores of several records."""
+        scores = []
+        new: dict[int, Sequence[str]] = {}
+        for place, record in enumerate(features):
+            score, unseen = self.one(record)
+            scores.append(score)
+            if unseen:
+                new[place] = unseen
+        return scores, new
+
+    def _unusual(self, features: Features) -> Score:
+        """The score of a record with a category that is new, or without some feature, or with more
+        of them."""
+        score = self.intercept
+        unseen = []
+        for name, value in features.items():
+            if not isinstance(value, str):
+                score += self._numbers.get(name, 0.0) * value
+            elif value in (weights := self._categories.get(name, {})):
+                score += weights[value]
+            else:
+                unseen.append(f"{name}{self.separator}{value}")
+        return (sigmoid(score) if self._logistic else score), unseen
 
     def linear(self) -> Linear:
         """Gives itself."""

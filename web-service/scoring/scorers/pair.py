@@ -10,7 +10,7 @@ from sklearn.feature_extraction import DictVectorizer
 
 from scoring.errors import ArtifactError
 from scoring.models import Features, Model
-from scoring.scorers import Score, check_features
+from scoring.scorers import Score, Scores, check_features
 from scoring.scorers.linear import Linear, of_columns
 
 
@@ -32,21 +32,21 @@ class Pair:
 
     def one(self, features: Features) -> Score:
         """Gives one record's score."""
-        return self.many([features])[0]
+        [score], unseen = self.many([features])
+        return score, unseen.get(0, ())
 
-    def many(self, features: Sequence[Features]) -> list[Score]:
-        """Gives n_records scores, in order, by one pass through the estimator."""
+    def many(self, features: Sequence[Features]) -> Scores:
+        """Gives the scores of several records, by one pass through the estimator."""
         if not features:
-            return []
+            return [], {}
         x = self.vectorizer.transform(features)  # (n_records, n_features)
         if self.task == "classification":
             y = self.estimator.predict_proba(x)[:, 1]
         else:
             y = self.estimator.predict(x)
-        scores = np.asarray(y, dtype=np.float64).tolist()
-        return [
-            (score, self._unseen(record)) for score, record in zip(scores, features, strict=True)
-        ]
+        scores: list[float] = np.asarray(y, dtype=np.float64).tolist()
+        unseen = {place: self._unseen(record) for place, record in enumerate(features)}
+        return scores, {place: names for place, names in unseen.items() if names}
 
     def linear(self) -> Linear | None:
         """Gives the weights of one of scikit-learn's own linear models."""
