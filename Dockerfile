@@ -59,8 +59,11 @@ RUN set -eu; \
     done; \
     for name in $(cat names); do \
       manifest=given/$name/manifest.json; \
-      file=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))["file"])' "$manifest"); \
-      install -D -m 644 -t "/app/models/$name" "$manifest" "given/$name/$file"; \
+      install -D -m 644 -t "/app/models/$name" "$manifest"; \
+      for file in $(python -c 'import json, sys; m = json.load(open(sys.argv[1])); \
+        print(m["file"], (m.get("compiled") or {}).get("file", ""))' "$manifest"); do \
+        install -m 644 -t "/app/models/$name" "given/$name/$file"; \
+      done; \
       find "given/$name" -maxdepth 1 -name '*.png' -exec install -m 644 -t "/app/models/$name" {} +; \
     done
 

@@ -18,7 +18,8 @@ EVERY = [*SERVING, *TRAINING]
 
 # From the one who joins everything down to the record: each may import what stands to its right.
 LAYERS = ["server", "app", "api", "pages", "openapi", "registry", "service", "explain", "predictor",
-          "artifact", "unskops", "unpickle", "models", "record", "jsontext", "errors"]  # fmt: skip
+          "artifact", "unskops", "unpickle", "scorers", "models", "record", "jsontext",
+          "errors"]  # fmt: skip
 
 
 def title(path: Path) -> str:
@@ -67,6 +68,17 @@ def test_serving_imports_nothing_of_training(path: Path) -> None:
     assert packages(path) <= here
 
 
+HEAVY = {"numpy", "scipy", "sklearn"}
+# Imported only where a model without a compiled form is served, or one is compiled.
+HEAVY_FILES = {"unpickle.py", "scorers/pair.py", "scorers/compiling.py", "registry/readers.py"}
+
+
+@pytest.mark.parametrize("path", SERVING, ids=title)
+def test_few_files_import_scikit_learn(path: Path) -> None:
+    """Whatever serves a compiled model knows nothing of it."""
+    assert not packages(path) & HEAVY or str(path.relative_to(SCORING)) in HEAVY_FILES
+
+
 @pytest.mark.parametrize("path", sorted(SCORING.rglob("*.py")), ids=title)
 def test_only_what_stands_above_the_service_knows_of_http(path: Path) -> None:
     """Below the app nothing imports Flask or Werkzeug; gunicorn is the server's alone."""
@@ -77,7 +89,7 @@ def test_only_what_stands_above_the_service_knows_of_http(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(SCORING.rglob("*.py")), ids=title)
 def test_imports_run_one_way(path: Path) -> None:
-    """server -> app -> api -> registry -> service -> predictor -> artifact -> models."""
+    """server -> app -> api -> registry -> service -> predictor -> scorers -> models."""
     own = {name.split(".")[1] for name in imports(path) if name.startswith("scoring.")}
     if path.stem == "settings":
         assert own <= {"errors", "registry"}  # whose settings are a part of all

@@ -43,6 +43,7 @@ def adopt(
             golden=[model.example],
             threshold=model.threshold if threshold is None else threshold,
             pickled=data,
+            say=print,
             notes=notes,
         )
     except (ArtifactError, TrainingError):

@@ -17,9 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scoring.artifact import MANIFEST, VERSION_DIGITS, Artifact, Golden, Manifest, check_pair
+from scoring.artifact import MANIFEST, VERSION_DIGITS, Artifact, Compiled, Golden, Manifest
 from scoring.models import Model
 from scoring.predictor import Predictor
+from scoring.scorers import compiling, linear
+from scoring.scorers.pair import Pair
 from scoring.unpickle import loads
 from training.errors import TrainingError
 from training.estimators import given_parameters
@@ -37,13 +39,16 @@ def write(
     threshold: float,
     draw: Callable[[Path], object] = lambda _folder: None,
     pickled: bytes | None = None,
+    say: Callable[[str], None] = lambda _line: None,
     **facts: Any,
 ) -> Manifest:
     """Writes `output/<model>/` and gives its manifest; the pair, read as the service reads it, has
-    answered the records `golden` by then. `facts` are the manifest's other fields; `pickled` are
-    the pair's bytes where they exist already. A folder of the same name is exchanged whole, one
-    that is no artifact is left alone with a TrainingError."""
-    vectorizer, estimator = check_pair(pair, model)
+    answered the records `golden` by then, and its compiled form, where it has one, as the pair did.
+    `facts` are the manifest's other fields; `pickled` are the pair's bytes where they exist
+    already. A folder of the same name is exchanged whole, one that is no artifact is left alone
+    with a TrainingError."""
+    Pair(pair, model)
+    vectorizer, estimator = pair
     data = pickle.dumps(pair, protocol=5) if pickled is None else pickled
     digest = hashlib.sha256(data).hexdigest()
     commit, dirty = _git()
@@ -65,18 +70,29 @@ def write(
         **facts,
     )
     # of the pair as the service will read it: what its allow-list refuses must not be written
-    served, _ = loads(data, other_version=True)
-    predictor = Predictor(model, Artifact(manifest, *served))
-    answers = predictor.answers([predictor.reader.one(record) for record in golden])
+    served = Pair(loads(data, other_version=True)[0], model)
+    predictor = Predictor(model, Artifact(manifest, served))
+    scored = predictor.many([dict(record) for record in golden])
     pairs = [
         Golden(record=dict(record), answer={k: v for k, v in answer.items() if k != "unseen"})
-        for record, answer in zip(golden, answers, strict=True)
+        for record, answer in zip(golden, scored.answers, strict=True)
     ]
     manifest = manifest.model_copy(update={"golden": pairs})
+    files = {model.artifact_file: data}
+    try:
+        made = compiling.compiled(served, model, [model.features(row) for row in scored.records])
+    except compiling.NotCompiled as reason:
+        say(f"scikit-learn will serve it: {reason}")
+    else:
+        files[made.name] = made.data
+        entry = Compiled(kind=made.kind, file=made.name, sha256=made.sha256)
+        manifest = manifest.model_copy(update={"compiled": entry})
+        Predictor(model, Artifact(manifest, linear.read(made.data)))
     text = manifest.model_dump_json(indent=1)
 
     def fill(folder: Path) -> None:
-        (folder / model.artifact_file).write_bytes(data)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
         draw(folder)
 

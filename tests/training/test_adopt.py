@@ -255,7 +255,7 @@ def test_an_artifact_of_before_is_exchanged_whole(
     assert (tmp_path / model.name / "old.png").exists()
     main([model.name, str(pickled(tiny_pair(model))), "--output", str(tmp_path)])
     files = {path.name for path in (tmp_path / model.name).iterdir()}
-    assert files == {MANIFEST, model.artifact_file}
+    assert files == {MANIFEST, model.artifact_file, "scorer.json"}
 
 
 def test_a_folder_that_is_no_artifact_is_left_alone(tmp_path: Path, pickled: Any) -> None:

@@ -7,7 +7,6 @@ model.skops, model.pkl       a Pipeline that begins with a DictVectorizer, or a 
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import pickle
 import platform
@@ -19,10 +18,11 @@ import sklearn
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.pipeline import Pipeline
 
-from scoring.artifact import MANIFEST, Artifact, Manifest, check_pair, load
+from scoring.artifact import MANIFEST, Artifact, Manifest, load
 from scoring.errors import ArtifactError
 from scoring.models import Model
 from scoring.registry.cache import Origin
+from scoring.scorers.pair import Pair
 from scoring.unpickle import loads
 from scoring.unskops import loads_skops
 
@@ -44,12 +44,6 @@ def read(folder: Path, model: Model, origin: Origin) -> Artifact:
     return load(folder, model)
 
 
-def numbered(artifact: Artifact, number: str) -> Artifact:
-    """Gives the artifact under the registry's number for its version."""
-    manifest = artifact.manifest.model_copy(update={"version": number})
-    return dataclasses.replace(artifact, manifest=manifest)
-
-
 def as_pair(found: object) -> object:
     """Gives (vectorizer, estimator) of a Pipeline that begins with a DictVectorizer or of a list;
     anything else as it is."""
@@ -66,7 +60,8 @@ def _write_artifact(folder: Path, model: Model, origin: Origin) -> None:
         raise ArtifactError(f"it holds no {MANIFEST}, {SKOPS} or {PICKLE}")
     data = path.read_bytes()
     found, _ = loads_skops(data) if path.name == SKOPS else loads(data)
-    vectorizer, estimator = check_pair(as_pair(found), model)
+    pair = Pair(as_pair(found), model)
+    vectorizer, estimator = pair.vectorizer, pair.estimator
     pickled = pickle.dumps((vectorizer, estimator), protocol=5)
     digest = hashlib.sha256(pickled).hexdigest()
     manifest = Manifest(
