@@ -137,7 +137,7 @@ class Front:
             route, model, version = told
             self._access.write(
                 Entry(given, client, scope["method"], target, route, status,
-                      round(seconds * 1000, 3), model, version)
+                      seconds * 1000, model, version)
             )  # fmt: skip
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -194,7 +194,7 @@ def _headers(request_id: str, version: str, media_type: str, body: bytes) -> Hea
     return [
         (b"Content-Type", media_type.encode()),
         (b"Content-Length", b"%d" % len(body)),
-        *((name.encode(), value.encode()) for name, value in common(request_id, version)),
+        *[(name.encode(), value.encode()) for name, value in common(request_id, version)],
     ]
 
 
