@@ -15,6 +15,7 @@ from flask import Flask
 
 from scoring.api import problems
 from scoring.api.headers import common, request_id
+from scoring.api.health import Lifetime
 from scoring.api.predictions import Reply, reply
 from scoring.errors import Overloaded, RequestError, TooSlow
 from scoring.registry.following import Following
@@ -50,9 +51,11 @@ class Front:
         self._settings = settings
         self._predictors: Predictors = app.extensions["predictors"]
         self.following: Following | None = app.extensions["following"]
+        self.lifetime: Lifetime = app.extensions["lifetime"]
         self._names: dict[bytes, str | None] = {b"/predict": None}
         for predictor in self._predictors:
             self._names[f"/predict/{predictor.model.name}".encode()] = predictor.model.name
+        self.drain_s = settings.drain_seconds
         self._access = AccessLog.of(settings)
         self._bridge = Bridge(app, settings.threads)
 

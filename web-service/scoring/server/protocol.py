@@ -28,6 +28,8 @@ DISCARDED_S: Final = 5.0
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 _LENGTH_DIGITS: Final = 18
 
+QUIET_S: Final = 1.0  # during a stop, a connection that sends nothing for so long is closed
+
 EARLY_BYTES: Final = 64 * 1024  # of further requests that a connection may send ahead
 
 
@@ -107,8 +109,9 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
             self._body_receiver.signal_disconnect()
         return not self._is_ssl  # TLS closes both ways at once
 
-    def overdue(self, now: float, *, stopping: bool) -> None:
-        """Ends the connection if it has been in its state for too long."""
+    def overdue(self, now: float, stopping_since: float | None) -> None:
+        """Ends the connection if it has been in its state for too long. Of a stop it learns when
+        that began: what is idle then may have a request on its way to us."""
         waited = now - self.since
         if self._discarded is not None:
             if waited > DISCARDED_S:
@@ -119,8 +122,9 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
         elif self._current_request is None:
             if self._begun and waited > self.cfg.timeout:
                 self._refuse(408, f"the request did not come within {self.cfg.timeout} seconds")
-            elif not self._begun and waited > (
-                self.worker.quiet_s if stopping else self.cfg.keepalive
+            elif not self._begun and (
+                waited > self.cfg.keepalive
+                or (stopping_since and now - max(self.since, stopping_since) > QUIET_S)
             ):
                 self.transport.close()
 
