@@ -17,10 +17,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scoring.artifact import MANIFEST, VERSION_DIGITS, Artifact, Compiled, Golden, Manifest
+from scoring.artifact import (
+    MANIFEST,
+    VERSION_DIGITS,
+    Artifact,
+    Compiled,
+    Golden,
+    Manifest,
+    read_compiled,
+)
 from scoring.models import Model
 from scoring.predictor import Predictor
-from scoring.scorers import compiling, linear
+from scoring.scorers import compiling
 from scoring.scorers.pair import Pair
 from scoring.unpickle import loads
 from training.errors import TrainingError
@@ -80,14 +88,14 @@ def write(
     manifest = manifest.model_copy(update={"golden": pairs})
     files = {model.artifact_file: data}
     try:
-        made = compiling.compiled(served, model, [model.features(row) for row in scored.records])
+        made = compiling.compiled(served, [model.features(row) for row in scored.records])
     except compiling.NotCompiled as reason:
         say(f"scikit-learn will serve it: {reason}")
     else:
         files[made.name] = made.data
         entry = Compiled(kind=made.kind, file=made.name, sha256=made.sha256)
         manifest = manifest.model_copy(update={"compiled": entry})
-        Predictor(model, Artifact(manifest, linear.read(made.data)))
+        Predictor(model, Artifact(manifest, read_compiled(made.kind, made.data)))
     text = manifest.model_dump_json(indent=1)
 
     def fill(folder: Path) -> None:

@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scoring.errors import ArtifactError
 from scoring.models import Answer, Model
-from scoring.scorers import Kind, Scorer, check_features, linear
+from scoring.scorers import Kind, Scorer, check_features, linear, trees
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -122,10 +122,15 @@ def load(folder: Path, model: Model) -> Artifact:
         return Artifact(manifest, scorer, _plots(folder))
 
 
+def read_compiled(kind: Kind, data: bytes) -> linear.Linear | trees.Trees:
+    """Gives the scorer that the file of a compiled form holds, or raises ArtifactError."""
+    return linear.read(data) if kind == "linear" else trees.read(data)
+
+
 def _compiled(folder: Path, compiled: Compiled, model: Model) -> Scorer:
     data = _read(folder / compiled.file)
     _same(compiled.file, hashlib.sha256(data).hexdigest(), compiled.sha256)
-    scorer = linear.read(data)
+    scorer = read_compiled(compiled.kind, data)
     check_features(scorer.fitted, scorer.separator, model)
     return scorer
 
