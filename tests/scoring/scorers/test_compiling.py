@@ -160,7 +160,7 @@ def test_a_regression_of_two_outputs_is_not_compiled() -> None:
     vectorizer, _ = tiny_pair(RIDE)
     x = vectorizer.transform(rows_of(RIDE))
     estimator = LinearRegression().fit(x, np.zeros((x.shape[0], 2)))
-    with pytest.raises(NotCompiled, match="LinearRegression has no compiled form"):
+    with pytest.raises(NotCompiled, match="LinearRegression of 2 outputs has no compiled form"):
         compiled(Pair((vectorizer, estimator), RIDE))
 
 

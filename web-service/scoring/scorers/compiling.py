@@ -60,9 +60,10 @@ def compiled(pair: Pair, records: Sequence[Features] = ()) -> File:
 
 
 def _linear(pair: Pair) -> linear.Linear:
-    made = pair.linear()
-    if made is None or np.ndim(pair.estimator.intercept_) > (pair.task == "classification"):
-        raise NotCompiled(f"{type(pair.estimator).__name__} has no compiled form")
+    estimator = pair.estimator
+    outputs = np.size(estimator.coef_) // len(pair.vectorizer.feature_names_)
+    if outputs != 1 or (made := pair.linear()) is None:
+        raise NotCompiled(f"{type(estimator).__name__} of {outputs} outputs has no compiled form")
     return made
 
 

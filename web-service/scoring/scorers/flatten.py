@@ -163,7 +163,7 @@ def _forest(estimator: Any) -> Ensemble:
 
 def _boosting(estimator: Any) -> Ensemble:
     grown = [one.nodes for (one,) in estimator._predictors]  # there is no other way
-    if any(found["is_categorical"].any() for found in grown):
+    if estimator.is_categorical_ is not None:
         raise NotFlat("boosting over categorical columns has no compiled form")
 
     def tree(found: Any) -> Tree:

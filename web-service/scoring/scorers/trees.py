@@ -38,6 +38,7 @@ MAX_NODES: Final = 4_000_000  # 72 MB
 
 # Rows from which on numpy, which takes a tenth of a second to import once, is the faster way.
 _VECTORISED: Final = 32
+_VECTORISED_SETS: Final = 256  # where leaf sets take the place of walking
 
 
 class Header(BaseModel):
@@ -106,7 +107,7 @@ class Trees:
             rows.append(x)
             if unseen:
                 new[place] = unseen
-        if self._leaf_sets or len(rows) < _VECTORISED:
+        if len(rows) < (_VECTORISED_SETS if self._leaf_sets else _VECTORISED):
             return list(map(self._score, rows)), new
         from scoring.scorers.vectorised import totals  # imports numpy
 
