@@ -109,12 +109,12 @@ class Artifact:
         return replace(self, manifest=self.manifest.model_copy(update={"version": version}))
 
 
-def load(folder: Path, model: Model) -> Artifact:
+def load(folder: Path, model: Model, *, compiled: bool = True) -> Artifact:
     """Gives the artifact in `folder`, or raises ArtifactError with one line that names the model
-    and says what to do."""
+    and says what to do. Without `compiled` the pair scores, whatever lies beside it."""
     with remedied(model):
         manifest = read_manifest(folder, model)
-        if manifest.compiled is None:
+        if manifest.compiled is None or not compiled:
             scorer = _pair(folder, manifest, model)
         else:
             _check_digest(folder / manifest.file, manifest.sha256)
