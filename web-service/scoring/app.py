@@ -7,7 +7,6 @@ import os
 from flask import Flask
 
 from scoring.api import (
-    body,
     catalogue,
     docs,
     headers,
@@ -43,7 +42,8 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
     limits = {"max_body_bytes": settings.max_body_bytes, "max_records": settings.max_records}
     app.register_blueprint(predictions.blueprint(predictors, **limits))
     app.register_blueprint(catalogue.blueprint(predictors, following))
-    app.register_blueprint(health.blueprint(predictors, following))
+    lifetime = app.extensions["lifetime"] = health.Lifetime()  # the worker says when it ends
+    app.register_blueprint(health.blueprint(predictors, following, lifetime))
     app.register_blueprint(openapi.blueprint(predictors, max_records=settings.max_records))
     if settings.pages == "on":
         app.register_blueprint(docs.blueprint())
@@ -54,5 +54,4 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
         app.register_blueprint(hooks.blueprint(following, settings.mlflow_webhook_secret))
     headers.init_app(app, predictors)
     problems.init_app(app)
-    body.init_app(app)
     return app

@@ -25,6 +25,7 @@ class RequestError(Exception):
     """The request cannot be answered as it is; `detail` says why and what would work."""
 
     status: ClassVar[int]
+    retry_after_s: ClassVar[int] = 0  # when it is worth another try; 0: it is not
 
     def __init__(self, detail: str, errors: tuple[FieldError, ...] = ()) -> None:
         super().__init__(detail)
@@ -40,6 +41,12 @@ class NotJson(RequestError):
 
 class UnreadableBody(RequestError):
     """The body's bytes broke off or were framed wrongly."""
+
+    status = 400
+
+
+class UnreadableTarget(RequestError):
+    """What is asked for is no address."""
 
     status = 400
 
@@ -66,6 +73,32 @@ class UnsupportedMedia(RequestError):
     """The body is declared as something other than plain JSON."""
 
     status = 415
+
+
+class TooSlow(RequestError):
+    """The request took longer to come than it may."""
+
+    status = 408
+
+
+class Overloaded(RequestError):
+    """More is in line than will be answered soon."""
+
+    status = 503
+    retry_after_s = 1
+
+
+class NotReady(RequestError):
+    """The service cannot be sent requests now."""
+
+    status = 503
+    retry_after_s = 1
+
+
+class UnknownExpectation(RequestError):
+    """The caller expects what no server of ours knows."""
+
+    status = 417
 
 
 class InvalidRecords(RequestError):

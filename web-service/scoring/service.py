@@ -19,15 +19,16 @@ def predict(
     """Gives the answer to a JSON object (one record) or a JSON array of at most `max_records`
     records, which one version of the model answers; with `explain` each answer says what moved
     it. Raises a RequestError for a bad body."""
-    answers = explained if explain else Predictor.answers
     value = decode(body)
     if not isinstance(value, list):
-        [answer] = answers(predictor, [predictor.reader.one(value)])
+        scored = predictor.one(value)
+        [answer] = explained(predictor, scored.records) if explain else scored.answers
         return {**answer, "model_version": predictor.version}
     if len(value) > max_records:
         raise TooLarge(f"{len(value)} records in one request; at most {max_records} are taken")
-    records = predictor.reader.many(value)
-    return {"predictions": answers(predictor, records), "model_version": predictor.version}
+    scored = predictor.many(value)
+    answers = explained(predictor, scored.records) if explain else scored.answers
+    return {"predictions": answers, "model_version": predictor.version}
 
 
 def chosen(names: tuple[str, ...], known: Mapping[str, Model]) -> dict[str, Model]:
