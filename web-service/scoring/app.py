@@ -12,6 +12,8 @@ from scoring.api import (
     headers,
     health,
     hooks,
+    inference,
+    invocations,
     openapi,
     pages,
     predictions,
@@ -41,6 +43,8 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
     app.url_map.merge_slashes = False
     limits = {"max_body_bytes": settings.max_body_bytes, "max_records": settings.max_records}
     app.register_blueprint(predictions.blueprint(predictors, **limits))
+    app.register_blueprint(invocations.blueprint(predictors, **limits))
+    app.register_blueprint(inference.blueprint(predictors, **limits))
     app.register_blueprint(catalogue.blueprint(predictors, following))
     app.register_blueprint(health.blueprint(predictors, following))
     app.register_blueprint(openapi.blueprint(predictors, max_records=settings.max_records))
