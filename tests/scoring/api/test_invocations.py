@@ -41,8 +41,11 @@ def test_mlflows_own_client_changes_only_the_address(server: Server) -> None:
     np.testing.assert_allclose(numbers, expected)
     rows = client.invoke(records(RIDE, 4)).get_predictions()
     assert rows["duration"].tolist() == pytest.approx(expected)
-    frame.loc[2, "trip_distance"] = float("nan")
+    frame.loc[2, "trip_distance"] = -1
     with pytest.raises(Exception, match=r"error code 422.*\[2\]\.trip_distance"):
+        client.invoke(frame)
+    frame.loc[2, "trip_distance"] = float("nan")  # which the client sends as no JSON has it
+    with pytest.raises(Exception, match="error code 400.*NaN"):
         client.invoke(frame)
 
 
