@@ -241,7 +241,7 @@ def test_libraries_have_one_thread_in_a_worker(models_dir: Path, tmp_path: Path)
     page = """
 @app.get("/threads")
 def threads():
-    import threadpoolctl
+    import sklearn.linear_model, threadpoolctl
     libraries = threadpoolctl.threadpool_info()
     variables = {k: v for k, v in os.environ.items() if k.endswith("_NUM_THREADS")}
     return {"libraries": [found["num_threads"] for found in libraries], "variables": variables}

@@ -70,7 +70,11 @@ def test_serving_imports_nothing_of_training(path: Path) -> None:
 
 HEAVY = {"numpy", "scipy", "sklearn"}
 # Imported only where a model without a compiled form is served, or one is compiled.
-HEAVY_FILES = {"unpickle.py", "scorers/pair.py", "scorers/compiling.py", "registry/readers.py"}
+HEAVY_FILES = {
+    "unpickle.py",
+    "registry/readers.py",
+    *(f"scorers/{name}.py" for name in ("compiling", "flatten", "pair", "vectorised")),
+}
 
 
 @pytest.mark.parametrize("path", SERVING, ids=title)

@@ -5,6 +5,7 @@ What can be set is set by the environment variables of `scoring/settings.py`.
 
 import gc
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import cast
@@ -63,6 +64,17 @@ def pre_fork(_server: Arbiter, _worker: Worker) -> None:
     would make each worker's own copy of them."""
     gc.collect()
     gc.freeze()
+
+
+def post_fork(server: Arbiter, _worker: Worker) -> None:
+    """A worker that is told to stop before it has begun stops. Until it listens to signals itself,
+    it has its master's way with them: it would note them for a loop that it never runs."""
+    ends = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+    for number in ends:
+        signal.signal(number, signal.SIG_DFL)
+    while not server.SIG_QUEUE.empty():
+        if server.SIG_QUEUE.get() in ends:
+            sys.exit()
 
 
 def on_reload(server: Arbiter) -> None:

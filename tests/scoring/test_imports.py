@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.pipeline import make_pipeline
 
 from scoring.models import discover
@@ -58,6 +59,16 @@ def test_compiled_models_are_served_without_scikit_learn(models_dir: Path) -> No
     assert {"flask", "pydantic", "scoring"} <= found
     assert not found & HEAVY
     assert "scoring.unpickle" not in found
+
+
+@pytest.mark.slow
+def test_a_compiled_forest_is_served_without_scikit_learn(tmp_path: Path) -> None:
+    """Trees are data as much as weights are."""
+    for model in discover().values():
+        regression = model.task == "regression"
+        forest = (RandomForestRegressor if regression else RandomForestClassifier)(n_estimators=5)
+        write_artifact(model, tmp_path, forest)
+    assert not imported(tmp_path) & HEAVY
 
 
 @pytest.mark.slow

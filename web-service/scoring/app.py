@@ -46,7 +46,8 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
     app.register_blueprint(invocations.blueprint(predictors, **limits))
     app.register_blueprint(inference.blueprint(predictors, **limits))
     app.register_blueprint(catalogue.blueprint(predictors, following))
-    app.register_blueprint(health.blueprint(predictors, following))
+    lifetime = app.extensions["lifetime"] = health.Lifetime()  # the worker says when it ends
+    app.register_blueprint(health.blueprint(predictors, following, lifetime))
     app.register_blueprint(openapi.blueprint(predictors, max_records=settings.max_records))
     if settings.pages == "on":
         app.register_blueprint(docs.blueprint())

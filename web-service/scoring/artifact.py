@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scoring.errors import ArtifactError
 from scoring.models import Answer, Model
-from scoring.scorers import Kind, Scorer, check_features, linear
+from scoring.scorers import Kind, Scorer, check_features, linear, trees
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -109,12 +109,12 @@ class Artifact:
         return replace(self, manifest=self.manifest.model_copy(update={"version": version}))
 
 
-def load(folder: Path, model: Model) -> Artifact:
+def load(folder: Path, model: Model, *, compiled: bool = True) -> Artifact:
     """Gives the artifact in `folder`, or raises ArtifactError with one line that names the model
-    and says what to do."""
+    and says what to do. Without `compiled` the pair scores, whatever lies beside it."""
     with remedied(model):
         manifest = read_manifest(folder, model)
-        if manifest.compiled is None:
+        if manifest.compiled is None or not compiled:
             scorer = _pair(folder, manifest, model)
         else:
             _check_digest(folder / manifest.file, manifest.sha256)
@@ -122,10 +122,15 @@ def load(folder: Path, model: Model) -> Artifact:
         return Artifact(manifest, scorer, _plots(folder))
 
 
+def read_compiled(kind: Kind, data: bytes) -> linear.Linear | trees.Trees:
+    """Gives the scorer that the file of a compiled form holds, or raises ArtifactError."""
+    return linear.read(data) if kind == "linear" else trees.read(data)
+
+
 def _compiled(folder: Path, compiled: Compiled, model: Model) -> Scorer:
     data = _read(folder / compiled.file)
     _same(compiled.file, hashlib.sha256(data).hexdigest(), compiled.sha256)
-    scorer = linear.read(data)
+    scorer = read_compiled(compiled.kind, data)
     check_features(scorer.fitted, scorer.separator, model)
     return scorer
 

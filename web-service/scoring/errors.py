@@ -94,6 +94,13 @@ class Overloaded(RequestError):
     retry_after_s = 1
 
 
+class NotReady(RequestError):
+    """The service cannot be sent requests now."""
+
+    status = 503
+    retry_after_s = 1
+
+
 class UnknownExpectation(RequestError):
     """The caller expects what no server of ours knows."""
 

@@ -53,6 +53,13 @@ class ServingSettings(BaseModel):
     graceful_timeout: int = Field(
         default=8, ge=1, le=3600, description="seconds that accepted requests get at a stop"
     )
+    drain_seconds: int = Field(
+        default=1,
+        ge=0,
+        le=3600,
+        description="seconds at a stop in which connections are still taken, while readiness says "
+        "no; a part of GRACEFUL_TIMEOUT",
+    )
     keep_alive: int = Field(
         default=75, ge=0, le=3600, description="seconds that an idle connection is kept"
     )

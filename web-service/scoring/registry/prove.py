@@ -48,7 +48,7 @@ def _compile(artifact: Artifact, model: Model, folder: Path) -> None:
     assert isinstance(artifact.scorer, Pair)  # noqa: S101  # for the type checker
     golden = [model.record.model_validate(line.record) for line in artifact.manifest.golden]
     try:
-        file = compiled(artifact.scorer, model, [model.features(record) for record in golden])
+        file = compiled(artifact.scorer, [model.features(record) for record in golden])
     except NotCompiled:
         return  # scikit-learn serves it
     (folder / file.name).write_bytes(file.data)

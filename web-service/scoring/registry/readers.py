@@ -22,7 +22,7 @@ from scoring.artifact import MANIFEST, Artifact, Manifest, load
 from scoring.errors import ArtifactError
 from scoring.models import Model
 from scoring.registry.cache import Origin
-from scoring.scorers.pair import Pair
+from scoring.scorers.pair import check_pair
 from scoring.unpickle import loads
 from scoring.unskops import loads_skops
 
@@ -60,8 +60,7 @@ def _write_artifact(folder: Path, model: Model, origin: Origin) -> None:
         raise ArtifactError(f"it holds no {MANIFEST}, {SKOPS} or {PICKLE}")
     data = path.read_bytes()
     found, _ = loads_skops(data) if path.name == SKOPS else loads(data)
-    pair = Pair(as_pair(found), model)
-    vectorizer, estimator = pair.vectorizer, pair.estimator
+    vectorizer, estimator = check_pair(as_pair(found), model)
     pickled = pickle.dumps((vectorizer, estimator), protocol=5)
     digest = hashlib.sha256(pickled).hexdigest()
     manifest = Manifest(

@@ -1,11 +1,13 @@
 """How features become a score: what an artifact's files are turned into.
 
-    linear.py      a weight a feature, read from `scorer.json`: data, and the standard library
+    linear.py      a weight a feature, read from `scorer.json`
+    trees.py       forests and boosting as arrays of nodes, read from `scorer.trees`;
+                   leafsets.py for small trees, vectorised.py for many records and large ones
     pair.py        the fitted pair through scikit-learn, for what has no compiled form
-    compiling.py   makes the file of a fitted pair and proves it; never imported while serving
+    compiling.py   makes the file of a fitted pair and proves it; flatten.py reads the trees
 
-The artifact chooses. Only `pair` and `compiling` import numpy and scikit-learn, and only where they
-are needed: a process that serves compiled models alone never does.
+The artifact chooses. What is compiled is data, and takes the standard library to evaluate; the
+modules that import numpy or scikit-learn are imported where they are needed and not before.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from scoring.scorers.linear import Linear
 
 # Of compiled forms, as the manifest names them.
-Kind = Literal["linear"]
+Kind = Literal["linear", "trees"]
 
 # The score, and the one-hot names that training never saw: `PU_DO=10_50`.
 Score = tuple[float, Sequence[str]]
@@ -33,7 +35,7 @@ class Scorer(Protocol):
     """What every kind of scorer can do. A score is the predicted value of a regression, or the
     probability of the positive class; it may be infinite or NaN where the model is broken."""
 
-    kind: str  # linear, scikit-learn: what computes
+    kind: str  # linear, trees, scikit-learn: what computes
 
     def one(self, features: Features) -> Score:
         """Gives one record's score."""

@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import VarianceThreshold
+from sklearn.pipeline import Pipeline
 
-from scoring.models import Features, Model
-from scoring.scorers import Kind, Scorer, linear
+from scoring.models import Features
+from scoring.scorers import Kind, Scorer, flatten, linear, trees
 from scoring.scorers.pair import Pair
 
-# Sums of the same numbers in another order: far below what anybody can see.
-TOLERANCE: Final = 1e-9
+# Sums of the same numbers in another order; XGBoost's own are of 32 bits.
+TOLERANCE: Final[dict[Kind, float]] = {"linear": 1e-9, "trees": 1e-6}
 
+_THRESHOLDS: Final = 500
 _LINEAR: Final = {"ElasticNet", "Lasso", "LinearRegression", "LogisticRegression", "Ridge"}
 _QUANTITIES: Final = (0.0, 1.0, -1.0, 0.37, 2.5, 17.0, 99.9, 1234.5)
 
@@ -36,20 +40,75 @@ class File(NamedTuple):
         return hashlib.sha256(self.data).hexdigest()
 
 
-def compiled(pair: Pair, model: Model, records: Sequence[Features] = ()) -> File:
+def compiled(pair: Pair, records: Sequence[Features] = ()) -> File:
     """Gives the compiled form of `pair`, which has given the scores that the pair gives: to
     `records`, and to made-up ones in which every column of the vectorizer occurs. Raises
     NotCompiled where there is no such form."""
-    name = type(pair.estimator).__name__
     if pair.vectorizer.dtype != np.float64:
         raise NotCompiled(f"its DictVectorizer makes {np.dtype(pair.vectorizer.dtype).name}")
-    if name not in _LINEAR or np.ndim(pair.estimator.intercept_) > (model.task == "classification"):
-        raise NotCompiled(f"{name} has no compiled form")
-    made = pair.linear()
-    assert made is not None  # noqa: S101  # for the type checker: its name is that of a linear one
-    data = linear.write(made)
-    prove(linear.read(data), pair, [*records, *_every_column(pair)], TOLERANCE)
-    return File("linear", linear.FILE, data)
+    scorer: Scorer
+    if type(pair.estimator).__name__ in _LINEAR:
+        file = File("linear", linear.FILE, linear.write(_linear(pair)))
+        scorer = linear.read(file.data)
+        quantities: tuple[float, ...] = _QUANTITIES
+    else:
+        file = File("trees", trees.FILE, _trees(pair))
+        scorer = trees.read(file.data)
+        quantities = (*_QUANTITIES, *_near_thresholds(scorer))
+    prove(scorer, pair, [*records, *_every_column(pair, quantities)], TOLERANCE[file.kind])
+    return file
+
+
+def _linear(pair: Pair) -> linear.Linear:
+    estimator = pair.estimator
+    outputs = np.size(estimator.coef_) // len(pair.vectorizer.feature_names_)
+    if outputs != 1 or (made := pair.linear()) is None:
+        raise NotCompiled(f"{type(estimator).__name__} of {outputs} outputs has no compiled form")
+    return made
+
+
+def _trees(pair: Pair) -> bytes:
+    estimator, columns = pair.estimator, np.arange(len(pair.vectorizer.feature_names_))
+    if isinstance(estimator, Pipeline):
+        *before, (_, estimator) = estimator.steps
+        for _, step in before:
+            columns = columns[_kept(step, len(columns))]
+    importances = pair.importances()
+    try:
+        header, nodes = flatten.flat(
+            flatten.ensemble(estimator),
+            pair.vectorizer.feature_names_,
+            columns,
+            pair.vectorizer.separator,
+            # to XGBoost, what a sparse matrix does not hold is missing
+            absent_is_missing=hasattr(estimator, "get_booster") and pair.vectorizer.sparse,
+            importances=importances,
+        )
+    except flatten.NotFlat as error:
+        where = "in a Pipeline, " if estimator is not pair.estimator else ""
+        raise NotCompiled(f"{where}{error}") from error
+    return trees.write(header, nodes)
+
+
+def _kept(step: Any, width: int) -> Any:
+    """Gives the columns that a step before the estimator lets through as they are."""
+    if isinstance(step, VarianceThreshold):
+        return np.flatnonzero(step.get_support())
+    if isinstance(step, ColumnTransformer):
+        parts = [(how, which) for _, how, which in step.transformers_ if how != "drop"]
+        if len(parts) == 1 and isinstance(parts[0][1], slice):
+            return np.arange(width)[parts[0][1]]
+    raise NotCompiled(f"{type(step).__name__} before the estimator has no compiled form")
+
+
+def _near_thresholds(scorer: trees.Trees) -> Iterator[float]:
+    """Gives some of the numbers at which the trees turn, and their neighbours."""
+    numbers = len(scorer.header.numbers)
+    asked = zip(scorer.nodes.group, scorer.nodes.value, strict=True)
+    found = sorted({value for group, value in asked if 0 <= group < numbers})
+    for value in found[:: len(found) // _THRESHOLDS + 1]:
+        yield value
+        yield math.nextafter(value, math.inf)
 
 
 def prove(scorer: Scorer, pair: Pair, records: Sequence[Features], tolerance: float) -> None:
@@ -61,7 +120,7 @@ def prove(scorer: Scorer, pair: Pair, records: Sequence[Features], tolerance: fl
             raise NotCompiled(f"compiled, it gives {got!r} where the pair gives {wanted!r}")
 
 
-def _every_column(pair: Pair) -> Iterator[Features]:
+def _every_column(pair: Pair, quantities: Sequence[float]) -> Iterator[Features]:
     """Gives made-up features: each category with each of its values and one that is new."""
     separator = pair.vectorizer.separator
     values: dict[str, list[str]] = {}
@@ -74,7 +133,7 @@ def _every_column(pair: Pair) -> Iterator[Features]:
             numbers.append(name)
     for choices in values.values():
         choices.append("a value that training never saw")
-    for turn in range(max([len(_QUANTITIES) * len(numbers), *map(len, values.values())])):
+    for turn in range(max([len(quantities) * len(numbers), *map(len, values.values())])):
         made: dict[str, str | float] = dict.fromkeys(numbers, 0.0)
         if numbers:  # one at a time: together they would drive every probability to 0 or 1
             made[numbers[turn % len(numbers)]] = _QUANTITIES[

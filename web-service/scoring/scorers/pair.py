@@ -21,9 +21,8 @@ class Pair:
     kind = "scikit-learn"
 
     def __init__(self, pair: object, model: Model) -> None:
-        """Raises ArtifactError unless `pair` can predict `model`'s target from the features that
-        its code makes."""
-        self.vectorizer, self.estimator = _checked(pair, model)
+        """Raises ArtifactError for a pair that cannot predict for `model`."""
+        self.vectorizer, self.estimator = check_pair(pair, model)
         self.task = model.task
         for part in (self.estimator, *dict(getattr(self.estimator, "steps", ())).values()):
             if hasattr(part, "n_jobs"):
@@ -72,7 +71,9 @@ class Pair:
         return [name for name in names if name not in known]
 
 
-def _checked(pair: object, model: Model) -> tuple[DictVectorizer, Any]:
+def check_pair(pair: object, model: Model) -> tuple[DictVectorizer, Any]:
+    """Gives (vectorizer, estimator) if `pair` can predict `model`'s target from the features that
+    its code makes; raises ArtifactError otherwise."""
     if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], DictVectorizer)):
         raise ArtifactError("the pickle holds no pair (DictVectorizer, estimator)")
     vectorizer, estimator = pair

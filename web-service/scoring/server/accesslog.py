@@ -42,6 +42,7 @@ class AccessLog:
         self._human = human
         self._errors_only = errors_only
         self._lines: list[bytes] = []
+        self._pid = 0
         self._second = 0
         self._time = ""
 
@@ -57,6 +58,7 @@ class AccessLog:
         if self._errors_only and entry.status < _BAD:
             return
         if not self._lines:
+            self._pid = os.getpid()
             asyncio.get_running_loop().call_soon(self.flush)
         self._lines.append(self._words(entry) if self._human else self._json(entry))
 
@@ -70,15 +72,20 @@ class AccessLog:
             return
 
     def _json(self, entry: Entry) -> bytes:
-        found = {"time": self._now(), "level": "info", "event": "request", **entry._asdict()}
-        found["pid"] = os.getpid()
-        if entry.trace_id is None:
-            del found["trace_id"]
-        return orjson.dumps(found, option=orjson.OPT_APPEND_NEWLINE)
+        # written out, as each part is known to need no escapes, but for what the caller chose
+        model, version = entry.model, entry.version
+        trace = f',"trace_id":"{entry.trace_id}"' if entry.trace_id else ""
+        return (
+            f'{{"time":"{self._now()}","level":"info","event":"request",'
+            f'"request_id":"{entry.request_id}","client":"{entry.client}",'
+            f'"method":{_text(entry.method)},"target":{_text(entry.target)},'
+            f'"route":"{entry.route}","status":{entry.status},"ms":{entry.ms:.3f},'
+            f'"model":{_text(model)},"version":{_text(version)}{trace},"pid":{self._pid}}}\n'
+        ).encode()
 
     def _words(self, entry: Entry) -> bytes:
         line = (
-            f"{self._now()} {os.getpid()} INFO {entry.client} {entry.method} {entry.target} "
+            f"{self._now()} {self._pid} INFO {entry.client} {entry.method} {entry.target} "
             f"{entry.status} {entry.ms:.1f}ms {entry.request_id}"
         )
         return printable(line).encode() + b"\n"
@@ -90,6 +97,10 @@ class AccessLog:
             self._second = second
             self._time = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
         return f"{self._time}.{int((now - second) * 1000):03}Z"
+
+
+def _text(value: str | None) -> str:
+    return orjson.dumps(value).decode()
 
 
 def is_human(settings: Settings) -> bool:

@@ -15,6 +15,7 @@ from flask import Flask
 
 from scoring.api import problems
 from scoring.api.headers import common, request_id
+from scoring.api.health import Lifetime
 from scoring.api.predictions import Reply, reply
 from scoring.errors import Overloaded, RequestError, TooSlow
 from scoring.registry.following import Following
@@ -50,9 +51,11 @@ class Front:
         self._settings = settings
         self._predictors: Predictors = app.extensions["predictors"]
         self.following: Following | None = app.extensions["following"]
+        self.lifetime: Lifetime = app.extensions["lifetime"]
         self._names: dict[bytes, str | None] = {b"/predict": None}
         for predictor in self._predictors:
             self._names[f"/predict/{predictor.model.name}".encode()] = predictor.model.name
+        self.drain_s = settings.drain_seconds
         self._access = AccessLog.of(settings)
         self._bridge = Bridge(app, settings.threads)
 
@@ -137,7 +140,7 @@ class Front:
             route, model, version = told
             self._access.write(
                 Entry(given, client, scope["method"], target, route, status,
-                      round(seconds * 1000, 3), model, version)
+                      seconds * 1000, model, version)
             )  # fmt: skip
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -194,7 +197,7 @@ def _headers(request_id: str, version: str, media_type: str, body: bytes) -> Hea
     return [
         (b"Content-Type", media_type.encode()),
         (b"Content-Length", b"%d" % len(body)),
-        *((name.encode(), value.encode()) for name, value in common(request_id, version)),
+        *[(name.encode(), value.encode()) for name, value in common(request_id, version)],
     ]
 
 

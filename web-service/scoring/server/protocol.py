@@ -7,10 +7,15 @@ in plain text, and resets a connection whose upload it refuses before the caller
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn.asgi.parser import ParseError
-from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.asgi.protocol import (
+    ASGIProtocol,
+    _get_cached_date_header,
+    _get_cached_status_line,
+)
 
 if TYPE_CHECKING:
     from scoring.server.worker import Worker
@@ -20,7 +25,10 @@ if TYPE_CHECKING:
 DISCARDED_BYTES: Final = 64 * 1024 * 1024
 DISCARDED_S: Final = 5.0
 
+_REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 _LENGTH_DIGITS: Final = 18
+
+QUIET_S: Final = 1.0  # during a stop, a connection that sends nothing for so long is closed
 
 EARLY_BYTES: Final = 64 * 1024  # of further requests that a connection may send ahead
 
@@ -101,8 +109,9 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
             self._body_receiver.signal_disconnect()
         return not self._is_ssl  # TLS closes both ways at once
 
-    def overdue(self, now: float, *, stopping: bool) -> None:
-        """Ends the connection if it has been in its state for too long."""
+    def overdue(self, now: float, stopping_since: float | None) -> None:
+        """Ends the connection if it has been in its state for too long. Of a stop it learns when
+        that began: what is idle then may have a request on its way to us."""
         waited = now - self.since
         if self._discarded is not None:
             if waited > DISCARDED_S:
@@ -113,8 +122,9 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
         elif self._current_request is None:
             if self._begun and waited > self.cfg.timeout:
                 self._refuse(408, f"the request did not come within {self.cfg.timeout} seconds")
-            elif not self._begun and waited > (
-                self.worker.quiet_s if stopping else self.cfg.keepalive
+            elif not self._begun and (
+                waited > self.cfg.keepalive
+                or (stopping_since and now - max(self.since, stopping_since) > QUIET_S)
             ):
                 self.transport.close()
 
@@ -151,14 +161,46 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
         receiver = self._body_receiver
         unread = receiver is not None and not receiver._complete
         leaving = not self.worker.alive or (self._ended and not self._early)
-        return unread or leaving or request.should_close()
+        return unread or leaving or bool(request.should_close())
 
-    def _send_response_start(self, status: int, headers: Any, request: Any) -> None:
+    async def _handle_http_request(self, request: Any, sockname: Any, peername: Any) -> bool:
+        """Is called with each request; says whether the connection is kept. Every answer of our app
+        is whole and knows its length, which makes this a third of what gunicorn does for any app's.
+        """
+        scope = self._build_http_scope(request, sockname, peername)
+        head: list[bytes] = []
+
+        async def send(message: dict[str, Any]) -> None:
+            if self._closed:
+                return  # nobody listens any more
+            if message["type"] == "http.response.start":
+                head.append(self._head_of(message, request))
+            elif message["type"] == "http.response.body":
+                body = b"" if request.method == "HEAD" else message["body"]
+                self._safe_write(head[0] + body)
+                await self._flow_control.drain()
+            else:
+                self._send_informational(message["status"], message["headers"], request)
+
+        try:
+            await self.app(scope, self._body_receiver.receive, send)
+        except Exception:
+            self.log.exception("The front failed")
+            if not head:
+                self._send_error_response(500, "")
+            return False
+        return not self._is_last(request)
+
+    def _head_of(self, message: dict[str, Any], request: Any) -> bytes:
+        status = message["status"]
+        parts = [_get_cached_status_line(request.version, status, _REASONS[status])]
+        parts += [b"%b: %b\r\n" % header for header in message["headers"]]
         if self._is_last(request):
-            headers = [*headers, (b"Connection", b"close")]
+            parts.append(b"Connection: close\r\n")
         elif request.version < (1, 1):
-            headers = [*headers, (b"Connection", b"keep-alive")]
-        super()._send_response_start(status, headers, request)
+            parts.append(b"Connection: keep-alive\r\n")
+        parts += (_get_cached_date_header(), b"\r\n")
+        return b"".join(parts)
 
     def _refuse(self, status: int, message: str) -> None:
         if self._current_request is not None:
@@ -168,8 +210,7 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
 
     def _send_error_response(self, status: int, message: str) -> None:
         status, headers, body = self.app.of_no_request(status, message)
-        reason = self._get_reason_phrase(status)
-        lines = [b"HTTP/1.1 %d %b" % (status, reason.encode())]
+        lines = [b"HTTP/1.1 %d %b" % (status, _REASONS[status].encode())]
         lines += [name + b": " + value for name, value in headers]
         self._safe_write(b"\r\n".join([*lines, b"Connection: close", b"", body]))
 

@@ -20,12 +20,11 @@ from scoring.server.protocol import Protocol
 
 _TICK_S: Final = 1.0
 _STOPPING_TICK_S: Final = 0.05
+_MARGIN_S: Final = 0.5  # before gunicorn's master kills whoever has not ended
 
 
 class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types for it
     """Accepts what has come, answers it, and closes a kept connection once it is quiet."""
-
-    quiet_s: Final = 1.0  # during a stop, a connection that sends nothing for so long is closed
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -35,7 +34,8 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types for it
         self._stop = asyncio.Event()
 
     def handle_exit_signal(self) -> None:
-        """SIGTERM: stops when all is answered."""
+        """SIGTERM: is not ready any more, and stops when all is answered."""
+        self.asgi.lifetime.stopping = True
         super().handle_exit_signal()
         self._stop.set()
 
@@ -68,21 +68,27 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types for it
         await self._shutdown()
 
     async def _shutdown(self) -> None:
-        end = time.monotonic() + self.cfg.graceful_timeout
-        if not self._quick_shutdown:
-            for _ in range(3):  # turns of the loop, each of which accepts all that waits
-                await asyncio.sleep(_STOPPING_TICK_S / 3)
+        begun = time.monotonic()
+        end = begun + self.cfg.graceful_timeout - _MARGIN_S
+        # for as long, those who send requests here may learn by asking that they should not; then
+        # some turns of the loop, each of which accepts all that waits
+        drained = min(begun + self.asgi.drain_s, end)
+        while time.monotonic() < drained and not self._quick_shutdown:
+            self._look_around(begun)
+            await asyncio.sleep(_STOPPING_TICK_S)
+        for _ in range(3):
+            await asyncio.sleep(_STOPPING_TICK_S / 5)
         for server in self.servers:
             server.close()  # from here on, a new connection is refused
         while self.connections and not self._quick_shutdown and time.monotonic() < end:
-            self._look_around(stopping=True)
+            self._look_around(begun)
             await asyncio.sleep(_STOPPING_TICK_S)
         if self.connections:
             self.log.warning("Closing %d connections that are not done", len(self.connections))
         await self.lifespan.shutdown()
 
-    def _look_around(self, *, stopping: bool = False) -> None:
+    def _look_around(self, stopping_since: float | None = None) -> None:
         self.notify()
         self.now = time.monotonic()
         for connection in tuple(self.connections):
-            connection.overdue(self.now, stopping=stopping)
+            connection.overdue(self.now, stopping_since)
