@@ -18,7 +18,7 @@ EVERY = [*SERVING, *TRAINING]
 
 # From the one who joins everything down to the record: each may import what stands to its right.
 LAYERS = ["server", "app", "api", "pages", "openapi", "registry", "service", "explain", "predictor",
-          "artifact", "unskops", "unpickle", "scorers", "models", "record", "jsontext",
+          "artifact", "unskops", "unpickle", "scorers", "protocols", "models", "record", "jsontext",
           "keys", "errors"]  # fmt: skip
 
 

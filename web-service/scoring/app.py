@@ -13,6 +13,8 @@ from scoring.api import (
     headers,
     health,
     hooks,
+    inference,
+    invocations,
     openapi,
     pages,
     predictions,
@@ -43,6 +45,8 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
     app.url_map.merge_slashes = False
     limits = {"max_body_bytes": settings.max_body_bytes, "max_records": settings.max_records}
     app.register_blueprint(predictions.blueprint(predictors, **limits))
+    app.register_blueprint(invocations.blueprint(predictors, **limits))
+    app.register_blueprint(inference.blueprint(predictors, **limits))
     app.register_blueprint(catalogue.blueprint(predictors, following))
     lifetime = app.extensions["lifetime"] = health.Lifetime()  # the worker says when it ends
     app.register_blueprint(health.blueprint(predictors, following, lifetime))

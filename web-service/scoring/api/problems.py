@@ -56,9 +56,10 @@ def _answer(status: int, detail: str, **more: Any) -> Response:
     return Response(encode(problem(status, detail, **more)), status, mimetype=MEDIA_TYPE)
 
 
-def document(error: RequestError) -> bytes:
-    """Gives the problem document of an error of the caller's."""
-    more = {"errors": [line._asdict() for line in error.errors]} if error.errors else {}
+def document(error: RequestError, /, **more: Any) -> bytes:
+    """Gives the problem document of an error of the caller's, with the members `more`."""
+    if error.errors:
+        more["errors"] = [line._asdict() for line in error.errors]
     return encode(problem(error.status, error.detail, **more))
 
 

@@ -18,7 +18,7 @@ from scoring.api.headers import common, request_id
 from scoring.api.health import Lifetime
 from scoring.api.predictions import Reply, reply
 from scoring.errors import Overloaded, RequestError, TooSlow
-from scoring.keys import Keys
+from scoring.keys import FOR_ADMINS, PROBES, Keys
 from scoring.registry.following import Following
 from scoring.server.bridge import Bridge, Receive, Scope, Send, gather
 from scoring.server.journal import Journal, Told
@@ -32,7 +32,7 @@ _JSON: Final = {
 }
 _UNUSUAL: Final = frozenset({b"content-encoding", b"transfer-encoding", b"expect", b"x_request_id"})
 _ASKED: Final = (b"x-request-id", b"traceparent", b"authorization", b"x-api-key")  # as in _Head
-_VITAL: Final = {b"/ping", b"/health/live", b"/health/ready", b"/metrics"}
+_VITAL: Final = {path.encode() for path in PROBES | FOR_ADMINS}
 
 Headers = list[tuple[bytes, bytes]]  # as ASGI has them
 
