@@ -39,6 +39,12 @@ class NotJson(RequestError):
     status = 400
 
 
+class NotCsv(RequestError):
+    """The body is declared as CSV and is none (RFC 4180)."""
+
+    status = 400
+
+
 class UnreadableBody(RequestError):
     """The body's bytes broke off or were framed wrongly."""
 
@@ -55,6 +61,18 @@ class BadSignature(RequestError):
     """A webhook that its sender did not sign, or that came late or twice."""
 
     status = 401
+
+
+class Unauthorised(RequestError):
+    """The request brings no API key, or none that is known."""
+
+    status = 401
+
+
+class Forbidden(RequestError):
+    """The API key is for something else."""
+
+    status = 403
 
 
 class UnknownModel(RequestError):
