@@ -59,8 +59,11 @@ RUN set -eu; \
     done; \
     for name in $(cat names); do \
       manifest=given/$name/manifest.json; \
-      file=$(python -c 'import json, sys; print(json.load(open(sys.argv[1]))["file"])' "$manifest"); \
-      install -D -m 644 -t "/app/models/$name" "$manifest" "given/$name/$file"; \
+      install -D -m 644 -t "/app/models/$name" "$manifest"; \
+      for file in $(python -c 'import json, sys; m = json.load(open(sys.argv[1])); \
+        print(m["file"], (m.get("compiled") or {}).get("file", ""))' "$manifest"); do \
+        install -m 644 -t "/app/models/$name" "given/$name/$file"; \
+      done; \
       find "given/$name" -maxdepth 1 -name '*.png' -exec install -m 644 -t "/app/models/$name" {} +; \
     done
 
@@ -71,7 +74,7 @@ COPY --from=models /app/models /app/models
 # Loads and proves the models as a start does. What Python compiles for that is kept: a container
 # that may not write would compile it anew at every start, the standard library's part included,
 # which slim images come without. Our own code may be mounted over, so its part is not kept.
-RUN chmod -R a+rX /app \
+RUN chmod -R a+rX /app && chmod a+x /app/web-service/bin/serve \
     && MODELS=${MODELS} PYTHONPYCACHEPREFIX=/opt/bytecode \
        gunicorn --check-config -c /app/web-service/gunicorn.conf.py \
     && rm -rf /opt/bytecode/app
@@ -82,7 +85,8 @@ COPY --from=packages /opt/venv /opt/venv
 COPY --from=proof /opt/bytecode /opt/bytecode
 COPY --from=proof /app /app
 ARG MODELS=
-ENV PATH=/opt/venv/bin:${PATH} \
+# web-service/bin holds `serve`, the word with which SageMaker starts a container
+ENV PATH=/opt/venv/bin:/app/web-service/bin:${PATH} \
     PYTHONPYCACHEPREFIX=/opt/bytecode \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -90,10 +94,15 @@ ENV PATH=/opt/venv/bin:${PATH} \
 # a number, as Kubernetes' runAsNonRoot wants; any other will do, as nothing is ever written
 USER 10001:10001
 EXPOSE 9696
-# a bare socket, as this runs all day: importing an HTTP client costs twice as much
+# a bare socket, as this runs all day: importing an HTTP client costs twice as much; `serve` listens
+# on another port
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-c", "\
 import os, socket; \
-ping = socket.create_connection(('127.0.0.1', os.environ.get('PORT') or 9696), timeout=4); \
+given = os.environ.get; \
+ports = [given('PORT')] if given('PORT') else [9696, given('SAGEMAKER_BIND_TO_PORT') or 8080]; \
+local = [('127.0.0.1', int(port)) for port in ports]; \
+found = next(place for place in local if not socket.socket().connect_ex(place)); \
+ping = socket.create_connection(found, timeout=4); \
 ping.sendall(b'GET /ping HTTP/1.0\\r\\n\\r\\n'); \
 raise SystemExit(b' 200 ' not in ping.recv(64))"]
 CMD ["gunicorn", "-c", "/app/web-service/gunicorn.conf.py"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from threadpoolctl import threadpool_limits
 
 from scoring.app import create_app
 from scoring.models import Model, discover
@@ -49,3 +50,13 @@ def server(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     log = tmp_path_factory.mktemp("server") / "log"
     with serving(models_dir, log, WORKERS="2") as running:
         yield running
+
+
+@pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keeps boosting on one thread: several, on a machine busy with other tests, mostly wait for
+    each other. Processes that the test starts keep to it, too."""
+    pytest.importorskip("xgboost")  # brings threads of its own, which are limited once it is there
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    with threadpool_limits(1):
+        yield

@@ -116,7 +116,7 @@ def serving(
     port = free_port()
     own = {"HOST": "127.0.0.1", "PORT": str(port), "MODELS_DIR": str(models_dir)}
     # an idle connection holds a stop up for the whole grace period
-    given = own | {"GRACEFUL_TIMEOUT": "2"} | settings
+    given = own | {"GRACEFUL_TIMEOUT": "2", "DRAIN_SECONDS": "0"} | settings
     command = [Path(sys.executable).with_name("gunicorn"), "-c", "web-service/gunicorn.conf.py"]
     with log.open("wb") as out:
         process = subprocess.Popen(

@@ -1,6 +1,7 @@
 """Takes in a pair that was pickled elsewhere, such as a tutorial's `lin_reg.bin`.
 
     python -m training.adopt ride lin_reg.bin
+    python -m training.adopt ride models/ride     an artifact of before compiled forms gets its own
 
 The pickle is read through the service's allow-list, checked for the features that the model's code
 makes, tried on the example, and written with a manifest of its own.
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scoring.artifact import OTHER_VERSION, Manifest
+from scoring.artifact import MANIFEST, OTHER_VERSION, Manifest
 from scoring.errors import ArtifactError
 from scoring.models import Model, discover
 from scoring.unpickle import loads
@@ -43,6 +44,7 @@ def adopt(
             golden=[model.example],
             threshold=model.threshold if threshold is None else threshold,
             pickled=data,
+            say=print,
             notes=notes,
         )
     except (ArtifactError, TrainingError):
@@ -69,7 +71,9 @@ def main(words: Sequence[str] | None = None) -> None:
         prog="python -m training.adopt", description=(__doc__ or "").partition("\n")[0]
     )
     line.add_argument("model", choices=list(models), metavar="MODEL", help=", ".join(models))
-    line.add_argument("pickle", type=Path, metavar="FILE", help="pickle of the pair")
+    line.add_argument(
+        "pickle", type=Path, metavar="FILE", help="pickle of the pair, or an artifact's folder"
+    )
     line.add_argument(
         "--output", type=Path, default=Path("models"), metavar="DIR",
         help="writes DIR/MODEL/ (default: %(default)s)",
@@ -83,14 +87,17 @@ def main(words: Sequence[str] | None = None) -> None:
         help="take it although another scikit-learn version pickled it: its predictions may differ",
     )  # fmt: skip
     given = line.parse_args(words)
+    model = models[given.model]
+    options = {"threshold": given.threshold, "other_version": given.other_version}
     try:
-        manifest = adopt(
-            models[given.model],
-            given.pickle,
-            given.output,
-            threshold=given.threshold,
-            other_version=given.other_version,
-        )
+        if not (given.pickle / MANIFEST).is_file():
+            manifest = adopt(model, given.pickle, given.output, **options)
+        elif any(options.values()):
+            line.error(
+                "an artifact keeps its threshold and its pair: give the pickle in it instead"
+            )
+        else:
+            manifest = artifact.compile_again(given.pickle, given.output, model, print)
     except (ArtifactError, TrainingError) as error:
         hint = "; --other-version takes it all the same" if "written by" in str(error) else ""
         sys.exit(f"training.adopt: {error}{hint}")

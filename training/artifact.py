@@ -17,9 +17,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scoring.artifact import MANIFEST, VERSION_DIGITS, Artifact, Golden, Manifest, check_pair
+from scoring.artifact import (
+    MANIFEST,
+    VERSION_DIGITS,
+    Artifact,
+    Compiled,
+    Golden,
+    Manifest,
+    load,
+    read_compiled,
+    remedied,
+)
 from scoring.models import Model
 from scoring.predictor import Predictor
+from scoring.scorers import compiling
+from scoring.scorers.pair import Pair, check_pair
 from scoring.unpickle import loads
 from training.errors import TrainingError
 from training.estimators import given_parameters
@@ -37,12 +49,14 @@ def write(
     threshold: float,
     draw: Callable[[Path], object] = lambda _folder: None,
     pickled: bytes | None = None,
+    say: Callable[[str], None] = lambda _line: None,
     **facts: Any,
 ) -> Manifest:
     """Writes `output/<model>/` and gives its manifest; the pair, read as the service reads it, has
-    answered the records `golden` by then. `facts` are the manifest's other fields; `pickled` are
-    the pair's bytes where they exist already. A folder of the same name is exchanged whole, one
-    that is no artifact is left alone with a TrainingError."""
+    answered the records `golden` by then, and its compiled form, where it has one, as the pair did.
+    `facts` are the manifest's other fields; `pickled` are the pair's bytes where they exist
+    already. A folder of the same name is exchanged whole, one that is no artifact is left alone
+    with a TrainingError."""
     vectorizer, estimator = check_pair(pair, model)
     data = pickle.dumps(pair, protocol=5) if pickled is None else pickled
     digest = hashlib.sha256(data).hexdigest()
@@ -65,23 +79,64 @@ def write(
         **facts,
     )
     # of the pair as the service will read it: what its allow-list refuses must not be written
-    served, _ = loads(data, other_version=True)
-    predictor = Predictor(model, Artifact(manifest, *served))
-    answers = predictor.answers([predictor.reader.one(record) for record in golden])
+    served = Pair(loads(data, other_version=True)[0], model)
+    predictor = Predictor(model, Artifact(manifest, served))
+    scored = predictor.many([dict(record) for record in golden])
     pairs = [
         Golden(record=dict(record), answer={k: v for k, v in answer.items() if k != "unseen"})
-        for record, answer in zip(golden, answers, strict=True)
+        for record, answer in zip(golden, scored.answers, strict=True)
     ]
     manifest = manifest.model_copy(update={"golden": pairs})
-    text = manifest.model_dump_json(indent=1)
+    manifest, files = _compiled(served, model, manifest, say)
+    files |= {model.artifact_file: data, MANIFEST: _text(manifest)}
 
     def fill(folder: Path) -> None:
-        (folder / model.artifact_file).write_bytes(data)
-        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
         draw(folder)
 
     _replace_folder(output / model.name, fill)
     return manifest
+
+
+def compile_again(folder: Path, output: Path, model: Model, say: Callable[[str], None]) -> Manifest:
+    """Writes the artifact in `folder`, as it is but with the compiled form of its pair, to
+    `output/<model>/` and gives its manifest. Raises ArtifactError where the pair cannot serve."""
+    found = load(folder, model, compiled=False)
+    assert isinstance(found.scorer, Pair)  # noqa: S101  # for the type checker
+    with remedied(model):
+        Predictor(model, found)
+        manifest, files = _compiled(found.scorer, model, found.manifest, say)
+    files |= {manifest.file: (folder / manifest.file).read_bytes(), **found.plots}
+    files[MANIFEST] = _text(manifest)
+
+    def fill(aside: Path) -> None:
+        for name, content in files.items():
+            (aside / name).write_bytes(content)
+
+    _replace_folder(output / model.name, fill)
+    return manifest
+
+
+def _compiled(
+    pair: Pair, model: Model, manifest: Manifest, say: Callable[[str], None]
+) -> tuple[Manifest, dict[str, bytes]]:
+    """Gives the manifest that names the compiled form, which has answered the golden records, and
+    its file; neither where there is no such form."""
+    golden = [model.record.model_validate(dict(line.record)) for line in manifest.golden]
+    try:
+        made = compiling.compiled(pair, [model.features(record) for record in golden])
+    except compiling.NotCompiled as reason:
+        say(f"scikit-learn will serve it: {reason}")
+        return manifest.model_copy(update={"compiled": None}), {}
+    entry = Compiled(kind=made.kind, file=made.name, sha256=made.sha256)
+    manifest = manifest.model_copy(update={"compiled": entry})
+    Predictor(model, Artifact(manifest, read_compiled(made.kind, made.data)))
+    return manifest, {made.name: made.data}
+
+
+def _text(manifest: Manifest) -> bytes:
+    return manifest.model_dump_json(indent=1).encode() + b"\n"
 
 
 def refuse_foreign(target: Path) -> None:

@@ -121,6 +121,7 @@ def train(options: Options) -> Manifest:
             draw=lambda folder: plots.draw(
                 folder, model, source, held_out[part], scores[part], threshold
             ),
+            say=say,
             seed=options.seed,
             data=data.described,
             metrics=found,

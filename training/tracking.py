@@ -131,7 +131,8 @@ def _log_model(model: Model, trained: Trained) -> str:
     if info.signature is None:
         raise TrainingError("MLflow kept no signature of the model: the run has failed")
     client = mlflow.MlflowClient()
-    for name in (MANIFEST, trained.manifest.file):
+    compiled = trained.manifest.compiled
+    for name in (MANIFEST, trained.manifest.file, *([compiled.file] if compiled else ())):
         client.log_model_artifact(info.model_id, str(trained.folder / name))
     model_id: str = info.model_id
     return model_id

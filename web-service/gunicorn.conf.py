@@ -3,11 +3,11 @@
 What can be set is set by the environment variables of `scoring/settings.py`.
 """
 
-import logging
+import gc
 import os
+import signal
 import sys
 from pathlib import Path
-from socket import socket
 from typing import cast
 
 # The server's threads are the parallelism. BLAS and OpenMP would start one thread a CPU of the
@@ -18,16 +18,13 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 _here = Path(__file__).resolve().parent
 sys.path.insert(0, str(_here))  # gunicorn adds `chdir` only after this file is read
 
-from flask import Flask  # noqa: E402
-from gunicorn import util  # noqa: E402
 from gunicorn.arbiter import Arbiter  # noqa: E402
-from gunicorn.http.message import Request  # noqa: E402
-from gunicorn.workers.gthread import ThreadWorker  # noqa: E402
 
 from scoring import cpus  # noqa: E402
-from scoring.api.body import FramedBody  # noqa: E402
-from scoring.api.problems import raw_writer  # noqa: E402
 from scoring.errors import SettingsError  # noqa: E402
+from scoring.server import logs  # noqa: E402
+from scoring.server.front import Front  # noqa: E402
+from scoring.server.worker import Worker  # noqa: E402
 from scoring.settings import Settings  # noqa: E402
 
 try:
@@ -36,15 +33,17 @@ except SettingsError as _error:
     sys.exit(f"prediction-service cannot start: {_error}")
 
 chdir = str(_here)
-wsgi_app = "predict:app"
+wsgi_app = "predict:front"
 _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host  # IPv6
 bind = f"{_host}:{_settings.port}"
 proc_name = "prediction-service"
 
-# threads answer what they have accepted before a stop; sync resets connections that wait in line
-worker_class = "scoring.worker.Worker"
+# gunicorn's own worker for ASGI, which answers small requests four times as fast as its threads do
+worker_class = "scoring.server.worker.Worker"
 workers = _settings.workers or cpus.available()
-threads = _settings.threads
+http_parser = "fast"  # the one in C; were it missing, that should be known
+asgi_loop = "uvloop"
+worker_connections = _settings.max_connections
 timeout = _settings.timeout
 graceful_timeout = _settings.graceful_timeout
 keepalive = _settings.keep_alive
@@ -57,73 +56,29 @@ preload_app = True
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
 control_socket_disable = True  # it would need a writable home; signals do the same
 
-accesslog = "-" if _settings.access_log == "on" else None
-access_log_format = '%(h)s "%(r)s" %(s)s %(b)s %(M)sms %({x-request-id}o)s'
+logger_class = logs.logger_class(_settings)
 
 
-class _Access(logging.Formatter):
-    """One line a request, whatever a path holds that would break it or move a terminal's cursor."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record)
-        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
-
-
-_LINE = "%(asctime)s %(process)d %(levelname)s %(message)s"
-logconfig_dict = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": _LINE}, "access": {"()": _Access, "fmt": _LINE}},
-    "handlers": {
-        "out": {
-            "class": "logging.StreamHandler",
-            "stream": "ext://sys.stdout",
-            "formatter": "access",
-        },
-        "err": {
-            "class": "logging.StreamHandler",
-            "stream": "ext://sys.stderr",
-            "formatter": "line",
-        },
-    },
-    "root": {"level": _settings.log_level.upper(), "handlers": ["err"]},
-    "loggers": {
-        "gunicorn.error": {"level": _settings.log_level.upper(), "propagate": True, "handlers": []},
-        # with a logconfig_dict, gunicorn logs accesses whatever `accesslog` says
-        "gunicorn.access": {
-            "level": "INFO" if accesslog else "CRITICAL",
-            "propagate": False,
-            "handlers": ["out"],
-        },
-    },
-}
-
-# a caller's SCRIPT_NAME or PATH_INFO header would move the routes; no proxy of ours sends one
-forwarder_headers = ""
+def pre_fork(_server: Arbiter, _worker: Worker) -> None:
+    """What is loaded stays: the collector need not look at it again, nor touch its pages, which
+    would make each worker's own copy of them."""
+    gc.collect()
+    gc.freeze()
 
 
-def pre_request(_worker: ThreadWorker, request: Request) -> None:
-    """A body that is framed wrongly ends its connection, with one answer."""
-    request.body = FramedBody(request.body)  # type: ignore[assignment]  # what read() is asked of
-
-
-def post_worker_init(worker: ThreadWorker) -> None:
-    """What is no HTTP request gets a problem document too, with every answer's headers; and the
-    worker serves what the registry calls current, from its first request on."""
-    extensions = cast("Flask", worker.wsgi).extensions
-    predictors = extensions["predictors"]
-
-    def write_error(client: socket, status: int, reason: str, message: str) -> None:
-        headers = {"Model-Version": predictors.default.version}
-        raw_writer(headers)(client, status, reason, message)
-
-    util.write_error = write_error  # type: ignore[assignment]  # the same but for one name
-    if extensions["following"]:
-        extensions["following"].watch()
+def post_fork(server: Arbiter, _worker: Worker) -> None:
+    """A worker that is told to stop before it has begun stops. Until it listens to signals itself,
+    it has its master's way with them: it would note them for a loop that it never runs."""
+    ends = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+    for number in ends:
+        signal.signal(number, signal.SIG_DFL)
+    while not server.SIG_QUEUE.empty():
+        if server.SIG_QUEUE.get() in ends:
+            sys.exit()
 
 
 def on_reload(server: Arbiter) -> None:
     """SIGHUP restarts the workers gracefully, as ever, and has the registry asked now."""
-    following = cast("Flask", server.app.callable).extensions["following"]
+    following = cast("Front", server.app.callable).following
     if following:
         following.ask()

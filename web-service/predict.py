@@ -1,4 +1,4 @@
-"""gunicorn's target, `predict:app`; `python web-service/predict.py` runs a development server."""
+"""gunicorn's target, `predict:front`; `python web-service/predict.py` runs a development server."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import sys
 
 from scoring.app import create_app
 from scoring.errors import StartError
+from scoring.server.front import Front
 from scoring.settings import Settings
 
 try:
     settings = Settings.from_env(os.environ)
     app = create_app(settings)
+    front = Front(app, settings)
 except StartError as error:
     sys.exit(f"prediction-service cannot start: {error}")
 

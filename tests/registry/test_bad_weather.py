@@ -216,7 +216,7 @@ def test_a_foreign_class_is_refused_before_it_runs(service: Service, tmp_path: P
     data = pickle.dumps((Command(), Command()))
     (folder / "lin_reg.bin").write_bytes(data)
     manifest = json.loads((folder / MANIFEST).read_text())
-    manifest["sha256"] = hashlib.sha256(data).hexdigest()
+    manifest |= {"sha256": hashlib.sha256(data).hexdigest(), "compiled": None}
     (folder / MANIFEST).write_text(json.dumps(manifest))
     reason = service.refuses(service.shop.register(folder))
     assert "not on the service's allow-list" in reason

@@ -16,13 +16,14 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler
 
-from scoring.artifact import MANIFEST
+from scoring.artifact import MANIFEST, load
 from scoring.errors import ArtifactError
 from scoring.models import Model, discover
 from scoring.predictor import Predictor
 from scoring.registry.cache import Origin
 from scoring.registry.prove import prove
-from scoring.registry.readers import NO_MANIFEST, numbered, read
+from scoring.registry.readers import NO_MANIFEST, read
+from scoring.scorers.pair import Pair
 from scoring.unskops import loads_skops
 from tests.support import records, tiny_pair, write_artifact
 from training import estimators
@@ -55,7 +56,7 @@ def test_what_others_logged_is_read(
     """It answers as the pair does, under the registry's number, with a manifest of its own."""
     pair = tiny_pair(model)
     (tmp_path / (name or model.artifact_file)).write_bytes(save(pair))
-    predictor = Predictor(model, numbered(read(tmp_path, model, origin(model)), "7"))
+    predictor = Predictor(model, read(tmp_path, model, origin(model)).numbered("7"))
     assert predictor.version == "7"
     assert NO_MANIFEST in predictor.manifest.notes
     rows = [model.features(model.record.model_validate(row)) for row in records(model, 5)]
@@ -156,11 +157,39 @@ def test_an_empty_version_is_refused(tmp_path: Path) -> None:
         read(tmp_path, RIDE, origin(RIDE))
 
 
-def test_a_proven_version_holds_two_files_under_the_manifests_digest(tmp_path: Path) -> None:
+def test_a_proven_version_holds_three_files_under_the_manifests_digest(tmp_path: Path) -> None:
     """What else came along is gone, and the same version has the same digest."""
     write_artifact(RIDE, tmp_path)
     folder = tmp_path / "ride"
     (folder / "MLmodel").write_text("flavors: {}")
     digest = prove(RIDE, folder, origin(RIDE))
-    assert {path.name for path in folder.iterdir()} == {MANIFEST, RIDE.artifact_file}
+    assert {path.name for path in folder.iterdir()} == {
+        MANIFEST,
+        RIDE.artifact_file,
+        "scorer.json",
+    }
     assert prove(RIDE, folder, origin(RIDE)) == digest
+
+
+def test_a_version_that_others_logged_is_compiled_where_it_is_proved(
+    model: Model, tmp_path: Path
+) -> None:
+    """From then on it is data: the workers read it without scikit-learn."""
+    pair = tiny_pair(model)
+    (tmp_path / "model.skops").write_bytes(skops.io.dumps(pipeline(pair)))
+    prove(model, tmp_path, origin(model))
+    artifact = load(tmp_path, model)
+    assert artifact.scorer.kind == "linear"
+    rows = [model.features(model.record.model_validate(row)) for row in records(model, 9)]
+    assert artifact.scorer.many(rows)[0] == pytest.approx(Pair(pair, model).many(rows)[0])
+
+
+def test_a_version_without_a_compiled_form_is_proved_as_it_is(tmp_path: Path) -> None:
+    """What cannot be compiled is served by scikit-learn."""
+    rows = [RIDE.features(RIDE.record.model_validate(row)) for row in records(RIDE)]
+    steps = [("v", tiny_pair(RIDE)[0]), ("scale", MaxAbsScaler()), ("fit", LinearRegression())]
+    fitted = Pipeline(steps).fit(rows, range(len(rows)))
+    (tmp_path / "model.skops").write_bytes(skops.io.dumps(fitted))
+    prove(RIDE, tmp_path, origin(RIDE))
+    assert load(tmp_path, RIDE).scorer.kind == "scikit-learn"
+    assert {path.name for path in tmp_path.iterdir()} == {MANIFEST, RIDE.artifact_file}

@@ -97,9 +97,27 @@ def test_a_float_too_large_is_infinite() -> None:
     assert decode(b"[1e999, -1e999]") == [math.inf, -math.inf]
 
 
-def test_an_answer_is_compact_ascii_with_a_final_newline() -> None:
-    """What is sent holds no spaces, no raw letters beyond ASCII, and ends in a newline."""
-    assert encode({"a": [1, 2.5], "ü": "\ud800"}) == b'{"a":[1,2.5],"\\u00fc":"\\ud800"}\n'
+def test_an_answer_is_compact_with_a_final_newline() -> None:
+    """What is sent holds no spaces, and ends in a newline."""
+    assert encode({"a": [1, 2.5], "ü": None}) == b'{"a":[1,2.5],"\\u00fc":null}\n'
+    assert encode({"a": [1, 2.5], "ü": True}) == '{"a":[1,2.5],"ü":true}\n'.encode()
+
+
+def test_half_a_surrogate_pair_is_sent_as_it_came() -> None:
+    """JSON can say it, UTF-8 cannot: it goes out escaped."""
+    assert encode({"unseen": ["city=\ud800"]}) == b'{"unseen":["city=\\ud800"]}\n'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"a": 1, "a": 2}', b'[{"b": 0}, {"a": 1, "a": 2}]', b'{"a":1,"a":2,"x":"no colon"}',
+     b'{"a":1,"\\u0061":2,"b":[]}', b'[{"a":1,"a":2},[0]]', b'[{"a":1,"a":2},{}]'],
+)  # fmt: skip
+def test_a_key_that_comes_twice_is_seen_however_it_is_read(body: bytes) -> None:
+    """The fast reader keeps the last of two equal keys: then the careful one reads again."""
+    found = decode(body)
+    records = found if isinstance(found, list) else [found]
+    assert any(isinstance(r, dict) and isinstance(r.get("a"), Repeated) for r in records)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -19,9 +19,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from scoring.artifact import MANIFEST, OTHER_VERSION, Artifact, Manifest, load
-from scoring.errors import ArtifactError
+from scoring.errors import ArtifactError, InvalidRecords
 from scoring.models import Model, discover
 from scoring.predictor import Predictor
+from scoring.scorers.pair import Pair
 from tests.support import records, tiny_pair
 from training.features import narrow
 
@@ -40,7 +41,9 @@ def manifest(model: Model, **facts: Any) -> Manifest:
 
 def predictor(model: Model, pair: Any = None, **facts: Any) -> Predictor:
     """Gives a predictor that was never a file."""
-    return Predictor(model, Artifact(manifest(model, **facts), *(pair or tiny_pair(model))))
+    return Predictor(
+        model, Artifact(manifest(model, **facts), Pair(pair or tiny_pair(model), model))
+    )
 
 
 def forest(model: Model) -> Any:
@@ -116,7 +119,8 @@ def test_a_pair_of_zones_that_training_never_saw_is_named() -> None:
 def test_an_unseen_category_is_named_with_its_own_separator() -> None:
     """The name is that of the column that is missing."""
     made = predictor(MODELS["ride"], tiny_pair(MODELS["ride"], separator=": "))
-    assert made.unseen({"PU_DO": "263_264", "trip_distance": 1.0}) == ["PU_DO: 263_264"]
+    row = {"PULocationID": 263, "DOLocationID": 264, "trip_distance": 1.0}
+    assert made.one(row).answers[0]["unseen"] == ["PU_DO: 263_264"]
 
 
 def test_a_new_number_is_nothing_unseen(model: Model) -> None:
@@ -124,7 +128,7 @@ def test_a_new_number_is_nothing_unseen(model: Model) -> None:
     made = predictor(model)
     features = model.features(made.reader.one(dict(model.example)))
     moved = {k: v if isinstance(v, str) else v + 0.123 for k, v in features.items()}
-    assert made.unseen(moved) == []
+    assert not made.scorer.one(moved)[1]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -237,6 +241,7 @@ def older(models_dir: Path, model: Model, tmp_path: Path) -> Any:
         (folder / model.artifact_file).write_bytes(data)
         facts = json.loads((folder / MANIFEST).read_text())
         facts |= {"sha256": hashlib.sha256(data).hexdigest(), "notes": [OTHER_VERSION]}
+        facts["compiled"] = None
         (folder / MANIFEST).write_text(json.dumps(facts))
         return folder
 
@@ -272,3 +277,40 @@ def test_a_predictor_says_what_it_is(models_dir: Path, model: Model) -> None:
     assert made.version == held.version == held.sha256[:12]
     assert before <= made.loaded <= before + timedelta(minutes=1)
     assert made.model is model
+
+
+def test_one_value_gives_its_record_its_score_and_its_answer(model: Model) -> None:
+    """All that the way of a request makes of a value, in one call."""
+    made = predictor(model)
+    found = made.one({**model.example, "customer": "not ours"})
+    assert [dict(record) for record in found.records] == [dict(model.example)]
+    assert found.scores == made.scores([model.features(found.records[0])])
+    assert found.answers == made.answers(found.records)
+
+
+def test_many_values_give_as_many_of_each(model: Model) -> None:
+    """In order; none of nothing."""
+    made = predictor(model)
+    values = records(model, 9)
+    found = made.many(values)
+    assert [dict(record) for record in found.records] == values
+    assert found.answers == [made.one(value).answers[0] for value in values]
+    assert found.scores == pytest.approx([made.one(value).scores[0] for value in values])
+    assert made.many([]) == ([], [], [])
+
+
+def test_a_bad_value_is_told_as_the_reader_tells_it(model: Model) -> None:
+    """The same errors, whichever way they come."""
+    made = predictor(model)
+    for ask, read, bad in (
+        (made.one, made.reader.one, {}),
+        (made.many, made.reader.many, [dict(model.example), {}, 5]),
+    ):
+        with pytest.raises(InvalidRecords) as got:
+            ask(bad)
+        with pytest.raises(InvalidRecords) as expected:
+            read(bad)
+        assert (got.value.detail, got.value.errors) == (
+            expected.value.detail,
+            expected.value.errors,
+        )

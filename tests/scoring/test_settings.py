@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ GOOD: list[tuple[str, str, Any]] = [
     ("PORT", "65535", 65535),
     ("WORKERS", "1", 1),
     ("WORKERS", "256", 256),
-    ("THREADS", "2", 2),
+    ("THREADS", "1", 1),
     ("THREADS", "256", 256),
     ("TIMEOUT", "3600", 3600),
     ("GRACEFUL_TIMEOUT", "1", 1),
@@ -32,6 +33,14 @@ GOOD: list[tuple[str, str, Any]] = [
     ("MAX_RECORDS", "10000000", 10_000_000),
     ("LOG_LEVEL", "debug", "debug"),
     ("LOG_LEVEL", "error", "error"),
+    ("API_KEYS_FILE", __file__, Path(__file__)),
+    ("TRUSTED_PROXIES", "10.0.0.0/8, ::1", (ip_network("10.0.0.0/8"), ip_network("::1"))),
+    ("CORS_ORIGINS", "https://a.example,*", ("https://a.example", "*")),
+    ("DRAIN_SECONDS", "0", 0),
+    ("MAX_CONNECTIONS", "1000", 1000),
+    ("MAX_IN_FLIGHT", "1", 1),
+    ("LOG_FORMAT", "json", "json"),
+    ("ACCESS_LOG", "errors", "errors"),
     ("ACCESS_LOG", "off", "off"),
     ("PAGES", "off", "off"),
     ("MLFLOW_TRACKING_URI", "https://mlflow.example/prefix/", "https://mlflow.example/prefix"),
@@ -66,8 +75,16 @@ BAD = [
     ("WORKERS", "0"),
     ("WORKERS", "257"),
     ("WORKERS", "auto"),
-    ("THREADS", "1"),
+    ("THREADS", "0"),
     ("THREADS", "257"),
+    ("API_KEYS_FILE", "/nowhere/keys"),
+    ("TRUSTED_PROXIES", "10.0.0.1/8"),
+    ("CORS_ORIGINS", "a.example"),
+    ("CORS_ORIGINS", "https://a.example/"),
+    ("DRAIN_SECONDS", "-1"),
+    ("MAX_CONNECTIONS", "0"),
+    ("MAX_IN_FLIGHT", "0"),
+    ("LOG_FORMAT", "xml"),
     ("TIMEOUT", "0"),
     ("TIMEOUT", "3601"),
     ("GRACEFUL_TIMEOUT", "0"),
@@ -118,10 +135,10 @@ def test_a_bad_value_names_its_variable(name: str, text: str) -> None:
 def test_all_bad_values_are_named_at_once() -> None:
     """Nobody repairs an environment one variable at a time; it is one line all the same."""
     with pytest.raises(SettingsError) as caught:
-        Settings.from_env({"PORT": "x\ny", "THREADS": "1", "WORKERS": "2"})
+        Settings.from_env({"PORT": "x\ny", "THREADS": "0", "WORKERS": "2"})
     line = str(caught.value)
     assert "PORT=" in line
-    assert "THREADS='1': " in line
+    assert "THREADS='0': " in line
     assert "WORKERS" not in line
     assert len(line.splitlines()) == 1
 

@@ -29,6 +29,7 @@ from training import artifact
 from training.errors import TrainingError
 
 FOLDER = "ride"
+FILES = [RIDE.artifact_file, MANIFEST, "scorer.json"]
 
 # A writer that says when its folder is filled, and then waits to be killed.
 HANGS = """
@@ -82,7 +83,7 @@ def kept(tmp_path: Path) -> Iterator[Manifest]:
     manifest = write_artifact(RIDE, tmp_path, notes=["old"])
     yield manifest
     assert names(tmp_path) == [FOLDER]
-    assert names(tmp_path / FOLDER) == [RIDE.artifact_file, MANIFEST]
+    assert names(tmp_path / FOLDER) == FILES
     assert load(tmp_path / FOLDER, RIDE).manifest == manifest
 
 
@@ -90,7 +91,7 @@ def test_the_folder_holds_the_pair_and_its_manifest(model: Model, tmp_path: Path
     """Under the model's file name, with its digest, the version made of it, and what made it."""
     manifest = write_artifact(model, tmp_path, seed=7, notes=["a note"])
     folder = tmp_path / model.name
-    assert names(folder) == sorted([model.artifact_file, MANIFEST])
+    assert names(folder) == sorted([model.artifact_file, MANIFEST, "scorer.json"])
     digest = hashlib.sha256((folder / model.artifact_file).read_bytes()).hexdigest()
     assert (manifest.sha256, manifest.version) == (digest, digest[:12])
     assert (manifest.model, manifest.file) == (model.name, model.artifact_file)
@@ -288,10 +289,15 @@ def test_a_writer_that_is_killed_leaves_the_old_artifact(tmp_path: Path) -> None
         text=True,
     ) as writer:
         assert writer.stdout is not None
-        assert writer.stdout.readline().split() == ["lin_reg.bin", MANIFEST, "plot.png"]
+        assert writer.stdout.readline().split() == [
+            "lin_reg.bin",
+            MANIFEST,
+            "plot.png",
+            "scorer.json",
+        ]
         writer.kill()
     assert load(tmp_path / FOLDER, RIDE).manifest == manifest
-    assert names(tmp_path / FOLDER) == [RIDE.artifact_file, MANIFEST]
+    assert names(tmp_path / FOLDER) == FILES
 
 
 @pytest.mark.usefixtures("kept")
@@ -299,7 +305,7 @@ def test_a_full_disk_leaves_the_old_artifact(tmp_path: Path) -> None:
     """Full while the plots are drawn, after all else was written."""
 
     def fill(folder: Path) -> None:
-        assert names(folder) == [RIDE.artifact_file, MANIFEST]
+        assert names(folder) == FILES
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with pytest.raises(TrainingError) as caught:
@@ -436,7 +442,7 @@ def test_the_old_files_go_with_the_old_folder(tmp_path: Path) -> None:
     """A plot of another estimator would be a lie beside the new one."""
     write_artifact(RIDE, tmp_path, draw=lambda folder: (folder / "old.png").write_bytes(b""))
     write_artifact(RIDE, tmp_path, draw=lambda folder: (folder / "new.png").write_bytes(b""))
-    assert names(tmp_path / FOLDER) == [RIDE.artifact_file, MANIFEST, "new.png"]
+    assert names(tmp_path / FOLDER) == sorted([*FILES, "new.png"])
     assert names(tmp_path) == [FOLDER]
 
 

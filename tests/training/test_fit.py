@@ -14,10 +14,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from scoring.app import create_app
-from scoring.artifact import Artifact, Manifest, load
+from scoring.artifact import Manifest, load
 from scoring.models import Model, discover
 from scoring.predictor import Predictor
 from scoring.settings import Settings
+from scoring.unpickle import loads
 from tests.training.support import (
     CHURN,
     RIDE,
@@ -82,11 +83,11 @@ def test_every_estimator_is_trained_written_and_served(
     """It beats the trivial model, loads through the service's door, and predicts there what it
     predicted in training."""
     data = data_of(model, tmp_path)
-    kept: list[Artifact] = []
+    kept: list[tuple[Any, Any]] = []
     original = fit.score
 
     def remember(vectorizer: Any, estimator: Any, frame: pd.DataFrame, model: Model) -> Any:
-        kept.append(Artifact(None, vectorizer, estimator))  # type: ignore[arg-type]
+        kept.append((vectorizer, estimator))
         return original(vectorizer, estimator, frame, model)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -94,7 +95,7 @@ def test_every_estimator_is_trained_written_and_served(
         options = silent(model, data, tmp_path, estimator=name, parameters=SMALL.get(name, {}))
         manifest = train(options)
     frame = check(table(source_of(model).tidy(rows_of(model))), model, source_of(model)).frame
-    expected = score(kept[0].vectorizer, kept[0].estimator, frame, model)
+    expected = score(*kept[0], frame, model)
     predictor = Predictor.from_folder(tmp_path / model.name, model)
     assert predictor.scores(features(frame, model)) == pytest.approx(expected, rel=1e-6)
     assert np.unique(expected.round(6)).size > 5
@@ -354,7 +355,7 @@ def test_xgboost_may_stop_early(tmp_path: Path) -> None:
     data = data_of(RIDE, tmp_path)
     given = {"n_estimators": 500, "early_stopping_rounds": 3, "learning_rate": 0.5}
     train(silent(RIDE, data, tmp_path, estimator="xgboost", parameters=given))
-    estimator = load(tmp_path / "ride", RIDE).estimator
+    _, estimator = loads((tmp_path / "ride" / RIDE.artifact_file).read_bytes())[0]
     assert estimator.best_iteration < 490
 
 
@@ -373,6 +374,7 @@ def test_the_plots_stand_beside_the_artifact(trained: Path) -> None:
         "error_by_trip_distance.png",
         "lin_reg.bin",
         "manifest.json",
+        "scorer.json",
         "predicted_against_actual.png",
     }
     assert {path.name for path in (trained / "churn").iterdir()} == {
@@ -382,6 +384,7 @@ def test_the_plots_stand_beside_the_artifact(trained: Path) -> None:
         "model_C=1.0.bin",
         "precision_recall.png",
         "roc.png",
+        "scorer.json",
     }
 
 

@@ -7,17 +7,20 @@ import os
 from flask import Flask
 
 from scoring.api import (
-    body,
+    access,
     catalogue,
     docs,
     headers,
     health,
     hooks,
+    inference,
+    invocations,
     openapi,
     pages,
     predictions,
     problems,
 )
+from scoring.keys import Keys
 from scoring.models import discover
 from scoring.registry.following import Following
 from scoring.service import Predictors, chosen
@@ -42,8 +45,11 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
     app.url_map.merge_slashes = False
     limits = {"max_body_bytes": settings.max_body_bytes, "max_records": settings.max_records}
     app.register_blueprint(predictions.blueprint(predictors, **limits))
+    app.register_blueprint(invocations.blueprint(predictors, **limits))
+    app.register_blueprint(inference.blueprint(predictors, **limits))
     app.register_blueprint(catalogue.blueprint(predictors, following))
-    app.register_blueprint(health.blueprint(predictors, following))
+    lifetime = app.extensions["lifetime"] = health.Lifetime()  # the worker says when it ends
+    app.register_blueprint(health.blueprint(predictors, following, lifetime))
     app.register_blueprint(openapi.blueprint(predictors, max_records=settings.max_records))
     if settings.pages == "on":
         app.register_blueprint(docs.blueprint())
@@ -52,7 +58,8 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
         app.register_blueprint(pages.text_blueprint(predictors))
     if following and settings.mlflow_webhook_secret:
         app.register_blueprint(hooks.blueprint(following, settings.mlflow_webhook_secret))
+    keys = app.extensions["keys"] = Keys(settings.api_keys_file) if settings.api_keys_file else None
     headers.init_app(app, predictors)
+    access.init_app(app, keys, settings.cors_origins)
     problems.init_app(app)
-    body.init_app(app)
     return app

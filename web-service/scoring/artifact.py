@@ -1,31 +1,33 @@
-"""A model's folder: the pickled pair and `manifest.json`, read with distrust.
+"""A model's folder: the pickled pair, its compiled form and `manifest.json`, read with distrust.
 
     models/ride/lin_reg.bin      pickle of (DictVectorizer, estimator)
+    models/ride/scorer.json      the same as data, where there is such a form: what serves then
     models/ride/manifest.json    what it is, where it comes from, what it must answer
 
-Order matters: manifest, then the file's digest, then the allow-list, and only then is the pair
-made; last it is checked for the features that the model's code makes.
+Order matters: manifest, then the files' digests. A compiled form is read as the data it is, and the
+pair is not unpickled. Without one the allow-list comes next, and only then is the pair made. Last,
+either is checked for the features that the model's code makes.
 
-To change the manifest's format, raise FORMAT, keep reading the old number here, and say so in the
-changelog: people keep artifacts longer than services.
+A field that an older service may ignore is added to the manifest with a default. Any other change
+of its format: raise FORMAT, keep reading the old number here, and say so in the changelog: people
+keep artifacts longer than services.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sklearn.feature_extraction import DictVectorizer
 
 from scoring.errors import ArtifactError
 from scoring.models import Answer, Model
-from scoring.unpickle import loads
+from scoring.scorers import Kind, Scorer, check_features, linear, trees
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
@@ -54,14 +56,27 @@ class Golden(_Part):
     answer: Answer
 
 
+_FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=+-]*$")]
+_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Compiled(_Part):
+    """The compiled form beside the pair, and the estimator's kind by which it is read."""
+
+    kind: Kind
+    file: _FileName
+    sha256: _Sha256
+
+
 class Manifest(_Part):
     """The whole story of one artifact, as `manifest.json` keeps it."""
 
     format: Literal[1] = FORMAT
     model: str
     version: str
-    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=+-]*$")]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    file: _FileName
+    sha256: _Sha256
+    compiled: Compiled | None = None  # artifacts of before it, and of some estimators, have none
     created: datetime
     estimator: str
     parameters: dict[str, Any]
@@ -83,30 +98,70 @@ class Manifest(_Part):
 
 @dataclass(frozen=True)
 class Artifact:
-    """A pair that may serve. The vectorizer takes dicts and gives X, (n_records, n_features)
-    float64; the estimator takes X."""
+    """A model that may serve: what it is, and what turns features into scores."""
 
     manifest: Manifest
-    vectorizer: DictVectorizer
-    estimator: Any
+    scorer: Scorer
     plots: Mapping[str, bytes] = field(default_factory=dict)  # PNG by file name
 
+    def numbered(self, version: str) -> Artifact:
+        """Gives the same under the number that a registry has for its version."""
+        return replace(self, manifest=self.manifest.model_copy(update={"version": version}))
 
-def load(folder: Path, model: Model) -> Artifact:
+
+def load(folder: Path, model: Model, *, compiled: bool = True) -> Artifact:
     """Gives the artifact in `folder`, or raises ArtifactError with one line that names the model
-    and says what to do."""
+    and says what to do. Without `compiled` the pair scores, whatever lies beside it."""
     with remedied(model):
         manifest = read_manifest(folder, model)
-        data = _read(folder / manifest.file)
-        found = hashlib.sha256(data).hexdigest()
-        if found != manifest.sha256:
-            raise ArtifactError(
-                f"{manifest.file} has the sha256 {found[:12]}..., its manifest says "
-                f"{manifest.sha256[:12]}...: it was damaged or exchanged"
-            )
-        pair, _ = loads(data, other_version=OTHER_VERSION in manifest.notes)
-        vectorizer, estimator = check_pair(pair, model)
-        return Artifact(manifest, vectorizer, estimator, _plots(folder))
+        if manifest.compiled is None or not compiled:
+            scorer = _pair(folder, manifest, model)
+        else:
+            _check_digest(folder / manifest.file, manifest.sha256)
+            scorer = _compiled(folder, manifest.compiled, model)
+        return Artifact(manifest, scorer, _plots(folder))
+
+
+def read_compiled(kind: Kind, data: bytes) -> linear.Linear | trees.Trees:
+    """Gives the scorer that the file of a compiled form holds, or raises ArtifactError."""
+    return linear.read(data) if kind == "linear" else trees.read(data)
+
+
+def _compiled(folder: Path, compiled: Compiled, model: Model) -> Scorer:
+    data = _read(folder / compiled.file)
+    _same(compiled.file, hashlib.sha256(data).hexdigest(), compiled.sha256)
+    scorer = read_compiled(compiled.kind, data)
+    check_features(scorer.fitted, scorer.separator, model)
+    return scorer
+
+
+def _pair(folder: Path, manifest: Manifest, model: Model) -> Scorer:
+    data = _read(folder / manifest.file)
+    _same(manifest.file, hashlib.sha256(data).hexdigest(), manifest.sha256)
+    # here, as they import scikit-learn, which nothing else needs
+    from scoring.scorers.pair import Pair
+    from scoring.unpickle import loads
+
+    pair, _ = loads(data, other_version=OTHER_VERSION in manifest.notes)
+    return Pair(pair, model)
+
+
+def _check_digest(path: Path, expected: str) -> None:
+    """Half an exchanged folder is none, also where the other half is what serves."""
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    _same(path.name, found, expected)
+
+
+def _same(name: str, found: str, expected: str) -> None:
+    if found != expected:
+        raise ArtifactError(
+            f"{name} has the sha256 {found[:12]}..., its manifest says {expected[:12]}...: it was "
+            "damaged or exchanged"
+        )
 
 
 @contextmanager
@@ -161,47 +216,14 @@ def read_manifest(folder: Path, model: Model) -> Manifest:
     return manifest
 
 
-def check_pair(pair: object, model: Model) -> tuple[DictVectorizer, Any]:
-    """Gives (vectorizer, estimator) if `pair` can predict `model`'s target from the features that
-    its code makes."""
-    if not (isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], DictVectorizer)):
-        raise ArtifactError("the pickle holds no pair (DictVectorizer, estimator)")
-    vectorizer, estimator = pair
-    method = "predict" if model.task == "regression" else "predict_proba"
-    if not hasattr(estimator, method):
-        raise ArtifactError(f"{type(estimator).__name__} has no {method}; {model.task} needs it")
-    names = getattr(vectorizer, "feature_names_", None)
-    if not names:
-        raise ArtifactError("the DictVectorizer is not fitted")
-    width = getattr(estimator, "n_features_in_", len(names))
-    if width != len(names):
-        raise ArtifactError(
-            f"the DictVectorizer makes {len(names)} features, the estimator takes {width}"
-        )
-    if model.task == "classification" and len(estimator.classes_) != 2:
-        raise ArtifactError(f"the estimator knows {len(estimator.classes_)} classes, not two")
-    _check_names(names, vectorizer.separator, model)
-    return vectorizer, estimator
-
-
-def _check_names(names: Iterable[str], separator: str, model: Model) -> None:
-    """One-hot columns must come from the code's texts, plain columns from its numbers."""
-    example = model.features(model.record.model_validate(model.example))
-    made = {name + separator if isinstance(value, str) else name for name, value in example.items()}
-    fitted = {head + found for head, found, _ in (name.partition(separator) for name in names)}
-    if fitted != made:
-        wrong = sorted(fitted ^ made)
-        raise ArtifactError(
-            f"the pair was fitted on other features than '{model.name}' makes: "
-            f"{', '.join(repr(name) for name in wrong[:5])} only in "
-            f"{'the pair' if wrong[0] in fitted else 'the code'}"
-        )
-
-
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except FileNotFoundError:
-        raise ArtifactError(f"there is no {path}") from None
     except OSError as error:
-        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> ArtifactError:
+    if isinstance(error, FileNotFoundError):
+        return ArtifactError(f"there is no {path}")
+    return ArtifactError(f"{path} cannot be read: {error.strerror}")

@@ -25,6 +25,7 @@ class RequestError(Exception):
     """The request cannot be answered as it is; `detail` says why and what would work."""
 
     status: ClassVar[int]
+    retry_after_s: ClassVar[int] = 0  # when it is worth another try; 0: it is not
 
     def __init__(self, detail: str, errors: tuple[FieldError, ...] = ()) -> None:
         super().__init__(detail)
@@ -38,8 +39,20 @@ class NotJson(RequestError):
     status = 400
 
 
+class NotCsv(RequestError):
+    """The body is declared as CSV and is none (RFC 4180)."""
+
+    status = 400
+
+
 class UnreadableBody(RequestError):
     """The body's bytes broke off or were framed wrongly."""
+
+    status = 400
+
+
+class UnreadableTarget(RequestError):
+    """What is asked for is no address."""
 
     status = 400
 
@@ -48,6 +61,18 @@ class BadSignature(RequestError):
     """A webhook that its sender did not sign, or that came late or twice."""
 
     status = 401
+
+
+class Unauthorised(RequestError):
+    """The request brings no API key, or none that is known."""
+
+    status = 401
+
+
+class Forbidden(RequestError):
+    """The API key is for something else."""
+
+    status = 403
 
 
 class UnknownModel(RequestError):
@@ -66,6 +91,32 @@ class UnsupportedMedia(RequestError):
     """The body is declared as something other than plain JSON."""
 
     status = 415
+
+
+class TooSlow(RequestError):
+    """The request took longer to come than it may."""
+
+    status = 408
+
+
+class Overloaded(RequestError):
+    """More is in line than will be answered soon."""
+
+    status = 503
+    retry_after_s = 1
+
+
+class NotReady(RequestError):
+    """The service cannot be sent requests now."""
+
+    status = 503
+    retry_after_s = 1
+
+
+class UnknownExpectation(RequestError):
+    """The caller expects what no server of ours knows."""
+
+    status = 417
 
 
 class InvalidRecords(RequestError):

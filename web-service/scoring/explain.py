@@ -15,19 +15,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import numpy as np
-
-from scoring.artifact import Artifact
 from scoring.errors import InvalidRecords, TooLarge
 from scoring.models import Features
 from scoring.predictor import Predictor
 from scoring.record import Record
+from scoring.scorers.linear import Linear
 
 # Explaining takes many times the time and the bytes of predicting: one request may not ask for all.
 MAX_EXPLAINED: Final = 1000
 
 Explanation = dict[str, Any]
-Weights = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
 def explained(predictor: Predictor, records: Sequence[Record]) -> list[dict[str, Any]]:
@@ -42,11 +39,11 @@ def explained(predictor: Predictor, records: Sequence[Record]) -> list[dict[str,
 
 def explanations(predictor: Predictor, records: Sequence[Record]) -> list[Explanation]:
     """Gives one explanation a record, in order; the largest contributions come first."""
-    linear = weights(predictor.artifact)
+    linear = predictor.scorer.linear()
     if linear is not None:
         counted = {"method": "linear", "exact": True, "unit": unit(predictor)}
         made = (predictor.model.features(record) for record in records)
-        return [counted | _linear(predictor, linear, features) for features in made]
+        return [counted | _linear(linear, features) for features in made]
     usual = _usual(predictor)
     if usual:
         return _one_at_a_time(predictor, records, usual)
@@ -56,45 +53,24 @@ def explanations(predictor: Predictor, records: Sequence[Record]) -> list[Explan
     ]
 
 
-def weights(artifact: Artifact) -> tuple[float, Weights] | None:
-    """Gives a linear model's intercept and its coefficients, (n_features,) in the order of the
-    manifest's `feature_names`; None of an estimator that is not linear."""
-    estimator = artifact.estimator
-    if not type(estimator).__module__.startswith("sklearn.linear_model."):
-        return None
-    coefficients: Weights = np.ravel(estimator.coef_).astype(np.float64)
-    return float(np.ravel(estimator.intercept_)[0]), coefficients
-
-
-def importances(artifact: Artifact) -> Weights | None:
-    """Gives the importances (n_features,) that trees have in the place of weights; they say how
-    much a feature matters, not in which direction. None of an estimator without them."""
-    found = getattr(artifact.estimator, "feature_importances_", None)
-    return None if found is None else np.asarray(found, dtype=np.float64)
-
-
 def unit(predictor: Predictor) -> str:
     """Gives the unit in which contributions are counted."""
-    if predictor.model.task == "classification" and weights(predictor.artifact) is not None:
+    if predictor.model.task == "classification" and predictor.scorer.linear() is not None:
         return "log-odds"
     return predictor.model.unit
 
 
-def _linear(predictor: Predictor, linear: tuple[float, Weights], features: Features) -> Explanation:
-    base, coefficients = linear
-    vectorizer = predictor.artifact.vectorizer
+def _linear(linear: Linear, features: Features) -> Explanation:
     found: list[dict[str, Any]] = []
     for name, value in features.items():
-        text = isinstance(value, str)
-        place = vectorizer.vocabulary_.get(f"{name}{vectorizer.separator}{value}" if text else name)
-        # a category that training never saw has no column, so it moves nothing
-        weight = 0.0 if place is None else float(coefficients[place])
+        # a category that training never saw has no weight, so it moves nothing
+        weight = linear.weight(name, value)
         contribution = weight if isinstance(value, str) else weight * value
         found.append({"feature": name, "value": value, "contribution": contribution})
     return {
-        "base": base,
+        "base": linear.intercept,
         "contributions": _sorted(found),
-        "total": base + sum(line["contribution"] for line in found),
+        "total": linear.intercept + sum(line["contribution"] for line in found),
     }
 
 

@@ -3,6 +3,9 @@
 Python reads `NaN`, guesses UTF-16, lets the last of two equal keys win and fails on a number of
 5,000 digits. Here the first two are refused, a repeated key becomes a value that no field accepts,
 and a number too large for a float becomes infinity, which no field accepts either.
+
+orjson reads what is plain ten times faster, and refuses the rest without saying enough about it;
+then Python's decoder looks at it again, in the ways above.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from __future__ import annotations
 import codecs
 import json
 from typing import Any, Final, NoReturn
+
+import orjson
 
 from scoring.errors import NotJson
 
@@ -27,6 +32,25 @@ def decode(body: bytes) -> Any:
     A key that appears twice in one object has the value `Repeated()`. Raises NotJson otherwise,
     with the line and column where there is one.
     """
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _decode_with_care(body)
+    return value if _has_each_key_once(value, body) else _decode_with_care(body)
+
+
+def _has_each_key_once(value: Any, body: bytes) -> bool:
+    """Says whether no key of a record, or of an array's records, was lost to an equal one. Each key
+    comes with a colon: where there are no more colons than keys are left, none was. A body with
+    more of them, within a text or deeper down, is no exception, only slower."""
+    if type(value) is dict:
+        return body.count(b":") == len(value)
+    if type(value) is list and all(type(item) is dict for item in value):
+        return body.count(b":") == sum(map(len, value))
+    return False
+
+
+def _decode_with_care(body: bytes) -> Any:
     if not body.strip():
         raise NotJson("the body is empty; send a record as a JSON object")
     if body.startswith(codecs.BOM_UTF8):
@@ -43,9 +67,17 @@ def decode(body: bytes) -> Any:
 
 
 def encode(value: Any) -> bytes:
-    """Gives compact ASCII JSON and a final newline; a NaN or infinity raises ValueError."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return text.encode("ascii") + b"\n"
+    """Gives compact UTF-8 JSON and a final newline; a NaN or infinity raises ValueError."""
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:  # half of a surrogate pair, which JSON can say and UTF-8 cannot
+        return _encode_with_care(value)
+    # null is what orjson makes of a NaN; it may be a null or a text as well
+    return _encode_with_care(value) if b"null" in text else text
+
+
+def _encode_with_care(value: Any) -> bytes:
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode() + b"\n"
 
 
 def _integer(digits: str) -> int | float:

@@ -6,9 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from scoring.artifact import Artifact, load, remedied
 from scoring.errors import ArtifactError, InvalidRecords
@@ -18,6 +16,14 @@ from scoring.record import Record, RecordReader
 # How far a golden record's answer may be from the one in the manifest, relative to it: another
 # processor rounds differently, another library version predicts differently.
 _GOLDEN_TOLERANCE = 1e-6
+
+
+class Scored(NamedTuple):
+    """Valid records, the score of each, and what is answered to it; all three in order."""
+
+    records: list[Record]
+    scores: list[float]
+    answers: list[dict[str, Any]]
 
 
 class Predictor:
@@ -32,12 +38,7 @@ class Predictor:
         self.version = artifact.manifest.version
         self.reader = RecordReader(model.record)
         self.loaded = datetime.now(UTC)
-        self._vectorizer = artifact.vectorizer
-        self._estimator = artifact.estimator
-        for part in (self._estimator, *dict(getattr(self._estimator, "steps", ())).values()):
-            if hasattr(part, "n_jobs"):
-                # threads are the server's: a forest with its own makes every request slower
-                part.n_jobs = 1
+        self.scorer = artifact.scorer
         self._prove()
 
     @classmethod
@@ -48,48 +49,53 @@ class Predictor:
         with remedied(model):
             return cls(model, artifact)
 
+    def one(self, value: object) -> Scored:
+        """Gives the answer to a JSON object, or raises InvalidRecords with every bad field."""
+        record = self.reader.one(value)
+        score, unseen = self.scorer.one(self.model.features(record))
+        if not math.isfinite(score):
+            self._check([score])
+        answer: dict[str, Any] = self.model.answer(score, self.manifest.threshold)
+        if unseen:
+            answer = {**answer, "unseen": list(unseen)}
+        return Scored([record], [score], [answer])
+
+    def many(self, values: list[Any]) -> Scored:
+        """Gives the answers to a JSON array, in order, scored in one pass, or raises
+        InvalidRecords."""
+        return self._scored(self.reader.many(values))
+
     def answers(self, records: Sequence[Record]) -> list[dict[str, Any]]:
         """Gives one answer a record, in order, scored in one pass. A category that training never
         saw is named under `unseen`, as the feature it would have been: `PU_DO=10_50`."""
-        features = [self.model.features(record) for record in records]
-        answers: list[dict[str, Any]] = []
-        for score, made in zip(self.scores(features), features, strict=True):
-            answer: dict[str, Any] = {**self.model.answer(score, self.manifest.threshold)}
-            if unseen := self.unseen(made):
-                answer["unseen"] = unseen
-            answers.append(answer)
-        return answers
+        return self._scored(records).answers
 
     def scores(self, features: Sequence[Features]) -> list[float]:
         """Gives n_records floats, in order: predicted values or probabilities of the positive
-        class. Raises ArithmeticError where the estimator gives no finite number."""
-        if not features:
-            return []
-        x = self._vectorizer.transform(features)  # (n_records, n_features)
-        if self.model.task == "classification":
-            y = self._estimator.predict_proba(x)[:, 1]
-        else:
-            y = self._estimator.predict(x)
-        if not np.isfinite(y).all():
-            raise ArithmeticError(f"model '{self.model.name}' {self.version} gave no finite number")
-        scores: list[float] = np.asarray(y, dtype=np.float64).tolist()
+        class. Raises ArithmeticError where the model gives no finite number."""
+        scores, _ = self.scorer.many(features)
+        self._check(scores)
         return scores
 
-    def unseen(self, features: Features) -> list[str]:
-        """Gives the one-hot names in `features` that the vectorizer was not fitted on."""
-        known = self._vectorizer.vocabulary_
-        names = (
-            f"{name}{self._vectorizer.separator}{value}"
-            for name, value in features.items()
-            if isinstance(value, str)
-        )
-        return [name for name in names if name not in known]
+    def _scored(self, records: Sequence[Record]) -> Scored:
+        make, answer, threshold = self.model.features, self.model.answer, self.manifest.threshold
+        scores, unseen = self.scorer.many([make(record) for record in records])
+        self._check(scores)
+        answers: list[dict[str, Any]] = [answer(score, threshold) for score in scores]
+        for place, names in unseen.items():
+            answers[place] = {**answers[place], "unseen": list(names)}
+        return Scored(list(records), scores, answers)
+
+    def _check(self, scores: Sequence[float]) -> None:
+        # what holds one that is not finite has no finite sum
+        if not math.isfinite(sum(scores)) and not all(map(math.isfinite, scores)):
+            raise ArithmeticError(f"model '{self.model.name}' {self.version} gave no finite number")
 
     def _prove(self) -> None:
-        self.answers([self.reader.one(self.model.example)])
+        self.one(self.model.example)
         for number, golden in enumerate(self.manifest.golden, start=1):
             try:
-                [got] = self.answers([self.reader.one(golden.record)])
+                [got] = self.one(golden.record).answers
             except InvalidRecords as error:
                 raise ArtifactError(
                     f"golden record {number} is no valid record: "

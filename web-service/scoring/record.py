@@ -6,12 +6,20 @@ turns JSON values into records or names every bad field at once. Past this door 
 
 from __future__ import annotations
 
+import copy
 import difflib
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
 
 from scoring.errors import FieldError, InvalidRecords
 from scoring.jsontext import Repeated
@@ -61,23 +69,38 @@ class RecordReader:
     `one(value)` takes a JSON object and gives a record; `many(values)` takes a JSON array and gives
     as many records, in order. Both raise InvalidRecords with every bad field; in an array the field
     carries its index, `[42].trip_distance`.
+
+    Most records spell their categories as the schema does: they are tried first, by a record that
+    calls no Python for each of them. Only what it refuses is asked of the record itself.
     """
 
     def __init__(self, record: type[Record]) -> None:
         self._fields = record.model_json_schema()["properties"]
         self._one: TypeAdapter[Record] = TypeAdapter(record)
         self._many: TypeAdapter[list[Record]] = TypeAdapter(list[record])  # type: ignore[valid-type]  # a type made at run time
+        exact = _without_spelling(record)
+        self._same = exact.model_construct  # of values that are valid already
+        self._exact = TypeAdapter(exact).validate_python
+        self._exact_many = TypeAdapter(list[exact]).validate_python  # type: ignore[valid-type]  # likewise
 
     def one(self, value: object) -> Record:
         try:
-            return self._one.validate_python(value)
+            return self._exact(value)
+        except ValidationError:
+            pass
+        try:
+            return self._same(**vars(self._one.validate_python(value)))
         except ValidationError as error:
             found = self._field_errors(error, [value], first_index=None)
             raise InvalidRecords("the record is not valid", tuple(found)) from None
 
     def many(self, values: list[Any]) -> list[Record]:
         try:
-            return self._many.validate_python(values)
+            return self._exact_many(values)
+        except ValidationError:
+            pass
+        try:
+            return [self._same(**vars(record)) for record in self._many.validate_python(values)]
         except ValidationError:
             pass
         found: list[FieldError] = []
@@ -122,6 +145,18 @@ class RecordReader:
                     problem += f"; got the key '{sent}': was '{name}' meant?"
             found.append(FieldError(f"{place}.{name}".removeprefix("."), problem))
         return found
+
+
+def _without_spelling(record: type[RecordT]) -> type[RecordT]:
+    """Gives the same record with its categories spelt as in the schema; itself, where it reads
+    none otherwise."""
+    fields: dict[str, Any] = {}
+    for name, field in record.model_fields.items():
+        if Spelling in field.metadata:
+            exact = copy.copy(field)
+            exact.metadata = [part for part in field.metadata if part is not Spelling]
+            fields[name] = (field.annotation, exact)
+    return create_model(record.__name__, __base__=record, **fields) if fields else record
 
 
 def describe(field: Mapping[str, Any]) -> str:

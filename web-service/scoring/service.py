@@ -10,7 +10,7 @@ from scoring.errors import SettingsError, TooLarge, UnknownModel
 from scoring.explain import explained
 from scoring.jsontext import decode
 from scoring.models import Model
-from scoring.predictor import Predictor
+from scoring.predictor import Predictor, Scored
 
 
 def predict(
@@ -19,15 +19,28 @@ def predict(
     """Gives the answer to a JSON object (one record) or a JSON array of at most `max_records`
     records, which one version of the model answers; with `explain` each answer says what moved
     it. Raises a RequestError for a bad body."""
-    answers = explained if explain else Predictor.answers
     value = decode(body)
     if not isinstance(value, list):
-        [answer] = answers(predictor, [predictor.reader.one(value)])
+        scored = predictor.one(value)
+        [answer] = explained(predictor, scored.records) if explain else scored.answers
         return {**answer, "model_version": predictor.version}
-    if len(value) > max_records:
-        raise TooLarge(f"{len(value)} records in one request; at most {max_records} are taken")
-    records = predictor.reader.many(value)
-    return {"predictions": answers(predictor, records), "model_version": predictor.version}
+    scored = _several(predictor, value, max_records)
+    answers = explained(predictor, scored.records) if explain else scored.answers
+    return {"predictions": answers, "model_version": predictor.version}
+
+
+def answer_values(
+    predictor: Predictor, values: list[Any], *, max_records: int
+) -> list[dict[str, Any]]:
+    """Gives the answers to JSON values that hold records, in order: for requests in other forms
+    than our own. Raises a RequestError for a bad record or too many of them."""
+    return _several(predictor, values, max_records).answers
+
+
+def _several(predictor: Predictor, values: list[Any], max_records: int) -> Scored:
+    if len(values) > max_records:
+        raise TooLarge(f"{len(values)} records in one request; at most {max_records} are taken")
+    return predictor.many(values)
 
 
 def chosen(names: tuple[str, ...], known: Mapping[str, Model]) -> dict[str, Model]:

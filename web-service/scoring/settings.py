@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FilePath,
+    ValidationError,
+)
 
 from scoring.errors import SettingsError
 from scoring.registry.settings import RegistrySettings, printable
@@ -16,6 +26,13 @@ def _names(value: object) -> object:
     return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
 
 
+def _origin(value: str) -> str:
+    if value != "*" and not _ORIGIN.fullmatch(value):
+        raise ValueError("origins look like https://shop.example, several by commas, or *")
+    return value
+
+
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _HERE: Final = Path(__file__).resolve().parents[2]
 
 
@@ -40,15 +57,38 @@ class ServingSettings(BaseModel):
     workers: int | None = Field(
         default=None, ge=1, le=256, description="worker processes; unset: one a CPU of the quota"
     )
-    threads: int = Field(default=4, ge=2, le=256, description="threads a worker")
+    threads: int = Field(
+        default=4, ge=1, le=256, description="threads a worker, for what is not answered at once"
+    )
     timeout: int = Field(
-        default=30, ge=1, le=3600, description="seconds after which a worker that hangs is killed"
+        default=30,
+        ge=1,
+        le=3600,
+        description="seconds for a request to come, and for its answer; a worker that hangs longer "
+        "is killed",
     )
     graceful_timeout: int = Field(
         default=8, ge=1, le=3600, description="seconds that accepted requests get at a stop"
     )
+    drain_seconds: int = Field(
+        default=1,
+        ge=0,
+        le=3600,
+        description="seconds at a stop in which connections are still taken, while readiness says "
+        "no; a part of GRACEFUL_TIMEOUT",
+    )
     keep_alive: int = Field(
         default=75, ge=0, le=3600, description="seconds that an idle connection is kept"
+    )
+    max_connections: int = Field(
+        default=4096, ge=1, le=1_000_000, description="connections a worker; one more gets a 503"
+    )
+    max_in_flight: int = Field(
+        default=64,
+        ge=1,
+        le=100_000,
+        description="requests a worker that a thread answers or that wait for one; one more gets a "
+        "503",
     )
     max_body_bytes: int = Field(
         default=1024 * 1024, ge=1, le=1024**3, description="largest body; a larger one is a 413"
@@ -56,14 +96,31 @@ class ServingSettings(BaseModel):
     max_records: int = Field(
         default=10_000, ge=1, le=10_000_000, description="most records in one array, else a 413"
     )
+    api_keys_file: FilePath | None = Field(
+        default=None, description="file of API keys; unset: whoever reaches the port may ask"
+    )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_names)] = (
+        Field(
+            default=(),
+            description="networks of proxies whose X-Forwarded-For the log believes, by commas",
+        )
+    )
+    cors_origins: Annotated[
+        tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_names)
+    ] = Field(
+        default=(), description="sites whose pages may call the service from browsers, by commas"
+    )
     pages: Literal["on", "off"] = Field(
         default="on", description="the pages for people: /, /docs and the model cards"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least severe level that is logged"
     )
-    access_log: Literal["on", "off"] = Field(
-        default="on", description="one line a request on the standard output"
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="auto: JSON lines, on a terminal text"
+    )
+    access_log: Literal["on", "errors", "off"] = Field(
+        default="on", description="one line a request; errors: of those that were refused or failed"
     )
 
     @classmethod

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
-from functools import partial
-from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from flask import Flask, Request, Response, request
-from gunicorn.http.errors import ParseException
+from flask import Request
 
 from scoring.errors import TooLarge, UnreadableBody, UnsupportedMedia
 
-# Most clients send all of their body before they listen, and would see a broken connection instead
-# of the answer that says why. So what is too large is thrown away as it comes: this much, so long.
-_DISCARDED_BYTES: Final = 64 * 1024 * 1024
-_DISCARDED_S: Final = 5.0
-
 _FORM_FIELDS: Final = 1000
+_CHARSETS: Final = {"utf-8", "utf8", "us-ascii"}
 
 
-def json_body(request: Request, limit: int) -> bytes:
+def json_body(request: Request, limit: int, *, undeclared: bool = False) -> bytes:
     """Gives the body, of at most `limit` bytes, or raises a RequestError. A body of another kind is
-    not read."""
+    not read; with `undeclared`, one without a Content-Type is."""
     charset = request.mimetype_params.get("charset", "utf-8").lower()
-    if not request.is_json or charset not in {"utf-8", "utf8", "us-ascii"}:
+    declared = request.is_json or (undeclared and not request.mimetype)
+    if not declared or charset not in _CHARSETS:
         raise UnsupportedMedia("send the record as JSON, with Content-Type: application/json")
+    return _whole(request, limit)
+
+
+def csv_body(request: Request, limit: int) -> bytes:
+    """Gives a body that is declared as `text/csv`, or raises a RequestError as `json_body` does."""
+    if request.mimetype_params.get("charset", "utf-8").lower() not in _CHARSETS:
+        raise UnsupportedMedia("send the CSV in UTF-8, with Content-Type: text/csv")
     return _whole(request, limit)
 
 
@@ -69,55 +68,6 @@ def _read(stream: Any, size: int) -> bytes:
     try:
         body: bytes = stream.read(size)
     except OSError as error:
-        # gunicorn reads chunks as we ask for them: a malformed one shows here
+        # the server gives what came, then this: it broke off
         raise UnreadableBody("the body could not be read to its end") from error
     return body
-
-
-def init_app(app: Flask) -> None:
-    """Has every body that an error leaves unread, a page's that is not there as well as one that is
-    too large, thrown away after the answer."""
-
-    @app.after_request
-    def discard_the_rest(response: Response) -> Response:
-        if response.status_code >= HTTPStatus.BAD_REQUEST:
-            response.call_on_close(partial(_discard, request.environ))
-        return response
-
-
-def _discard(environ: dict[str, Any]) -> None:
-    end = time.monotonic() + _DISCARDED_S
-    left = _DISCARDED_BYTES
-    connection = environ.get("gunicorn.socket")
-    if connection is None:
-        return  # a test's request, which nobody sends
-    with contextlib.suppress(OSError):
-        while left > 0 and (seconds := end - time.monotonic()) > 0:
-            connection.settimeout(seconds)
-            piece = environ["wsgi.input"].read(min(left, 65536))
-            left = left - len(piece) if piece else 0
-    connection.settimeout(None)
-
-
-class FramedBody:
-    """A gunicorn request's body, for the hook `pre_request`, that ends a connection out of step.
-
-    After a malformed chunk nobody knows where the next request begins, and gunicorn would answer
-    what follows as if it were one. It does close the connection when the rest of a body does not
-    come in time: so a body that is malformed once never comes again.
-    """
-
-    def __init__(self, body: Any) -> None:
-        self._body = body
-        self._broken = False
-
-    def read(self, size: int | None = None) -> bytes:
-        """Gives at most `size` bytes; raises TimeoutError from a malformed chunk on."""
-        if self._broken:
-            raise TimeoutError
-        try:
-            data: bytes = self._body.read(size)
-        except (ParseException, OSError) as error:
-            self._broken = True
-            raise TimeoutError from error
-        return data

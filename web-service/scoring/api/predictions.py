@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from typing import NamedTuple
 
+from flask import Blueprint, Response, g, request
+
+from scoring.api import problems
 from scoring.api.body import json_body
-from scoring.errors import FieldError, InvalidQuery
+from scoring.errors import FieldError, InvalidQuery, RequestError
 from scoring.jsontext import encode
+from scoring.predictor import Predictor
 from scoring.service import Predictors, predict
+
+JSON = "application/json"
+
+
+class Reply(NamedTuple):
+    """What goes back, whichever way the request came."""
+
+    status: int
+    media_type: str
+    body: bytes
+    version: str  # of the model that was asked
+
+
+def reply(predictor: Predictor, body: bytes, *, max_records: int, explain: bool = False) -> Reply:
+    """Gives the answer to a JSON body, or the problem with it. Only a fault of ours raises."""
+    try:
+        result = predict(predictor, body, max_records=max_records, explain=explain)
+    except RequestError as error:
+        return Reply(error.status, problems.MEDIA_TYPE, problems.document(error), predictor.version)
+    return Reply(200, JSON, encode(result), predictor.version)
 
 
 def blueprint(predictors: Predictors, *, max_body_bytes: int, max_records: int) -> Blueprint:
@@ -21,12 +45,9 @@ def blueprint(predictors: Predictors, *, max_body_bytes: int, max_records: int) 
         # the plain path pays one look-up for this, and parses no query
         explain = bool(request.environ.get("QUERY_STRING")) and _explain()
         body = json_body(request, max_body_bytes)
-        result = predict(predictor, body, max_records=max_records, explain=explain)
-        return Response(
-            encode(result),
-            mimetype="application/json",
-            headers={"Model-Version": predictor.version},
-        )
+        found = reply(predictor, body, max_records=max_records, explain=explain)
+        g.version = found.version
+        return Response(found.body, found.status, content_type=found.media_type)
 
     return routes
 

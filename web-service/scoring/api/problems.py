@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from socket import socket
 from typing import Any, Final
 
 from flask import Flask, Response, g, request
-from gunicorn import util
 from werkzeug.exceptions import HTTPException
 
-from scoring.api.headers import request_id
-from scoring.errors import RequestError
+from scoring.errors import RequestError, Unauthorised
 from scoring.jsontext import encode
 
 MEDIA_TYPE: Final = "application/problem+json"
+CHALLENGE: Final = 'Bearer, Basic realm="prediction-service"'  # the second makes browsers ask
 SERVER_ERROR: Final = "The service failed; its log says why, under this answer's X-Request-ID."
 
 _log = logging.getLogger(__name__)
@@ -59,41 +56,39 @@ def _answer(status: int, detail: str, **more: Any) -> Response:
     return Response(encode(problem(status, detail, **more)), status, mimetype=MEDIA_TYPE)
 
 
+def document(error: RequestError, /, **more: Any) -> bytes:
+    """Gives the problem document of an error of the caller's, with the members `more`."""
+    if error.errors:
+        more["errors"] = [line._asdict() for line in error.errors]
+    return encode(problem(error.status, error.detail, **more))
+
+
 def _request_error(error: RequestError) -> Response:
-    more = {"errors": [line._asdict() for line in error.errors]} if error.errors else {}
-    return _answer(error.status, error.detail, **more)
+    response = Response(document(error), error.status, mimetype=MEDIA_TYPE)
+    if error.retry_after_s:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, Unauthorised):
+        response.headers["WWW-Authenticate"] = CHALLENGE
+    return response
 
 
 def _server_error(error: Exception) -> Response:
     where = (request.method, request.path, g.request_id)
-    _log.error("%s %r failed, request %s", *where, exc_info=error)
+    extra = {"request_id": g.request_id}
+    _log.error("%s %r failed, request %s", *where, exc_info=error, extra=extra)
     return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, SERVER_ERROR)
 
 
-def raw_writer(headers: Mapping[str, str]) -> Callable[[socket, int, str, str], None]:
-    """Gives a stand-in for `gunicorn.util.write_error`, which answers what is no HTTP request
-    (a malformed request line, too large a header) before Flask sees it, and would do so in HTML.
+def of_no_request(status: int, message: str) -> tuple[int, bytes]:
+    """Gives status and problem document for what is no HTTP request (a malformed request line, too
+    large a header), which a server answers before there is a request to give to Flask.
 
-    gunicorn's 501 for a transfer coding it does not know becomes a 400: the fault is the caller's.
+    A 501 for a transfer coding that nobody knows becomes a 400: the fault is the caller's.
     """
-
-    def write_error(client: socket, status: int, _reason: str, message: str) -> None:
-        if status == HTTPStatus.NOT_IMPLEMENTED:
-            status = HTTPStatus.BAD_REQUEST
-        detail = SERVER_ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _printable(message)
-        body = encode(problem(status, detail))
-        head = {
-            "Content-Type": MEDIA_TYPE,
-            "Content-Length": str(len(body)),
-            "Connection": "close",
-            "X-Request-ID": request_id(None),
-            **headers,
-        }
-        lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
-        lines += [f"{name}: {value}" for name, value in head.items()]
-        util.write_nonblock(client, ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body)
-
-    return write_error
+    if status == HTTPStatus.NOT_IMPLEMENTED:
+        status = HTTPStatus.BAD_REQUEST
+    failed = status == HTTPStatus.INTERNAL_SERVER_ERROR
+    return status, encode(problem(status, SERVER_ERROR if failed else _printable(message)))
 
 
 def _printable(message: str) -> str:

@@ -59,7 +59,7 @@ class Customer(Record):
 
 def features(customer: Customer) -> Features:
     """The fields as they are: sixteen categories and three quantities."""
-    return dict(customer)
+    return vars(customer)
 
 
 def answer(score: float, threshold: float) -> Answer:

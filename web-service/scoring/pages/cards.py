@@ -3,12 +3,9 @@ have edited: what has not the expected shape is left out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-
-from scoring.explain import importances, weights
 from scoring.pages.numbers import number
 from scoring.predictor import Predictor
 
@@ -113,20 +110,19 @@ def profile(predictor: Predictor) -> Table | None:
 def features(predictor: Predictor) -> tuple[str, list[tuple[str, float]]]:
     """Gives what the numbers of the features are (`weight`, `importance`, or nothing where the
     estimator has neither) and every feature with its number, the largest first."""
-    linear = weights(predictor.artifact)
-    values = importances(predictor.artifact) if linear is None else linear[1]
+    linear = predictor.scorer.linear()
+    if linear is not None:
+        return "weight", _largest_first(linear.columns())
+    values = predictor.scorer.importances()
     if values is None:
         return "", []
-    order = np.argsort(-np.abs(values), kind="stable")
-    names = predictor.manifest.feature_names
-    kind = "importance" if linear is None else "weight"
-    return kind, [(names[place], float(values[place])) for place in order]
+    return "importance", _largest_first(zip(predictor.manifest.feature_names, values, strict=True))
 
 
 def weights_document(predictor: Predictor) -> dict[str, Any]:
     """Gives all features with their numbers, for programs."""
     kind, found = features(predictor)
-    linear = weights(predictor.artifact)
+    linear = predictor.scorer.linear()
     document: dict[str, Any] = {
         "model": predictor.model.name,
         "model_version": predictor.version,
@@ -134,5 +130,9 @@ def weights_document(predictor: Predictor) -> dict[str, Any]:
         "kind": kind or "none",
     }
     if linear is not None:
-        document["intercept"] = linear[0]
+        document["intercept"] = linear.intercept
     return {**document, "features": dict(found)}
+
+
+def _largest_first(found: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
+    return sorted(found, key=lambda pair: (-abs(pair[1]), pair[0]))

@@ -29,7 +29,7 @@ from scoring.registry.places import fetch, locate
 from scoring.registry.python import FOLDER, command, environment
 from scoring.settings import Settings
 
-MANIFEST: Final = "manifest.json"  # scoring.artifact has it too, and takes a second to import
+MANIFEST: Final = "manifest.json"  # scoring.artifact has it too, and more than this needs
 _FILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]*")
 _ASK_S: Final = 15.0  # a whole question, however slowly its bytes drip
 _PROVE_S: Final = 120.0
@@ -147,8 +147,8 @@ class Follower:
             smaller = min(most, _MAX_MANIFEST)
             text = fetch(place, MANIFEST, there[MANIFEST], into, limit=smaller).read_bytes()
             _check_tag(tags, text)
-            name = _file_of(text)
-            fetch(place, name, there.get(name), into, limit=most)
+            for name in _files_of(text):
+                fetch(place, name, there.get(name), into, limit=most)
             return
         readable = ("model.skops", "model.pkl", model.artifact_file)
         found = next((name for name in readable if name in there), None)
@@ -203,14 +203,18 @@ def _check_tag(tags: Mapping[str, str], manifest: bytes) -> None:
         )
 
 
-def _file_of(manifest: bytes) -> str:
+def _files_of(manifest: bytes) -> list[str]:
+    """Gives the names of the pair and of its compiled form, where there is one."""
     try:
-        name = json.loads(manifest)["file"]
-    except (ValueError, RecursionError, KeyError, TypeError):
-        name = None
-    if not isinstance(name, str) or not _FILE.fullmatch(name) or name == MANIFEST:
+        found = json.loads(manifest)
+        names = [found["file"], *([found["compiled"]["file"]] if found.get("compiled") else ())]
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        names = [None]
+    if not all(isinstance(name, str) and _FILE.fullmatch(name) for name in names):
         raise Refused(f"its {MANIFEST} names no file that can be fetched")
-    return name
+    if MANIFEST in names or len({*names}) < len(names):
+        raise Refused(f"its {MANIFEST} names no file that can be fetched")
+    return names
 
 
 def _reason(error: Exception) -> str:

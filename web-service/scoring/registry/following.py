@@ -20,7 +20,6 @@ from scoring.models import Model
 from scoring.predictor import Predictor
 from scoring.registry.cache import Cache, Current, Shelf, Status
 from scoring.registry.python import FOLDER, command, environment
-from scoring.registry.readers import numbered
 from scoring.service import Predictors
 from scoring.settings import Settings
 
@@ -242,7 +241,7 @@ class Following:
 
     def _load(self, model: Model, shelf: Shelf, current: Current) -> Predictor:
         artifact = load(shelf.versions / current.digest, model)
-        return Predictor(model, numbered(artifact, current.origin.number))
+        return Predictor(model, artifact.numbered(current.origin.number))
 
     def _origin(self, name: str) -> object:
         served = self._served.get(name)

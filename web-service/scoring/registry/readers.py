@@ -7,7 +7,6 @@ model.skops, model.pkl       a Pipeline that begins with a DictVectorizer, or a 
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import pickle
 import platform
@@ -19,10 +18,11 @@ import sklearn
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.pipeline import Pipeline
 
-from scoring.artifact import MANIFEST, Artifact, Manifest, check_pair, load
+from scoring.artifact import MANIFEST, Artifact, Manifest, load
 from scoring.errors import ArtifactError
 from scoring.models import Model
 from scoring.registry.cache import Origin
+from scoring.scorers.pair import check_pair
 from scoring.unpickle import loads
 from scoring.unskops import loads_skops
 
@@ -42,12 +42,6 @@ def read(folder: Path, model: Model, origin: Origin) -> Artifact:
     if not (folder / MANIFEST).exists():
         _write_artifact(folder, model, origin)
     return load(folder, model)
-
-
-def numbered(artifact: Artifact, number: str) -> Artifact:
-    """Gives the artifact under the registry's number for its version."""
-    manifest = artifact.manifest.model_copy(update={"version": number})
-    return dataclasses.replace(artifact, manifest=manifest)
 
 
 def as_pair(found: object) -> object:

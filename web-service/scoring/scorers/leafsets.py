@@ -1,0 +1,145 @@
+"""Small trees, evaluated without visiting a node: as sets of the leaves that can still be reached.
+
+Each value of a feature rules out leaves: a distance of 3 miles all those behind "at most 2". For
+every feature, the leaves that it leaves over are known beforehand, for each interval between two
+thresholds and for each category. Their intersection over all features holds one leaf a tree: the
+one in which the record ends. A set is a whole number with a bit a leaf, so that an intersection is
+one operation for a hundred trees. (The idea is that of QuickScorer: Lucchese and others, 2015.)
+"""
+
+from __future__ import annotations
+
+import operator
+import struct
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, chain
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from scoring.scorers.trees import Nodes
+
+_WORD: Final = 64  # bits
+_MAX_LEAVES: Final = 4 * _WORD  # of one tree
+_BLOCK: Final = 128  # trees whose leaves are in one set
+_MAX_BYTES: Final = 32 * 1024 * 1024  # that all sets may take
+
+# feature -> value that it is compared with -> the leaves to one side of such nodes
+_Sides = dict[int, dict[float, int]]
+
+
+class LeafSets:
+    """The sets of an ensemble, a hundred trees a block."""
+
+    def __init__(self, blocks: list[_Block]) -> None:
+        self._blocks = blocks
+
+    def leaves(self, x: Sequence[float]) -> Iterator[float]:
+        """Gives what the leaves hold in which the record `x` ends, one a tree, in order (and zeros
+        between them, where a tree is larger than a word)."""
+        if len(self._blocks) == 1:
+            return self._blocks[0].leaves(x)
+        return chain.from_iterable(block.leaves(x) for block in self._blocks)
+
+
+def leaf_sets(nodes: Nodes, numbers: int) -> LeafSets | None:
+    """Gives the sets of an ensemble whose first `numbers` features are numbers and the others
+    categories; None where walking its nodes takes less memory."""
+    blocks, room = [], _MAX_BYTES
+    for start in range(0, len(nodes.roots), _BLOCK):
+        leaves: list[dict[int, float]] = []
+        left: _Sides = {}
+        right: _Sides = {}
+        full = 0
+        for root in nodes.roots[start : start + _BLOCK]:
+            order = _in_order(nodes, root)
+            if len(order) > 2 * _MAX_LEAVES:
+                return None
+            full |= _sides(nodes, order, leaves, left, right)
+        size = len(leaves) * _WORD // 8
+        room -= size * sum(len(values) + 1 for values in left.values())
+        if room < 0:
+            return None
+        blocks.append(_Block(numbers, leaves, left, right, full))
+    return LeafSets(blocks)
+
+
+class _Block:
+    def __init__(
+        self,
+        numbers: int,
+        leaves: list[dict[int, float]],
+        left: _Sides,
+        right: _Sides,
+        full: int,
+    ) -> None:
+        self._full = full
+        self._leaves = leaves
+        self._bytes = len(leaves) * _WORD // 8
+        self._words = struct.Struct(f"<{len(leaves)}Q").unpack
+        self._numbers: list[tuple[int, list[float], list[int]]] = []
+        self._categories: list[tuple[int, dict[float, int], int]] = []
+        for feature in left:
+            values = sorted(left[feature])
+            lefts = [left[feature][value] for value in values]
+            rights = [right[feature][value] for value in values]
+            before = [0, *accumulate(lefts, operator.or_)]
+            # rights[k:] together, for every k
+            behind = [0, *accumulate(reversed(rights), operator.or_)][::-1]
+            if feature < numbers:
+                # between two thresholds: above all before, at most those behind
+                sets = [full & ~(a | b) for a, b in zip(before, behind, strict=True)]
+                self._numbers.append((feature, values, sets))
+            else:
+                ahead = [0, *accumulate(rights, operator.or_)]
+                others = (a | b for a, b in zip(ahead, behind[1:], strict=False))
+                sets = [full & ~(a | b) for a, b in zip(lefts, others, strict=True)]
+                found = dict(zip(values, sets, strict=True))
+                self._categories.append((feature, found, full & ~behind[0]))
+
+    def leaves(self, x: Sequence[float]) -> Iterator[float]:
+        reached = self._full
+        for feature, thresholds, sets in self._numbers:
+            reached &= sets[bisect_left(thresholds, x[feature])]
+        for feature, found, other in self._categories:
+            reached &= found.get(x[feature], other)
+        words = self._words(reached.to_bytes(self._bytes, "little"))
+        return map(operator.getitem, self._leaves, words)
+
+
+def _in_order(nodes: Nodes, root: int) -> list[int]:
+    """Gives a tree's nodes, each before what lies below it; at most some more than can be used."""
+    order: list[int] = []
+    waiting = [root]
+    while waiting and len(order) <= 2 * _MAX_LEAVES:
+        node = waiting.pop()
+        order.append(node)
+        if nodes.group[node] >= 0:
+            waiting += (nodes.right[node], nodes.left[node])
+    return order
+
+
+def _sides(
+    nodes: Nodes, order: list[int], leaves: list[dict[int, float]], left: _Sides, right: _Sides
+) -> int:
+    """Gives the set of all leaves of a tree; adds the tree's leaves to `leaves`, word by word, and
+    those to the sides of its nodes to `left` and `right`."""
+    first = len(leaves)
+    below: dict[int, int] = {}
+    ends = [node for node in order if nodes.group[node] < 0]
+    for place, node in enumerate(ends):
+        if place % _WORD == 0:
+            leaves.append({0: 0.0})  # a tree of several words ends in one of them
+        bit = place % _WORD
+        leaves[-1][1 << bit] = nodes.value[node]
+        below[node] = 1 << ((first + place // _WORD) * _WORD + bit)
+    for node in reversed(order):
+        feature = nodes.group[node]
+        if feature < 0:
+            continue
+        one, other = below[nodes.left[node]], below[nodes.right[node]]
+        below[node] = one | other
+        for sides, reached in ((left, one), (right, other)):
+            found = sides.setdefault(feature, {})
+            found[nodes.value[node]] = found.get(nodes.value[node], 0) | reached
+    return below[order[0]]

@@ -1,0 +1,238 @@
+"""gunicorn's ASGI protocol, with what a service in the open needs beside it.
+
+gunicorn 26.2 leaves a request that comes before the answer to the one before unread, closes a
+connection whose sender only stopped sending, never closes an idle one, answers malformed requests
+in plain text, and resets a connection whose upload it refuses before the caller has read why.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from gunicorn.asgi.parser import ParseError
+from gunicorn.asgi.protocol import (
+    ASGIProtocol,
+    _get_cached_date_header,
+    _get_cached_status_line,
+)
+
+if TYPE_CHECKING:
+    from scoring.server.worker import Worker
+
+# Most clients send all of a body before they listen, and would see a broken connection instead of
+# the answer that says why. So what nobody reads is thrown away as it comes: this much, so long.
+DISCARDED_BYTES: Final = 64 * 1024 * 1024
+DISCARDED_S: Final = 5.0
+
+_REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
+_LENGTH_DIGITS: Final = 18
+
+QUIET_S: Final = 1.0  # during a stop, a connection that sends nothing for so long is closed
+
+EARLY_BYTES: Final = 64 * 1024  # of further requests that a connection may send ahead
+
+
+class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for it
+    """One connection. `since` is when its state began: idle, sending a head, being answered, or
+    ending; the worker looks in every second and has overdue() close what takes too long."""
+
+    worker: Worker
+
+    def __init__(self, worker: Worker) -> None:
+        super().__init__(worker)
+        self.since = worker.now
+        self._closed: bool = False
+        self._current_request: Any = None
+        self._early = b""  # of the next request, come while this one is being answered
+        self._begun = False  # a part of a head has come
+        self._head = b""  # that part
+        self._ended = False  # the other side sends no more
+        self._discarded: int | None = None  # bytes thrown away, once that is all we do
+
+    def connection_made(self, transport: Any) -> None:
+        """Takes the connection, or says that there are too many."""
+        super().connection_made(transport)
+        self.worker.connections.add(self)
+        if len(self.worker.connections) > self.cfg.worker_connections:
+            self._refuse(503, "too many connections; try again in a moment")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forgets the connection."""
+        self.worker.connections.discard(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Feeds the parser, unless the data is of a later request, or nobody's."""
+        if self._discarded is not None:
+            self._discarded += len(data)
+            if self._discarded > DISCARDED_BYTES:
+                self.transport.abort()
+            return
+        receiver = self._body_receiver
+        if receiver is not None and receiver._complete:
+            self._early += data
+            if len(self._early) > EARLY_BYTES:
+                self._pause_reading()
+            return
+        if self._current_request is None:
+            whole = self._feed_head(data)
+        else:
+            whole = self._feed_callback_parser(data)
+        if whole and self._callback_parser.is_complete:
+            self._early = self._callback_parser.remaining()
+            if self._callback_parser.remaining_truncated:
+                self._early = b""
+                self._ended = True  # what was dropped cannot be answered: this is the last one
+
+    def _feed_head(self, data: bytes) -> bool:
+        if not self._begun:
+            self._begun = True
+            self.since = self.worker.now
+        self._head += data
+        if not self._feed_callback_parser(data):
+            return False
+        if self._current_request is not None:
+            head, self._head = self._head, b""
+            if not _is_strict(head):
+                self._current_request = None  # nor is it one
+                self._refuse(400, "a line of the head is folded, or does not end in CR LF")
+                return False
+        return True
+
+    def eof_received(self) -> bool:
+        """Answers what has come to whoever only stopped sending."""
+        if self._discarded is not None or self._closed or self._current_request is None:
+            return False
+        self._ended = True
+        if not self._body_receiver._complete:
+            self._body_receiver.signal_disconnect()
+        return not self._is_ssl  # TLS closes both ways at once
+
+    def overdue(self, now: float, stopping_since: float | None) -> None:
+        """Ends the connection if it has been in its state for too long. Of a stop it learns when
+        that began: what is idle then may have a request on its way to us."""
+        waited = now - self.since
+        if self._discarded is not None:
+            if waited > DISCARDED_S:
+                self.transport.abort()
+        elif self._closed:
+            if waited > self.cfg.timeout:
+                self.transport.abort()  # an answer that nobody reads
+        elif self._current_request is None:
+            if self._begun and waited > self.cfg.timeout:
+                self._refuse(408, f"the request did not come within {self.cfg.timeout} seconds")
+            elif not self._begun and (
+                waited > self.cfg.keepalive
+                or (stopping_since and now - max(self.since, stopping_since) > QUIET_S)
+            ):
+                self.transport.close()
+
+    def _on_headers_complete(self) -> bool:
+        parser = self._callback_parser
+        if not parser.is_chunked and parser.get_header(b"transfer-encoding") is not None:
+            # where such a body ends, and the next request begins, is anyone's guess
+            raise ParseError("a Transfer-Encoding that does not end in chunked")
+        length = parser.get_header(b"content-length")
+        if length is not None and len(length) > _LENGTH_DIGITS:
+            raise ParseError("a Content-Length that no body has")  # gunicorn_h1c 0.6.9 overflows
+        return bool(super()._on_headers_complete())
+
+    def _handle_h1c_exception(self, exc: Exception) -> bool:
+        """Is given what the parser raises. Whatever it is, the request cannot be read."""
+        if not super()._handle_h1c_exception(exc):
+            self._refuse(400, str(exc))
+        return True
+
+    def _is_websocket_upgrade(self, _request: Any) -> bool:
+        return False  # nothing here speaks it: the request is answered as what it is else
+
+    def _arm_keepalive_timer(self) -> None:
+        """Is called when an answer is out and the parser set back: goes on with what came early."""
+        self.since = self.worker.now
+        self._begun = False
+        if self._early:
+            data, self._early = self._early, b""
+            self.data_received(data)
+        if self._ended and self._current_request is None:
+            self._close_transport()
+
+    def _is_last(self, request: Any) -> bool:
+        receiver = self._body_receiver
+        unread = receiver is not None and not receiver._complete
+        leaving = not self.worker.alive or (self._ended and not self._early)
+        return unread or leaving or bool(request.should_close())
+
+    async def _handle_http_request(self, request: Any, sockname: Any, peername: Any) -> bool:
+        """Is called with each request; says whether the connection is kept. Every answer of our app
+        is whole and knows its length, which makes this a third of what gunicorn does for any app's.
+        """
+        scope = self._build_http_scope(request, sockname, peername)
+        head: list[bytes] = []
+
+        async def send(message: dict[str, Any]) -> None:
+            if self._closed:
+                return  # nobody listens any more
+            if message["type"] == "http.response.start":
+                head.append(self._head_of(message, request))
+            elif message["type"] == "http.response.body":
+                body = b"" if request.method == "HEAD" else message["body"]
+                self._safe_write(head[0] + body)
+                await self._flow_control.drain()
+            else:
+                self._send_informational(message["status"], message["headers"], request)
+
+        try:
+            await self.app(scope, self._body_receiver.receive, send)
+        except Exception:
+            self.log.exception("The front failed")
+            if not head:
+                self._send_error_response(500, "")
+            return False
+        return not self._is_last(request)
+
+    def _head_of(self, message: dict[str, Any], request: Any) -> bytes:
+        status = message["status"]
+        parts = [_get_cached_status_line(request.version, status, _REASONS[status])]
+        parts += [b"%b: %b\r\n" % header for header in message["headers"]]
+        if self._is_last(request):
+            parts.append(b"Connection: close\r\n")
+        elif request.version < (1, 1):
+            parts.append(b"Connection: keep-alive\r\n")
+        parts += (_get_cached_date_header(), b"\r\n")
+        return b"".join(parts)
+
+    def _refuse(self, status: int, message: str) -> None:
+        if self._current_request is not None:
+            message = f"the body cannot be read to its end: {message}"
+        self._send_error_response(status, message)
+        self._close_transport()
+
+    def _send_error_response(self, status: int, message: str) -> None:
+        status, headers, body = self.app.of_no_request(status, message)
+        lines = [b"HTTP/1.1 %d %b" % (status, _REASONS[status].encode())]
+        lines += [name + b": " + value for name, value in headers]
+        self._safe_write(b"\r\n".join([*lines, b"Connection: close", b"", body]))
+
+    def _close_transport(self) -> None:
+        """Closes; where more may be on its way, only our side at first."""
+        receiver = self._body_receiver
+        read_all = receiver is not None and receiver._complete and not self._early
+        if self._closed or self._ended or read_all or not self.transport:
+            super()._close_transport()
+            return
+        self._closed = True
+        self._discarded = 0
+        self.since = self.worker.now
+        self._resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+
+def _is_strict(head: bytes) -> bool:
+    """Says whether every line of a head ends as it must. The parser also takes a bare line feed,
+    and lines that go on in the next; not every proxy before us reads those in the same way."""
+    head = head.lstrip(b"\r\n")
+    end = head.find(b"\r\n\r\n")
+    folded = head.find(b"\n ", 0, end) >= 0 or head.find(b"\n\t", 0, end) >= 0
+    return end > 0 and not folded and head.count(b"\n", 0, end) == head.count(b"\r\n", 0, end)
