@@ -13,12 +13,21 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 FROM ${PYTHON_IMAGE} AS packages
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_CACHE_DIR=1
 WORKDIR /build
+# For gunicorn's HTTP parser, the one package that comes as a source alone. A base image may lack
+# Python's headers; Debian's of the same minor version will do then.
+RUN set -eu; apt-get update -qq; \
+    headers=$(python -c 'import sysconfig; print(sysconfig.get_path("include"))'); \
+    needed="gcc libc6-dev"; \
+    [ -e "$headers/Python.h" ] || needed="$needed lib$(basename "$headers")-dev"; \
+    apt-get install -y -qq --no-install-recommends $needed >/dev/null; \
+    [ -e "$headers/Python.h" ] || ln -s "/usr/include/$(basename "$headers")" "$headers"; \
+    rm -rf /var/lib/apt/lists/*
 # the Makefile's version; in an environment of its own, as what pipenv needs is not what we serve
 ARG PIPENV_VERSION=2026.10.3
 RUN python -m venv /opt/pipenv && /opt/pipenv/bin/pip install --quiet pipenv==${PIPENV_VERSION}
 COPY Pipfile Pipfile.lock ./
-# Wheels only: there is no compiler, and a build that needs one should say so at once. The wheels'
-# own tests and what only compilers and type checkers read are a seventh of their size.
+# Wheels only, but for that one: a build of any other would take long, and should say so at once. The
+# wheels' own tests and what only compilers and type checkers read are a seventh of their size.
 ARG S3=
 RUN /opt/pipenv/bin/pipenv requirements --hash > packages.txt \
     && if [ -n "$S3" ]; then \
@@ -27,7 +36,7 @@ RUN /opt/pipenv/bin/pipenv requirements --hash > packages.txt \
        fi \
     && python -m venv --without-pip /opt/venv \
     && pip --python /opt/venv/bin/python install --quiet --no-compile \
-       --no-deps --only-binary :all: --require-hashes -r packages.txt \
+       --no-deps --only-binary :all: --no-binary gunicorn-h1c --require-hashes -r packages.txt \
     && find /opt/venv \( -type d -name tests -o -name '*.py[ix]' -o -name '*.px[di]' -o -name '*.tp' \
          -o -name '*.[ach]' -o -name '*.[ch]pp' \) -prune -exec rm -rf {} +
 ENV PATH=/opt/venv/bin:${PATH}
