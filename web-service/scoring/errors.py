@@ -11,14 +11,25 @@ A `RequestError` is the caller's fault, knows its HTTP status and says what to d
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+import dataclasses
+from typing import ClassVar, Literal
+
+# Why a field is bad, in few words that never become more: the metrics count by them.
+Reason = Literal["missing", "type", "range", "choice", "repeated", "other"]
 
 
-class FieldError(NamedTuple):
-    """One bad field: where it is (`trip_distance`, `[42].trip_distance`) and what is wrong."""
+@dataclasses.dataclass(frozen=True)
+class FieldError:
+    """One bad field: where it is (`trip_distance`, `[42].trip_distance`) and what is wrong, for
+    people and, in one word, for counting."""
 
     field: str
     problem: str
+    reason: Reason = dataclasses.field(default="other", compare=False)
+
+    def told(self) -> dict[str, str]:
+        """Gives what a caller is told."""
+        return {"field": self.field, "problem": self.problem}
 
 
 class RequestError(Exception):
