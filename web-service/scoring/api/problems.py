@@ -9,10 +9,11 @@ from typing import Any, Final
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from scoring.errors import RequestError
+from scoring.errors import RequestError, Unauthorised
 from scoring.jsontext import encode
 
 MEDIA_TYPE: Final = "application/problem+json"
+CHALLENGE: Final = 'Bearer, Basic realm="prediction-service"'  # the second makes browsers ask
 SERVER_ERROR: Final = "The service failed; its log says why, under this answer's X-Request-ID."
 
 _log = logging.getLogger(__name__)
@@ -65,6 +66,8 @@ def _request_error(error: RequestError) -> Response:
     response = Response(document(error), error.status, mimetype=MEDIA_TYPE)
     if error.retry_after_s:
         response.headers["Retry-After"] = str(error.retry_after_s)
+    if isinstance(error, Unauthorised):
+        response.headers["WWW-Authenticate"] = CHALLENGE
     return response
 
 
