@@ -136,7 +136,7 @@ class RecordReader:
             place = "" if first_index is None else f"[{first_index + index}]"
             if name is None:
                 problem = f"expected a record, a JSON object, got {_got(line['input'])}"
-                found.append(FieldError(place or "body", problem, "type"))
+                found.append(FieldError.because("type", place or "body", problem))
                 continue
             expected = describe(self._fields[name])
             if line["type"] != "missing":
@@ -149,7 +149,7 @@ class RecordReader:
                 if sent := meant.get(index, {}).get(name):
                     problem += f"; got the key '{sent}': was '{name}' meant?"
             where = f"{place}.{name}".removeprefix(".")
-            found.append(FieldError(where, problem, _reason(line)))
+            found.append(FieldError.because(_reason(line), where, problem))
         return found
 
 

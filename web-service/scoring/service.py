@@ -2,33 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scoring.errors import SettingsError, TooLarge, UnknownModel
+from scoring.errors import InvalidRecords, SettingsError, TooLarge, UnknownModel
 from scoring.explain import explained
 from scoring.jsontext import decode
+from scoring.metrics.meter import Meter
 from scoring.models import Model
-from scoring.predictor import Predictor
+from scoring.predictor import Predictor, Scored
 
 
 def predict(
-    predictor: Predictor, body: bytes, *, max_records: int, explain: bool = False
+    predictor: Predictor,
+    body: bytes,
+    *,
+    max_records: int,
+    explain: bool = False,
+    meter: Meter | None = None,
 ) -> dict[str, Any]:
     """Gives the answer to a JSON object (one record) or a JSON array of at most `max_records`
     records, which one version of the model answers; with `explain` each answer says what moved
-    it. Raises a RequestError for a bad body."""
+    it. `meter` counts it. Raises a RequestError for a bad body."""
+    begun = time.perf_counter()
     value = decode(body)
-    if not isinstance(value, list):
-        scored = predictor.one(value)
-        [answer] = explained(predictor, scored.records) if explain else scored.answers
-        return {**answer, "model_version": predictor.version}
-    if len(value) > max_records:
+    if isinstance(value, list) and len(value) > max_records:
         raise TooLarge(f"{len(value)} records in one request; at most {max_records} are taken")
-    scored = predictor.many(value)
+    try:
+        scored = predictor.many(value) if isinstance(value, list) else predictor.one(value)
+    except InvalidRecords as error:
+        if meter:
+            meter.refused(error)
+        raise
+    result = _result(predictor, scored, explain=explain, many=isinstance(value, list))
+    if meter:
+        meter.answered(*scored, time.perf_counter() - begun)
+    return result
+
+
+def _result(predictor: Predictor, scored: Scored, *, explain: bool, many: bool) -> dict[str, Any]:
     answers = explained(predictor, scored.records) if explain else scored.answers
-    return {"predictions": answers, "model_version": predictor.version}
+    if many:
+        return {"predictions": answers, "model_version": predictor.version}
+    return {**answers[0], "model_version": predictor.version}
 
 
 def chosen(names: tuple[str, ...], known: Mapping[str, Model]) -> dict[str, Model]:
@@ -46,6 +64,7 @@ class Predictors:
 
     def __init__(self, predictors: Mapping[str, Predictor]) -> None:
         self._predictors = dict(predictors)
+        self.replaced: Callable[[Predictor], None] | None = None  # is told of a new one
 
     @classmethod
     def from_folders(
@@ -65,6 +84,8 @@ class Predictors:
         """Lets `predictor` answer from now on in the place of its model's former one. One
         assignment: a request sees the old or the new, and keeps what it has seen."""
         self._predictors = {**self._predictors, predictor.model.name: predictor}
+        if self.replaced:
+            self.replaced(predictor)
 
     def __iter__(self) -> Any:
         return iter(self._predictors.values())

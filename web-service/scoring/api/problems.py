@@ -58,7 +58,7 @@ def _answer(status: int, detail: str, **more: Any) -> Response:
 
 def document(error: RequestError) -> bytes:
     """Gives the problem document of an error of the caller's."""
-    more = {"errors": [line.told() for line in error.errors]} if error.errors else {}
+    more = {"errors": [line._asdict() for line in error.errors]} if error.errors else {}
     return encode(problem(error.status, error.detail, **more))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from scoring.models import Model
 
@@ -48,16 +48,23 @@ def spread(names: Iterable[str], profile: Profile) -> dict[str, tuple[float, flo
     found = {}
     for name in names:
         entry = profile.get(name, {})
-        if "mean" in entry and "std" in entry:
-            found[name] = float(entry["mean"]), float(entry["std"])
+        mean, deviation = entry.get("mean"), entry.get("std")
+        if _is_finite(mean) and _is_finite(deviation):
+            found[name] = float(mean), float(deviation)
     return found
 
 
 def _of_profile(entry: Mapping[str, Any]) -> list[float]:
-    if "quantiles" not in entry:
+    quantiles = entry.get("quantiles")
+    inner = quantiles.values() if isinstance(quantiles, Mapping) else ()
+    if not all(map(_is_finite, (entry.get("min"), entry.get("max"), *inner))):
         return []
-    inner = [_rounded(value) for value in entry["quantiles"].values()]
-    return sorted({_rounded(entry["min"], math.floor), *inner, _rounded(entry["max"], math.ceil)})
+    between = {_rounded(value) for value in inner}
+    return sorted({_rounded(entry["min"], math.floor), *between, _rounded(entry["max"], math.ceil)})
+
+
+def _is_finite(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _rounded(value: float, to: Callable[[float], int] = round) -> float:

@@ -44,21 +44,21 @@ class Collector:
         places: Places,
         *,
         aliases: Mapping[str, str],
-        registry: Registry | None,
+        following: Registry | None,
     ) -> None:
         self._store = store
         self._layout = layout
         self._board = entered
         self._places = places
         self._aliases = aliases
-        self._registry = registry
+        self._following = following
         self._started = time.time()
-        self._all = CollectorRegistry(auto_describe=False)
-        self._all.register(self)
+        self.registry = CollectorRegistry(auto_describe=False)
+        self.registry.register(self)
 
     def text(self) -> bytes:
         """Gives all of it in Prometheus's text format."""
-        return generate_latest(self._all)
+        return generate_latest(self.registry)
 
     def collect(self) -> Iterator[Metric]:
         """Gives prometheus_client's metrics."""
@@ -86,8 +86,8 @@ class Collector:
             yield divided
         yield from self._of_versions(documents, [values for values, _ in rows])
         yield from self._of_what_serves(documents, living)
-        if self._registry:
-            yield from _of_the_registry(self._registry, list(self._places.models))
+        if self._following:
+            yield from _of_the_registry(self._following, list(self._places.models))
 
     def _of_the_service(self, living: list[list[float]]) -> Iterator[Metric]:
         yield _gauge("process_start_time_seconds", "When the service started.", self._started)

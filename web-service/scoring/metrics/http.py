@@ -63,6 +63,12 @@ class Http:
         with row.lock:
             row.values[self._in_progress] += 1.0
 
+    def leave(self, store: Store) -> None:
+        """One that had begun ends without an answer."""
+        row = store.row
+        with row.lock:
+            row.values[self._in_progress] -= 1.0
+
     def end(
         self, store: Store, method: str, route: str, status: int, seconds: float, *, begun: bool
     ) -> None:

@@ -33,7 +33,7 @@ class Metrics:
         *,
         workers: int = 1,
         aliases: Mapping[str, str] | None = None,
-        registry: Registry | None = None,
+        following: Registry | None = None,
     ) -> None:
         """`routes` are the templates that requests are counted by; the buckets of inputs and
         outputs are those of the `predictors` that serve first; `aliases` are the registry's, by
@@ -63,9 +63,9 @@ class Metrics:
             board_bytes=board.size(fields),
         )
         self._board = board.Board(self._store)
-        self._collector = Collector(
+        self.collector = Collector(
             self._store, layout, self._board, self._places,
-            aliases=aliases or {}, registry=registry,
+            aliases=aliases or {}, following=following,
         )  # fmt: skip
         self._meters: dict[Predictor, Meter] = {}
         self._making = threading.Lock()
@@ -73,6 +73,10 @@ class Metrics:
     def begin(self) -> None:
         """A request has come that is not answered at once; `end` it."""
         self._http.begin(self._store)
+
+    def left(self) -> None:
+        """A request that has begun will not be answered: its caller has gone, or the worker."""
+        self._http.leave(self._store)
 
     def end(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request that has begun was answered, by whatever part of the service, with `status`
@@ -106,7 +110,7 @@ class Metrics:
 
     def text(self) -> bytes:
         """Gives every metric in Prometheus's text format, summed over all processes."""
-        return self._collector.text()
+        return self.collector.text()
 
     def _make(self, predictor: Predictor) -> Meter:
         with self._making:

@@ -85,7 +85,7 @@ _EXPLANATION: Final[Schema] = {
 }
 _FIELD_ERROR: Final[Schema] = {
     "type": "object",
-    "required": ["field", "problem"],
+    "required": list(FieldError._fields),
     "properties": {
         "field": {"type": "string", "examples": ["trip_distance", "[42].trip_distance"]},
         "problem": {"type": "string", "examples": ["expected a number from 0 to 100, got null"]},
@@ -187,7 +187,7 @@ def _problem_response(status: int) -> Schema:
     example = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
         problem = "expected a number from 0 to 100, got a text"
-        example |= {"errors": [FieldError("trip_distance", problem).told()]}
+        example |= {"errors": [FieldError("trip_distance", problem)._asdict()]}
     headers = {"X-Request-ID", "Model-Version"}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.add("Retry-After")
