@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ GOOD: list[tuple[str, str, Any]] = [
     ("MAX_RECORDS", "10000000", 10_000_000),
     ("LOG_LEVEL", "debug", "debug"),
     ("LOG_LEVEL", "error", "error"),
+    ("API_KEYS_FILE", __file__, Path(__file__)),
+    ("TRUSTED_PROXIES", "10.0.0.0/8, ::1", (ip_network("10.0.0.0/8"), ip_network("::1"))),
+    ("CORS_ORIGINS", "https://a.example,*", ("https://a.example", "*")),
     ("DRAIN_SECONDS", "0", 0),
     ("MAX_CONNECTIONS", "1000", 1000),
     ("MAX_IN_FLIGHT", "1", 1),
@@ -73,6 +77,10 @@ BAD = [
     ("WORKERS", "auto"),
     ("THREADS", "0"),
     ("THREADS", "257"),
+    ("API_KEYS_FILE", "/nowhere/keys"),
+    ("TRUSTED_PROXIES", "10.0.0.1/8"),
+    ("CORS_ORIGINS", "a.example"),
+    ("CORS_ORIGINS", "https://a.example/"),
     ("DRAIN_SECONDS", "-1"),
     ("MAX_CONNECTIONS", "0"),
     ("MAX_IN_FLIGHT", "0"),

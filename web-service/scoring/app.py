@@ -7,6 +7,7 @@ import os
 from flask import Flask
 
 from scoring.api import (
+    access,
     catalogue,
     docs,
     headers,
@@ -19,6 +20,7 @@ from scoring.api import (
     predictions,
     problems,
 )
+from scoring.keys import Keys
 from scoring.models import discover
 from scoring.registry.following import Following
 from scoring.service import Predictors, chosen
@@ -56,6 +58,8 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
         app.register_blueprint(pages.text_blueprint(predictors))
     if following and settings.mlflow_webhook_secret:
         app.register_blueprint(hooks.blueprint(following, settings.mlflow_webhook_secret))
+    keys = app.extensions["keys"] = Keys(settings.api_keys_file) if settings.api_keys_file else None
     headers.init_app(app, predictors)
+    access.init_app(app, keys, settings.cors_origins)
     problems.init_app(app)
     return app

@@ -63,6 +63,18 @@ class BadSignature(RequestError):
     status = 401
 
 
+class Unauthorised(RequestError):
+    """The request brings no API key, or none that is known."""
+
+    status = 401
+
+
+class Forbidden(RequestError):
+    """The API key is for something else."""
+
+    status = 403
+
+
 class UnknownModel(RequestError):
     """No model of that name is served."""
 

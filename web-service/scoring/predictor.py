@@ -55,9 +55,9 @@ class Predictor:
         score, unseen = self.scorer.one(self.model.features(record))
         if not math.isfinite(score):
             self._check([score])
-        answer: dict[str, Any] = {**self.model.answer(score, self.manifest.threshold)}
+        answer: dict[str, Any] = self.model.answer(score, self.manifest.threshold)
         if unseen:
-            answer["unseen"] = list(unseen)
+            answer = {**answer, "unseen": list(unseen)}
         return Scored([record], [score], [answer])
 
     def many(self, values: list[Any]) -> Scored:
@@ -81,9 +81,9 @@ class Predictor:
         make, answer, threshold = self.model.features, self.model.answer, self.manifest.threshold
         scores, unseen = self.scorer.many([make(record) for record in records])
         self._check(scores)
-        answers: list[dict[str, Any]] = [{**answer(score, threshold)} for score in scores]
+        answers: list[dict[str, Any]] = [answer(score, threshold) for score in scores]
         for place, names in unseen.items():
-            answers[place]["unseen"] = list(names)
+            answers[place] = {**answers[place], "unseen": list(names)}
         return Scored(list(records), scores, answers)
 
     def _check(self, scores: Sequence[float]) -> None:

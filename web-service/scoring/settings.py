@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FilePath,
+    ValidationError,
+)
 
 from scoring.errors import SettingsError
 from scoring.registry.settings import RegistrySettings, printable
@@ -16,6 +26,13 @@ def _names(value: object) -> object:
     return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
 
 
+def _origin(value: str) -> str:
+    if value != "*" and not _ORIGIN.fullmatch(value):
+        raise ValueError("origins look like https://shop.example, several by commas, or *")
+    return value
+
+
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 _HERE: Final = Path(__file__).resolve().parents[2]
 
 
@@ -78,6 +95,20 @@ class ServingSettings(BaseModel):
     )
     max_records: int = Field(
         default=10_000, ge=1, le=10_000_000, description="most records in one array, else a 413"
+    )
+    api_keys_file: FilePath | None = Field(
+        default=None, description="file of API keys; unset: whoever reaches the port may ask"
+    )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_names)] = (
+        Field(
+            default=(),
+            description="networks of proxies whose X-Forwarded-For the log believes, by commas",
+        )
+    )
+    cors_origins: Annotated[
+        tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_names)
+    ] = Field(
+        default=(), description="sites whose pages may call the service from browsers, by commas"
     )
     pages: Literal["on", "off"] = Field(
         default="on", description="the pages for people: /, /docs and the model cards"

@@ -123,8 +123,9 @@ def test_the_answer_is_tensors_and_says_what_was_never_seen(client: FlaskClient)
         ([tensor("PULocationID", [1]), *ride()[1:]], set(RIDE.example)),
         ([tensor("PULocationID", [1, 266]), *ride()[1:]], {"[1].PULocationID"}),
     ],
-    ids=str,
-)
+    ids=["no inputs", "empty", "a number", "twice", "missing", "misspelt", "datatype", "rank",
+         "length", "no list", "true", "a text", "other lengths", "range"],
+)  # fmt: skip
 def test_a_tensor_that_cannot_be_taken_is_named(
     client: FlaskClient, inputs: Any, fields: set[str]
 ) -> None:

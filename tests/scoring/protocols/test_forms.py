@@ -107,7 +107,6 @@ def test_one_record_may_stand_alone() -> None:
             {f"inputs.{name}" for name in NAMES},
         ),
     ],
-    ids=str,
 )
 def test_a_form_that_is_wrong_says_where(sent: Any, fields: set[str]) -> None:
     """What does not make up records is refused with every place at once."""

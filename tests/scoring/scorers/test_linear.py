@@ -59,6 +59,22 @@ def test_many_are_scored_in_order() -> None:
     assert made().many([]) == ([], {})
 
 
+@pytest.mark.parametrize("logistic", [False, True], ids=["identity", "logistic"])
+@pytest.mark.parametrize(
+    "strange",
+    [{}, {"zone": "1_2"}, {"zone": "1_2", "miles": 1.0, "more": 2.0}, {"zone": 3.0, "miles": "far"},
+     {"zone": "new", "miles": 2.0}],
+    ids=["nothing", "one missing", "one more", "another type", "unseen"],
+)  # fmt: skip
+def test_many_are_scored_as_one_is(strange: dict[str, float | str], logistic: bool) -> None:
+    """To the bit, whatever one record among them holds."""
+    rows = [{"zone": "1_2", "miles": 0.1}, strange, {"zone": "a=b", "miles": 0.7}]
+    scores, unseen = made(logistic=logistic).many(rows)
+    alone = [made(logistic=logistic).one(row) for row in rows]
+    assert scores == [score for score, _ in alone]
+    assert unseen == {place: names for place, (_, names) in enumerate(alone) if names}
+
+
 def test_a_logistic_score_is_a_probability() -> None:
     """The sum is log-odds."""
     score, _ = made(logistic=True).one({"zone": "a=b", "miles": 2.0})

@@ -48,6 +48,7 @@ def init_app(app: Flask, predictors: Predictors) -> None:
         if request.url_rule:
             about_model = request.view_args is not None and "name" in request.view_args
             model = asked.model.name if about_model else None
-            told = (request.url_rule.rule, model, version if about_model else None)
+            answered_by = version if about_model else None
+            told = (request.url_rule.rule, model, answered_by, g.get("key"))
             request.environ["scoring.told"] = told  # for the log and the metrics
         return response

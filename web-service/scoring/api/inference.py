@@ -83,5 +83,4 @@ def _refused(error: RequestError) -> Response:
     told = [f"{line.field}: {line.problem}" for line in error.errors[:_ERRORS_TOLD]]
     more = len(error.errors) - len(told)
     text = "; ".join([error.detail, *told, *([f"and {more} more"] if more else [])])
-    body = problems.document(error, error=text)
-    return Response(body, error.status, mimetype=problems.MEDIA_TYPE)
+    return problems.refusal(error, error=text)

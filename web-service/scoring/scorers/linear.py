@@ -11,9 +11,9 @@ format, raise FORMAT and keep reading the old number here.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, Literal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import exp, nan
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -75,14 +75,27 @@ class Linear:
         return (sigmoid(score) if self._logistic else score), ()
 
     def many(self, features: Sequence[Features]) -> Scores:
-        """Gives the scores of several records."""
-        scores = []
+        """Gives the scores of several records: column by column, as that is a third of the time."""
+        scores = [self.intercept] * len(features)
+        try:
+            if any(map(self._width.__ne__, map(len, features))):
+                raise KeyError
+            for name, weights in self._each_category:
+                of: Callable[[Any, float], float] = weights.get  # NaN for what is new
+                scores = [s + of(f[name], nan) for s, f in zip(scores, features, strict=True)]
+            for name, weight in self._each_number:
+                column: list[Any] = [record[name] for record in features]
+                scores = [s + weight * x for s, x in zip(scores, column, strict=True)]
+        except (KeyError, TypeError):
+            scores = [nan] * len(features)
+        if self._logistic:
+            scores = list(map(sigmoid, scores))
         new: dict[int, Sequence[str]] = {}
-        for place, record in enumerate(features):
-            score, unseen = self.one(record)
-            scores.append(score)
-            if unseen:
-                new[place] = unseen
+        for place, score in enumerate(scores):
+            if score != score:  # it is NaN
+                scores[place], unseen = self._unusual(features[place])
+                if unseen:
+                    new[place] = unseen
         return scores, new
 
     def _unusual(self, features: Features) -> Score:
@@ -162,8 +175,8 @@ def write(scorer: Linear) -> bytes:
 def sigmoid(log_odds: float) -> float:
     """Gives the probability of some log-odds, without an overflow on either side."""
     if log_odds >= 0:
-        return 1 / (1 + math.exp(-log_odds))
-    odds = math.exp(log_odds)
+        return 1 / (1 + exp(-log_odds))
+    odds = exp(log_odds)
     return odds / (1 + odds)
 
 

@@ -32,7 +32,8 @@ class Entry(NamedTuple):
     ms: float
     model: str | None
     version: str | None
-    trace_id: str | None = None
+    key: str | None  # the name of the API key
+    trace_id: str | None
 
 
 class AccessLog:
@@ -74,13 +75,14 @@ class AccessLog:
     def _json(self, entry: Entry) -> bytes:
         # written out, as each part is known to need no escapes, but for what the caller chose
         model, version = entry.model, entry.version
-        trace = f',"trace_id":"{entry.trace_id}"' if entry.trace_id else ""
+        more = f',"key":"{entry.key}"' if entry.key else ""
+        more += f',"trace_id":"{entry.trace_id}"' if entry.trace_id else ""
         return (
             f'{{"time":"{self._now()}","level":"info","event":"request",'
             f'"request_id":"{entry.request_id}","client":"{entry.client}",'
             f'"method":{_text(entry.method)},"target":{_text(entry.target)},'
             f'"route":"{entry.route}","status":{entry.status},"ms":{entry.ms:.3f},'
-            f'"model":{_text(model)},"version":{_text(version)}{trace},"pid":{self._pid}}}\n'
+            f'"model":{_text(model)},"version":{_text(version)}{more},"pid":{self._pid}}}\n'
         ).encode()
 
     def _words(self, entry: Entry) -> bytes:

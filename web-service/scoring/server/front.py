@@ -18,9 +18,10 @@ from scoring.api.headers import common, request_id
 from scoring.api.health import Lifetime
 from scoring.api.predictions import Reply, reply
 from scoring.errors import Overloaded, RequestError, TooSlow
+from scoring.keys import FOR_ADMINS, PROBES, Keys
 from scoring.registry.following import Following
-from scoring.server.accesslog import AccessLog, Entry
 from scoring.server.bridge import Bridge, Receive, Scope, Send, gather
+from scoring.server.journal import Journal, Told
 from scoring.service import Predictors
 from scoring.settings import Settings
 
@@ -29,19 +30,21 @@ _JSON: Final = {
     b"application/json",
     *(b"application/json;%bcharset=%b" % (s, c) for s in (b"", b" ") for c in (b"utf-8", b"UTF-8")),
 }
-_UNUSUAL: Final = {b"content-encoding", b"transfer-encoding", b"expect", b"x_request_id"}
-_VITAL: Final = {b"/ping", b"/health/live", b"/health/ready", b"/metrics"}
+_UNUSUAL: Final = frozenset({b"content-encoding", b"transfer-encoding", b"expect", b"x_request_id"})
+_ASKED: Final = (b"x-request-id", b"traceparent", b"authorization", b"x-api-key")  # as in _Head
+_VITAL: Final = {path.encode() for path in PROBES | FOR_ADMINS}
 
 Headers = list[tuple[bytes, bytes]]  # as ASGI has them
-Told = tuple[str, str | None, str | None]  # route, model and version, for the log
-_NOTHING: Final[Told] = ("_other", None, None)
 
 
 class _Head(NamedTuple):
     """What the headers say of a request that may be answered at once."""
 
     length: int
-    request_id: str | None
+    request_id: str | None = None
+    traceparent: str | None = None
+    authorization: str | None = None
+    api_key: str | None = None
 
 
 class Front:
@@ -56,7 +59,9 @@ class Front:
         for predictor in self._predictors:
             self._names[f"/predict/{predictor.model.name}".encode()] = predictor.model.name
         self.drain_s = settings.drain_seconds
-        self._access = AccessLog.of(settings)
+        self._keys: Keys | None = app.extensions["keys"]
+        self._unusual = _UNUSUAL | ({b"origin"} if settings.cors_origins else set())
+        self._journal = Journal(settings)
         self._bridge = Bridge(app, settings.threads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,16 +71,14 @@ class Front:
             return
         begun = time.perf_counter()
         body = b""
-        if scope["raw_path"] in self._names and (head := _plain(scope)):
-            name = self._names[scope["raw_path"]]
+        if scope["raw_path"] in self._names and (head := _plain(scope, self._unusual)):
             whole, body = await _body(receive, head.length)
-            if whole and (found := self._at_once(name, body)):
+            if whole and (found := self._at_once(scope, head, body)):
+                answer, told = found
                 given = request_id(head.request_id)
-                headers = _headers(given, found.version, found.media_type, found.body)
-                await _send(send, found.status, headers, found.body)
-                route = "/predict" if name is None else "/predict/<name>"
-                model = name or self._predictors.default.model.name
-                self._tell(scope, begun, given, found.status, (route, model, found.version))
+                headers = _headers(given, answer.version, answer.media_type, answer.body)
+                await _send(send, answer.status, headers, answer.body)
+                self._journal.tell(scope, begun, given, answer.status, told, head.traceparent)
                 return
         await self._by_flask(scope, receive, send, begun, body)
 
@@ -87,20 +90,27 @@ class Front:
         headers = _headers(given, version, problems.MEDIA_TYPE, body)
         return status, headers, body
 
-    def _at_once(self, name: str | None, body: bytes) -> Reply | None:
-        """Gives the answer, or None where Flask must find out what is wrong with us."""
+    def _at_once(self, scope: Scope, head: _Head, body: bytes) -> tuple[Reply, Told] | None:
+        """Gives the answer, or None where Flask must say what is wrong, with the caller's key or
+        with us."""
+        name = self._names[scope["raw_path"]]
         try:
+            key = None
+            if self._keys:
+                key = self._keys.admit("/predict", head.authorization, head.api_key)
             predictor = self._predictors.get(name)
-            return reply(predictor, body, max_records=self._settings.max_records)
+            answer = reply(predictor, body, max_records=self._settings.max_records)
         except Exception:  # noqa: BLE001  # the same happens on Flask's way, which logs and answers it
             return None
+        route = "/predict" if name is None else "/predict/<name>"
+        return answer, Told(route, predictor.model.name, answer.version, key)
 
     async def _by_flask(
         self, scope: Scope, receive: Receive, send: Send, begun: float, body: bytes
     ) -> None:
         given = request_id(_header(scope, b"x-request-id"))
         vital = scope["raw_path"] in _VITAL
-        told = _NOTHING
+        told = Told()
         seconds = self._settings.timeout
         slow: RequestError = TooSlow(f"the body did not come within {seconds} seconds")
         try:
@@ -112,14 +122,15 @@ class Front:
             slow = Overloaded(f"the answer was not ready within {seconds} seconds")
             async with asyncio.timeout(seconds):
                 answer = await self._bridge.answer(scope, stream, given, vital=vital)
-            told = answer.environ.get("scoring.told", told)
+            told = Told(*answer.environ.get("scoring.told", told))
             status = answer.status
             await _send(send, status, answer.headers, answer.body)
         except RequestError as error:
             status = await self._refuse(send, error, given)
         except TimeoutError:
             status = await self._refuse(send, slow, given)
-        self._tell(scope, begun, given, status, told)
+        traceparent = _header(scope, b"traceparent")
+        self._journal.tell(scope, begun, given, status, told, traceparent)
 
     async def _refuse(self, send: Send, error: RequestError, given: str) -> int:
         body = problems.document(error)
@@ -130,37 +141,25 @@ class Front:
         await _send(send, error.status, headers, body)
         return error.status
 
-    def _tell(self, scope: Scope, begun: float, given: str, status: int, told: Told) -> None:
-        seconds = time.perf_counter() - begun
-        if self._access:
-            target = scope["raw_path"].decode("latin-1")
-            if scope["query_string"]:
-                target += "?" + scope["query_string"].decode("latin-1")
-            client = (scope.get("client") or ("",))[0]
-            route, model, version = told
-            self._access.write(
-                Entry(given, client, scope["method"], target, route, status,
-                      seconds * 1000, model, version)
-            )  # fmt: skip
-
     async def _live(self, receive: Receive, send: Send) -> None:
         """Starts what a worker needs beside its app, and ends it."""
         await receive()
         if self.following:
             self.following.watch()
+        self._journal.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._bridge.close()
-        if self._access:
-            self._access.flush()
+        self._journal.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _plain(scope: Scope) -> _Head | None:
+def _plain(scope: Scope, unusual: frozenset[bytes]) -> _Head | None:
     """Gives what must be known of a request, if nothing about it is unusual."""
     if scope["method"] != "POST" or scope["query_string"]:
         return None
-    media_type = given = None
+    media_type: bytes | None = None
+    given: dict[bytes, str] = {}
     length = -1
     for name, value in scope["headers"]:
         if name == b"content-type":
@@ -169,15 +168,15 @@ def _plain(scope: Scope) -> _Head | None:
             if len(value) > 6:
                 return None
             length = int(value)
-        elif name == b"x-request-id":
-            if given is not None:
+        elif name in _ASKED:
+            if name in given:
                 return None
-            given = value.decode("latin-1")
-        elif name in _UNUSUAL:
+            given[name] = value.decode("latin-1")
+        elif name in unusual:
             return None
     if media_type not in _JSON or not 0 < length <= AT_ONCE_BYTES:
         return None
-    return _Head(length, given)
+    return _Head(length, *[given.get(name) for name in _ASKED]) if given else _Head(length)
 
 
 async def _body(receive: Receive, length: int) -> tuple[bool, bytes]:

@@ -1,0 +1,38 @@
+"""Who is taken for the caller."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import pytest
+
+from scoring.server.clients import client
+
+OURS = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "expected"),
+    [
+        ("10.0.0.1", [], "10.0.0.1"),
+        ("10.0.0.1", ["1.2.3.4"], "1.2.3.4"),
+        ("fd00::1", ["2001:db8::1"], "2001:db8::1"),
+        ("10.0.0.1", ["6.6.6.6, 1.2.3.4"], "1.2.3.4"),
+        ("10.0.0.1", ["6.6.6.6", "1.2.3.4, 10.0.0.2"], "1.2.3.4"),
+        ("10.0.0.1", ["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+        ("10.0.0.1", ['1.2.3.4, "forged'], "10.0.0.1"),
+        ("10.0.0.1", ["1.2.3.4, , 10.0.0.2"], "10.0.0.2"),
+        ("1.2.3.4", ["5.6.7.8"], "1.2.3.4"),
+        ("", ["5.6.7.8"], ""),
+    ],
+    ids=["none", "one", "ipv6", "forged", "several", "all ours", "garbage", "gap",
+         "stranger", "unix"],
+)  # fmt: skip
+def test_only_what_trusted_proxies_added_is_believed(
+    peer: str, forwarded: list[str], expected: str
+) -> None:
+    """Read from its end, up to the first address that is not one of theirs."""
+    headers = [(b"x-forwarded-for", value.encode()) for value in forwarded]
+    scope = {"client": (peer, 1) if peer else None, "headers": headers}
+    assert client(scope, OURS) == expected
+    assert client(scope, ()) == peer

@@ -1,0 +1,73 @@
+"""What is told of every answer, in one place: a line of the log, the counters, a trace."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Final, NamedTuple
+
+from scoring.server.accesslog import AccessLog, Entry
+from scoring.server.bridge import Scope
+from scoring.server.clients import client
+from scoring.server.tracing import Tracing
+from scoring.settings import Settings
+
+# https://www.w3.org/TR/trace-context/: version, trace id, parent id, flags
+_TRACEPARENT: Final = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
+)
+
+
+class Told(NamedTuple):
+    """What only the route knows of a request: its template, the model and version that answered,
+    and the name of the API key that it came with."""
+
+    route: str = "_other"  # of what is no page of ours
+    model: str | None = None
+    version: str | None = None
+    key: str | None = None
+
+
+class Journal:
+    """Is told of each answer once it is out. Used from the event loop alone."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._log = AccessLog.of(settings)
+        self._trusted = settings.trusted_proxies
+        self._tracing: Tracing | None = None
+
+    def start(self) -> None:
+        """Starts what a process needs for itself."""
+        self._tracing = Tracing.of_environment()
+
+    def stop(self) -> None:
+        """Lets go what is still held."""
+        if self._log:
+            self._log.flush()
+        if self._tracing:
+            self._tracing.stop()
+
+    def tell(
+        self, scope: Scope, begun: float, request_id: str, status: int, told: Told,
+        traceparent: str | None,
+    ) -> None:  # fmt: skip
+        """Notes an answer to a request that `begun` at that time.perf_counter()."""
+        seconds = time.perf_counter() - begun
+        if self._log is None and self._tracing is None:
+            return
+        trace_id = None
+        if traceparent and (match := _TRACEPARENT.fullmatch(traceparent)):
+            trace_id = match[1]
+        if self._tracing:
+            parent = traceparent if trace_id else None
+            trace_id = self._tracing.record(
+                scope["method"], told, status, seconds, request_id, parent
+            )
+        if self._log:
+            target = scope["raw_path"].decode("latin-1")
+            if scope["query_string"]:
+                target += "?" + scope["query_string"].decode("latin-1")
+            self._log.write(
+                Entry(request_id, client(scope, self._trusted), scope["method"], target, told.route,
+                      status, seconds * 1000, told.model, told.version, told.key, trace_id)
+            )  # fmt: skip
