@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from deploy.bundle.build import build
-from tests.test_container import clean_tree
+from deploy.bundle.rehearsal import build_image, unpack
+from tests.test_container import alone, clean_tree, docker, need_engine
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +29,18 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, tree: Path) -> Path:
     target = tmp_path_factory.mktemp("bundle") / "bundle.zip"
     build(target, root=tree)
     return target
+
+
+@pytest.fixture(scope="session")
+def bundled_image(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The image that an instance builds of the unzipped bundle."""
+    need_engine()
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    unpacked = tmp_path_factory.mktemp("unpacked")
+    unpack(bundle, unpacked)
+    tag = f"prediction-service-test:{uuid.uuid4().hex}"
+    with alone(shared / "docker-build.lock"):
+        build_image(unpacked, tag)
+    yield tag
+    docker("rmi", "-f", tag)
