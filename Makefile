@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 INTERPRETER = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),$(lastword \
   $(sort $(wildcard $(HOME)/.pyenv/versions/$(PYTHON:python%=%).*/bin/$(PYTHON)))))
 PIPENV_VERSION := 2026.10.3
+AWSEBCLI_VERSION := 3.27.5
 
 # MODELS=churn trains and serves one; the default is every file of scoring/models.
 comma := ,
@@ -79,6 +80,12 @@ eb-bundle: $(VENV)/.ready $(if $(EB_IMAGE),,$(FOUND:%=$(MODELS_DIR)/%/manifest.j
 
 eb-verify: eb-bundle ## Check the bundle, then deploy it behind nginx on this machine, under load
 	@$(BIN)/python -m deploy.bundle rehearse
+
+# what reads the bundle on the way to AWS; its packages and ours do not go together
+.venv-eb/.ready:
+	$(INTERPRETER) -m venv .venv-eb
+	.venv-eb/bin/python -m pip install --quiet --disable-pip-version-check awsebcli==$(AWSEBCLI_VERSION)
+	@touch $@
 
 clean: ## Remove the virtual environments and caches, keep models and data
 	rm -rf .venv .venv-* .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
