@@ -102,4 +102,7 @@ $(VENV)/.ready: Pipfile.lock web-service/pyproject.toml
 	$(VENV)/pipenv/bin/python -m pip install --quiet --disable-pip-version-check pipenv==$(PIPENV_VERSION)
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) PIPENV_VERBOSITY=-1 \
 	  $(VENV)/pipenv/bin/pipenv sync --categories "packages otel s3 training benchmarks dev-packages"
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) PIPENV_VERBOSITY=-1 \
+	  $(VENV)/pipenv/bin/pipenv sync --categories fast >$(VENV)/fast.log 2>&1 || \
+	  echo "without a C compiler, requests are parsed in Python, which takes longer ($(VENV)/fast.log)" >&2
 	@touch $@
