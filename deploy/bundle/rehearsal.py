@@ -155,6 +155,7 @@ def _speak(port: int, tell: Callable[[str], Any]) -> None:
     if "duration" not in json.loads(predicted.body):
         raise RehearsalFailed(f"POST /predict is answered with {predicted.body[:200]!r}")
     _expect("GET /nothing", ask(port, "GET", "/nothing"), 404, _PROBLEM)
+    _expect("GET /metrics from outside", ask(port, "GET", "/metrics"), 404, _PROBLEM)
     largest = json.dumps(_RECORD).encode().ljust(MAX_BODY_BYTES)
     _expect("a body of the largest size", ask(port, "POST", "/predict", largest), 200)
     oversized = ask(port, "POST", "/predict", largest + b" ")

@@ -110,6 +110,16 @@ def test_volumes_and_files_are_there() -> None:
     assert (ROOT / SERVICES["mlflow"]["build"]["dockerfile"]).exists()
 
 
+def test_mlflows_image_is_made_of_the_lock() -> None:
+    """Base image and pipenv are those of the service's Dockerfile."""
+    ours, theirs = (
+        set(re.findall(r"^ARG (PYTHON_IMAGE|PIPENV_VERSION)=(\S+)$", path.read_text(), flags=re.M))
+        for path in (ROOT / "Dockerfile", ROOT / SERVICES["mlflow"]["build"]["dockerfile"])
+    )
+    assert len(ours) == 2
+    assert ours == theirs
+
+
 def test_prometheus_asks_the_service() -> None:
     """The targets are services of the file, with their ports."""
     scraped = yaml.safe_load((FILE.parent / "prometheus" / "compose.yml").read_text())
