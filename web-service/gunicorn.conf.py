@@ -22,7 +22,7 @@ from gunicorn.arbiter import Arbiter  # noqa: E402
 
 from scoring import cpus  # noqa: E402
 from scoring.errors import SettingsError  # noqa: E402
-from scoring.server import logs  # noqa: E402
+from scoring.server import exporter, logs  # noqa: E402
 from scoring.server.front import Front  # noqa: E402
 from scoring.server.worker import Worker  # noqa: E402
 from scoring.settings import Settings  # noqa: E402
@@ -41,7 +41,7 @@ proc_name = "prediction-service"
 # gunicorn's own worker for ASGI, which answers small requests four times as fast as its threads do
 worker_class = "scoring.server.worker.Worker"
 workers = _settings.workers or cpus.available()
-http_parser = "fast"  # the one in C; were it missing, that should be known
+http_parser = "auto"  # the one in C where the group `fast` of the Pipfile is installed
 asgi_loop = "uvloop"
 worker_connections = _settings.max_connections
 timeout = _settings.timeout
@@ -57,6 +57,22 @@ worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa:
 control_socket_disable = True  # it would need a writable home; signals do the same
 
 logger_class = logs.logger_class(_settings)
+
+
+def when_ready(server: Arbiter) -> None:
+    """GET /metrics moves to a port of its own. A taken one stops the start, but for that of a new
+    master beside its old one (SIGUSR2), which waits until it is free."""
+    if _settings.metrics_port is None:
+        return
+    try:
+        if not server.master_pid:
+            exporter.check(_settings.host, _settings.metrics_port)
+    except OSError as error:
+        where = f"METRICS_PORT={_settings.metrics_port}"
+        sys.exit(f"prediction-service cannot start: {where}: {error.strerror}")
+    metrics = cast("Front", server.app.callable).metrics
+    sockets = [listener.sock for listener in server.LISTENERS]
+    exporter.start(metrics, _settings.host, _settings.metrics_port, sockets)
 
 
 def pre_fork(_server: Arbiter, _worker: Worker) -> None:

@@ -17,7 +17,7 @@ from tests.support import ROOT, environment
 IMPORT_ALL = """
 import importlib, os, pathlib, sys
 import flask, gunicorn.http.errors, gunicorn.util, numpy, pydantic, sklearn.exceptions
-import sklearn.feature_extraction
+import sklearn.feature_extraction, prometheus_client
 
 class Model(pydantic.BaseModel):  # what pydantic looks up once, it has looked up by now
     field: int = pydantic.Field(default=1, description="")

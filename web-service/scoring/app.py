@@ -6,6 +6,7 @@ import os
 
 from flask import Flask
 
+from scoring import cpus
 from scoring.api import (
     access,
     catalogue,
@@ -20,7 +21,9 @@ from scoring.api import (
     predictions,
     problems,
 )
+from scoring.api import metrics as shown
 from scoring.keys import Keys
+from scoring.metrics.recorder import Metrics
 from scoring.models import discover
 from scoring.registry.following import Following
 from scoring.service import Predictors, chosen
@@ -50,7 +53,10 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
     app.register_blueprint(catalogue.blueprint(predictors, following))
     lifetime = app.extensions["lifetime"] = health.Lifetime()  # the worker says when it ends
     app.register_blueprint(health.blueprint(predictors, following, lifetime))
-    app.register_blueprint(openapi.blueprint(predictors, max_records=settings.max_records))
+    moved = settings.metrics_port is not None
+    app.register_blueprint(
+        openapi.blueprint(predictors, max_records=settings.max_records, metrics=not moved)
+    )
     if settings.pages == "on":
         app.register_blueprint(docs.blueprint())
         app.register_blueprint(pages.blueprint(predictors, max_body_bytes=settings.max_body_bytes))
@@ -59,6 +65,16 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
     if following and settings.mlflow_webhook_secret:
         app.register_blueprint(hooks.blueprint(following, settings.mlflow_webhook_secret))
     keys = app.extensions["keys"] = Keys(settings.api_keys_file) if settings.api_keys_file else None
+    routes = [rule.rule for rule in app.url_map.iter_rules()] + ["/metrics"] * (not moved)
+    metrics = app.extensions["metrics"] = Metrics(
+        routes,
+        list(predictors),
+        workers=settings.workers or cpus.available(),
+        aliases={p.model.name: settings.selector(p.model.name) for p in predictors if following},
+        following=following,
+    )
+    if not moved:
+        app.register_blueprint(shown.blueprint(metrics))
     headers.init_app(app, predictors)
     access.init_app(app, keys, settings.cors_origins)
     problems.init_app(app)

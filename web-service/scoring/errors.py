@@ -11,14 +11,29 @@ A `RequestError` is the caller's fault, knows its HTTP status and says what to d
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
+
+# Why a field is bad, in few words that never become more: the metrics count by them.
+Reason = Literal["missing", "type", "range", "choice", "repeated", "other"]
 
 
-class FieldError(NamedTuple):
-    """One bad field: where it is (`trip_distance`, `[42].trip_distance`) and what is wrong."""
-
+class _Line(NamedTuple):
     field: str
     problem: str
+
+
+class FieldError(_Line):
+    """One bad field: where it is (`trip_distance`, `[42].trip_distance`) and what is wrong, for
+    people and, as its `reason`, for counting."""
+
+    reason: Reason = "other"
+
+    @classmethod
+    def because(cls, reason: Reason, field: str, problem: str) -> FieldError:
+        """Gives one with its reason."""
+        made = cls(field, problem)
+        made.reason = reason
+        return made
 
 
 class RequestError(Exception):

@@ -21,7 +21,7 @@ from pydantic import (
     create_model,
 )
 
-from scoring.errors import FieldError, InvalidRecords
+from scoring.errors import FieldError, InvalidRecords, Reason
 from scoring.jsontext import Repeated
 
 # One answer lists this many bad fields at the most: enough for a person, bounded for the network.
@@ -32,6 +32,11 @@ _MAX_KEYS_COMPARED: Final = 100
 _MAX_KEY_LENGTH: Final = 40
 _MAX_RECORDS_COMPARED: Final = 5  # of a slice
 _SLICE: Final = 100
+
+_OUTSIDE: Final = {
+    "greater_than", "greater_than_equal", "less_than", "less_than_equal", "finite_number",
+    "multiple_of", "string_too_short", "string_too_long", "string_pattern_mismatch",
+}  # fmt: skip
 
 _NOUNS: Final = {
     "boolean": "true or false",
@@ -131,7 +136,7 @@ class RecordReader:
             place = "" if first_index is None else f"[{first_index + index}]"
             if name is None:
                 problem = f"expected a record, a JSON object, got {_got(line['input'])}"
-                found.append(FieldError(place or "body", problem))
+                found.append(FieldError.because("type", place or "body", problem))
                 continue
             expected = describe(self._fields[name])
             if line["type"] != "missing":
@@ -143,8 +148,21 @@ class RecordReader:
                     meant[index] = probably_meant(values[index], self._fields)
                 if sent := meant.get(index, {}).get(name):
                     problem += f"; got the key '{sent}': was '{name}' meant?"
-            found.append(FieldError(f"{place}.{name}".removeprefix("."), problem))
+            where = f"{place}.{name}".removeprefix(".")
+            found.append(FieldError.because(_reason(line), where, problem))
         return found
+
+
+def _reason(line: Mapping[str, object]) -> Reason:
+    """Says in a word what pydantic found."""
+    kind = line["type"]
+    if isinstance(line["input"], Repeated):
+        return "repeated"
+    if kind == "literal_error":
+        return "choice" if isinstance(line["input"], str) else "type"
+    if kind in _OUTSIDE:
+        return "range"
+    return "missing" if kind == "missing" else "type"
 
 
 def _without_spelling(record: type[RecordT]) -> type[RecordT]:

@@ -2,45 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scoring.errors import SettingsError, TooLarge, UnknownModel
+from scoring.errors import InvalidRecords, SettingsError, TooLarge, UnknownModel
 from scoring.explain import explained
 from scoring.jsontext import decode
+from scoring.metrics.meter import Meter
 from scoring.models import Model
 from scoring.predictor import Predictor, Scored
 
 
 def predict(
-    predictor: Predictor, body: bytes, *, max_records: int, explain: bool = False
+    predictor: Predictor,
+    body: bytes,
+    *,
+    max_records: int,
+    explain: bool = False,
+    meter: Meter | None = None,
 ) -> dict[str, Any]:
     """Gives the answer to a JSON object (one record) or a JSON array of at most `max_records`
     records, which one version of the model answers; with `explain` each answer says what moved
-    it. Raises a RequestError for a bad body."""
+    it. `meter` counts it. Raises a RequestError for a bad body."""
     value = decode(body)
-    if not isinstance(value, list):
-        scored = predictor.one(value)
-        [answer] = explained(predictor, scored.records) if explain else scored.answers
-        return {**answer, "model_version": predictor.version}
-    scored = _several(predictor, value, max_records)
+    many = isinstance(value, list)
+    scored = _scored(predictor, value, max_records, meter)
     answers = explained(predictor, scored.records) if explain else scored.answers
-    return {"predictions": answers, "model_version": predictor.version}
+    if many:
+        return {"predictions": answers, "model_version": predictor.version}
+    return {**answers[0], "model_version": predictor.version}
 
 
 def answer_values(
-    predictor: Predictor, values: list[Any], *, max_records: int
+    predictor: Predictor, values: list[Any], *, max_records: int, meter: Meter | None = None
 ) -> list[dict[str, Any]]:
     """Gives the answers to JSON values that hold records, in order: for requests in other forms
     than our own. Raises a RequestError for a bad record or too many of them."""
-    return _several(predictor, values, max_records).answers
+    return _scored(predictor, values, max_records, meter).answers
 
 
-def _several(predictor: Predictor, values: list[Any], max_records: int) -> Scored:
-    if len(values) > max_records:
-        raise TooLarge(f"{len(values)} records in one request; at most {max_records} are taken")
-    return predictor.many(values)
+def _scored(predictor: Predictor, value: Any, max_records: int, meter: Meter | None) -> Scored:
+    begun = time.perf_counter()
+    if isinstance(value, list) and len(value) > max_records:
+        raise TooLarge(f"{len(value)} records in one request; at most {max_records} are taken")
+    try:
+        scored = predictor.many(value) if isinstance(value, list) else predictor.one(value)
+    except InvalidRecords as error:
+        if meter:
+            meter.refused(error)
+        raise
+    if meter:
+        meter.answered(*scored, time.perf_counter() - begun)
+    return scored
 
 
 def chosen(names: tuple[str, ...], known: Mapping[str, Model]) -> dict[str, Model]:
@@ -58,6 +73,7 @@ class Predictors:
 
     def __init__(self, predictors: Mapping[str, Predictor]) -> None:
         self._predictors = dict(predictors)
+        self.replaced: Callable[[Predictor], None] | None = None  # is told of a new one
 
     @classmethod
     def from_folders(
@@ -77,6 +93,8 @@ class Predictors:
         """Lets `predictor` answer from now on in the place of its model's former one. One
         assignment: a request sees the old or the new, and keeps what it has seen."""
         self._predictors = {**self._predictors, predictor.model.name: predictor}
+        if self.replaced:
+            self.replaced(predictor)
 
     def __iter__(self) -> Any:
         return iter(self._predictors.values())

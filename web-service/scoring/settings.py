@@ -54,6 +54,12 @@ class ServingSettings(BaseModel):
     )
     host: str = Field(default="0.0.0.0", description="address to listen on")  # noqa: S104  # a container's only useful one
     port: int = Field(default=9696, ge=1, le=65535, description="port to listen on")
+    metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="port of GET /metrics alone; unset: it is a page of PORT",
+    )
     workers: int | None = Field(
         default=None, ge=1, le=256, description="worker processes; unset: one a CPU of the quota"
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, current_app, g, request
 
 from scoring import __version__
 from scoring.api import problems
@@ -68,7 +68,8 @@ def blueprint(predictors: Predictors, *, max_body_bytes: int, max_records: int) 
         # the protocol's own clients declare no media type
         sent = decode(json_body(request, max_body_bytes, undeclared=True))
         values = tensors.values(sent, predictor.model, max_records=max_records)
-        answers = answer_values(predictor, values, max_records=max_records)
+        meter = current_app.extensions["metrics"].meter(predictor)
+        answers = answer_values(predictor, values, max_records=max_records, meter=meter)
         return _json(tensors.answer(sent, answers, predictor.model, predictor.version))
 
     routes.register_error_handler(RequestError, _refused)
@@ -83,5 +84,4 @@ def _refused(error: RequestError) -> Response:
     told = [f"{line.field}: {line.problem}" for line in error.errors[:_ERRORS_TOLD]]
     more = len(error.errors) - len(told)
     text = "; ".join([error.detail, *told, *([f"and {more} more"] if more else [])])
-    body = problems.document(error, error=text)
-    return Response(body, error.status, mimetype=problems.MEDIA_TYPE)
+    return problems.refusal(error, error=text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, current_app, g, request
 
 from scoring import __version__
 from scoring.api.body import csv_body, json_body
@@ -33,7 +33,8 @@ def blueprint(predictors: Predictors, *, max_body_bytes: int, max_records: int) 
             values = mlflow.values(sent, predictor.model, max_records=max_records)
         else:
             raise UnsupportedMedia("send JSON (Content-Type: application/json) or CSV (text/csv)")
-        answers = answer_values(predictor, values, max_records=max_records)
+        meter = current_app.extensions["metrics"].meter(predictor)
+        answers = answer_values(predictor, values, max_records=max_records, meter=meter)
         return Response(encode(mlflow.answer(answers, output)), mimetype="application/json")
 
     @routes.get("/version")

@@ -10,7 +10,7 @@ from scoring.openapi import document
 from scoring.service import Predictors
 
 
-def blueprint(predictors: Predictors, *, max_records: int) -> Blueprint:
+def blueprint(predictors: Predictors, *, max_records: int, metrics: bool) -> Blueprint:
     """Gives the route of the OpenAPI document. It is made once for each set of served versions,
     when it is first asked for."""
     routes = Blueprint("openapi", __name__)
@@ -21,7 +21,7 @@ def blueprint(predictors: Predictors, *, max_records: int) -> Blueprint:
         versions = tuple(predictor.version for predictor in predictors)
         body = made.get(versions)
         if body is None:
-            body = encode(document(predictors, max_records=max_records))
+            body = encode(document(predictors, max_records=max_records, metrics=metrics))
             made.clear()
             made[versions] = body
         return revalidated(body, "application/json")

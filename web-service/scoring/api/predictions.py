@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, current_app, g, request
 
 from scoring.api import problems
 from scoring.api.body import json_body
 from scoring.errors import FieldError, InvalidQuery, RequestError
 from scoring.jsontext import encode
+from scoring.metrics.meter import Meter
 from scoring.predictor import Predictor
 from scoring.service import Predictors, predict
 
@@ -25,10 +26,17 @@ class Reply(NamedTuple):
     version: str  # of the model that was asked
 
 
-def reply(predictor: Predictor, body: bytes, *, max_records: int, explain: bool = False) -> Reply:
+def reply(
+    predictor: Predictor,
+    body: bytes,
+    *,
+    max_records: int,
+    explain: bool = False,
+    meter: Meter | None = None,
+) -> Reply:
     """Gives the answer to a JSON body, or the problem with it. Only a fault of ours raises."""
     try:
-        result = predict(predictor, body, max_records=max_records, explain=explain)
+        result = predict(predictor, body, max_records=max_records, explain=explain, meter=meter)
     except RequestError as error:
         return Reply(error.status, problems.MEDIA_TYPE, problems.document(error), predictor.version)
     return Reply(200, JSON, encode(result), predictor.version)
@@ -45,7 +53,8 @@ def blueprint(predictors: Predictors, *, max_body_bytes: int, max_records: int) 
         # the plain path pays one look-up for this, and parses no query
         explain = bool(request.environ.get("QUERY_STRING")) and _explain()
         body = json_body(request, max_body_bytes)
-        found = reply(predictor, body, max_records=max_records, explain=explain)
+        meter = current_app.extensions["metrics"].meter(predictor)
+        found = reply(predictor, body, max_records=max_records, explain=explain, meter=meter)
         g.version = found.version
         return Response(found.body, found.status, content_type=found.media_type)
 

@@ -47,7 +47,7 @@ def init_app(app: Flask) -> None:
                 response.headers[name] = value
         return response
 
-    app.register_error_handler(RequestError, _request_error)
+    app.register_error_handler(RequestError, refusal)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, _server_error)
 
@@ -63,8 +63,9 @@ def document(error: RequestError, /, **more: Any) -> bytes:
     return encode(problem(error.status, error.detail, **more))
 
 
-def _request_error(error: RequestError) -> Response:
-    response = Response(document(error), error.status, mimetype=MEDIA_TYPE)
+def refusal(error: RequestError, /, **more: Any) -> Response:
+    """Gives the answer to an error of the caller's, its document with the members `more`."""
+    response = Response(document(error, **more), error.status, mimetype=MEDIA_TYPE)
     if error.retry_after_s:
         response.headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, Unauthorised):

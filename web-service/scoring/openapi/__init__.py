@@ -17,8 +17,9 @@ from scoring.openapi.schemas import HEADERS, PARAMETERS, responses, schemas
 from scoring.service import Predictors
 
 
-def document(predictors: Predictors, *, max_records: int) -> dict[str, Any]:
-    """Gives the OpenAPI document of what is served now; it changes only with a model's version."""
+def document(predictors: Predictors, *, max_records: int, metrics: bool = True) -> dict[str, Any]:
+    """Gives the OpenAPI document of what is served now; it changes only with a model's version.
+    `metrics` says whether they are a page of the service."""
     served = ", ".join(f"{p.model.name} ({p.version})" for p in predictors)
     return {
         "openapi": "3.1.0",
@@ -34,7 +35,7 @@ def document(predictors: Predictors, *, max_records: int) -> dict[str, Any]:
             {"name": "models", "description": "what is served"},
             {"name": "health", "description": "how the service is"},
         ],
-        "paths": paths(predictors, max_records) | protocols(predictors),
+        "paths": paths(predictors, max_records, metrics=metrics) | protocols(predictors),
         "components": {
             "schemas": schemas(predictors),
             "parameters": PARAMETERS,

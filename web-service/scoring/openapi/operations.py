@@ -18,7 +18,7 @@ from scoring.service import Predictors
 _JSON = "application/json"
 
 
-def paths(predictors: Predictors, max_records: int) -> dict[str, Schema]:
+def paths(predictors: Predictors, max_records: int, *, metrics: bool) -> dict[str, Schema]:
     """Gives every path that programs may rely on."""
     found = {"/predict": _predict(predictors.default, max_records, default=True)}
     for predictor in predictors:
@@ -31,6 +31,9 @@ def paths(predictors: Predictors, max_records: int) -> dict[str, Schema]:
         "required": True,
         "schema": {"type": "string", "enum": names},
     }
+    if metrics:
+        summary = "What is counted, for Prometheus"
+        found["/metrics"] = get("metrics", "health", summary, 500, text="# HELP ...")
     return found | {
         "/models": get("list_models", "models", "What is served", 500),
         "/models/{name}": {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from http import HTTPStatus
 from typing import Final, NamedTuple
 
 from flask import Flask
@@ -19,6 +20,8 @@ from scoring.api.health import Lifetime
 from scoring.api.predictions import Reply, reply
 from scoring.errors import Overloaded, RequestError, TooSlow
 from scoring.keys import FOR_ADMINS, PROBES, Keys
+from scoring.metrics.http import OTHER
+from scoring.metrics.recorder import Metrics
 from scoring.registry.following import Following
 from scoring.server.bridge import Bridge, Receive, Scope, Send, gather
 from scoring.server.journal import Journal, Told
@@ -61,7 +64,8 @@ class Front:
         self.drain_s = settings.drain_seconds
         self._keys: Keys | None = app.extensions["keys"]
         self._unusual = _UNUSUAL | ({b"origin"} if settings.cors_origins else set())
-        self._journal = Journal(settings)
+        self.metrics: Metrics = app.extensions["metrics"]
+        self._journal = Journal(settings, self.metrics)
         self._bridge = Bridge(app, settings.threads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,7 +82,8 @@ class Front:
                 given = request_id(head.request_id)
                 headers = _headers(given, answer.version, answer.media_type, answer.body)
                 await _send(send, answer.status, headers, answer.body)
-                self._journal.tell(scope, begun, given, answer.status, told, head.traceparent)
+                trace = head.traceparent
+                self._journal.tell(scope, begun, given, answer.status, told, trace, at_once=True)
                 return
         await self._by_flask(scope, receive, send, begun, body)
 
@@ -88,6 +93,8 @@ class Front:
         given = request_id(None)
         version = self._predictors.default.version
         headers = _headers(given, version, problems.MEDIA_TYPE, body)
+        self.metrics.at_once(OTHER, OTHER, status, 0.0)
+        self._count(status)
         return status, headers, body
 
     def _at_once(self, scope: Scope, head: _Head, body: bytes) -> tuple[Reply, Told] | None:
@@ -99,7 +106,8 @@ class Front:
             if self._keys:
                 key = self._keys.admit("/predict", head.authorization, head.api_key)
             predictor = self._predictors.get(name)
-            answer = reply(predictor, body, max_records=self._settings.max_records)
+            meter = self.metrics.meter(predictor)
+            answer = reply(predictor, body, max_records=self._settings.max_records, meter=meter)
         except Exception:  # noqa: BLE001  # the same happens on Flask's way, which logs and answers it
             return None
         route = "/predict" if name is None else "/predict/<name>"
@@ -111,6 +119,7 @@ class Front:
         given = request_id(_header(scope, b"x-request-id"))
         vital = scope["raw_path"] in _VITAL
         told = Told()
+        self.metrics.begin()
         seconds = self._settings.timeout
         slow: RequestError = TooSlow(f"the body did not come within {seconds} seconds")
         try:
@@ -126,11 +135,23 @@ class Front:
             status = answer.status
             await _send(send, status, answer.headers, answer.body)
         except RequestError as error:
+            self._count(error.status)
             status = await self._refuse(send, error, given)
         except TimeoutError:
+            self.metrics.timed_out()
             status = await self._refuse(send, slow, given)
+        except BaseException:
+            self.metrics.left()
+            raise
         traceparent = _header(scope, b"traceparent")
         self._journal.tell(scope, begun, given, status, told, traceparent)
+
+    def _count(self, status: int) -> None:
+        """Counts what the event loop itself refuses."""
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            self.metrics.shed()
+        elif status == HTTPStatus.REQUEST_TIMEOUT:
+            self.metrics.timed_out()
 
     async def _refuse(self, send: Send, error: RequestError, given: str) -> int:
         body = problems.document(error)
@@ -144,6 +165,9 @@ class Front:
     async def _live(self, receive: Receive, send: Send) -> None:
         """Starts what a worker needs beside its app, and ends it."""
         await receive()
+        self._predictors.replaced = self.metrics.serve
+        for predictor in self._predictors:
+            self.metrics.serve(predictor)
         if self.following:
             self.following.watch()
         self._journal.start()

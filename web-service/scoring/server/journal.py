@@ -6,6 +6,7 @@ import re
 import time
 from typing import Final, NamedTuple
 
+from scoring.metrics.recorder import Metrics
 from scoring.server.accesslog import AccessLog, Entry
 from scoring.server.bridge import Scope
 from scoring.server.clients import client
@@ -31,7 +32,8 @@ class Told(NamedTuple):
 class Journal:
     """Is told of each answer once it is out. Used from the event loop alone."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._metrics = metrics
         self._log = AccessLog.of(settings)
         self._trusted = settings.trusted_proxies
         self._tracing: Tracing | None = None
@@ -49,10 +51,13 @@ class Journal:
 
     def tell(
         self, scope: Scope, begun: float, request_id: str, status: int, told: Told,
-        traceparent: str | None,
+        traceparent: str | None, *, at_once: bool = False,
     ) -> None:  # fmt: skip
-        """Notes an answer to a request that `begun` at that time.perf_counter()."""
+        """Notes an answer to a request that `begun` at that time.perf_counter(), by the way that
+        metrics.begin() was told of or `at_once`."""
         seconds = time.perf_counter() - begun
+        count = self._metrics.at_once if at_once else self._metrics.end
+        count(scope["method"], told.route, status, seconds)
         if self._log is None and self._tracing is None:
             return
         trace_id = None
