@@ -6,30 +6,41 @@
 #   (last)     copies the results; no tool of the stages before is in it
 #
 # Arguments: MODELS=churn takes one model (default: every file of scoring/models), S3=1 adds boto3,
-# which a registry with artifacts at s3:// needs. Only classic instructions are used, so the builder
+# which a registry with artifacts at s3:// needs, OTEL=1 what sends OpenTelemetry traces. Only classic instructions are used, so the builder
 # of any engine and of Elastic Beanstalk's instances will do.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS packages
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_CACHE_DIR=1
 WORKDIR /build
+# For gunicorn's HTTP parser, the one package that comes as a source alone. A base image may lack
+# Python's headers; Debian's of the same minor version will do then.
+RUN set -eu; apt-get update -qq; \
+    headers=$(python -c 'import sysconfig; print(sysconfig.get_path("include"))'); \
+    needed="gcc libc6-dev"; \
+    [ -e "$headers/Python.h" ] || needed="$needed lib$(basename "$headers")-dev"; \
+    apt-get install -y -qq --no-install-recommends $needed >/dev/null; \
+    [ -e "$headers/Python.h" ] || ln -s "/usr/include/$(basename "$headers")" "$headers"; \
+    rm -rf /var/lib/apt/lists/*
 # the Makefile's version; in an environment of its own, as what pipenv needs is not what we serve
 ARG PIPENV_VERSION=2026.10.3
 RUN python -m venv /opt/pipenv && /opt/pipenv/bin/pip install --quiet pipenv==${PIPENV_VERSION}
 COPY Pipfile Pipfile.lock ./
-# Wheels only: there is no compiler, and a build that needs one should say so at once. The wheels'
-# own tests and what only compilers and type checkers read are a seventh of their size.
+# Wheels only, but for that one: a build of any other would take long, and should say so at once. The
+# wheels' own tests and what only compilers and type checkers read are a seventh of their size, and
+# uvloop comes with twelve megabytes for debuggers.
 ARG S3=
-RUN /opt/pipenv/bin/pipenv requirements --hash > packages.txt \
-    && if [ -n "$S3" ]; then \
-         /opt/pipenv/bin/pipenv requirements --hash --categories s3 > s3.txt; \
-         awk '!seen[$0]++' packages.txt s3.txt > both.txt && mv both.txt packages.txt; \
-       fi \
+ARG OTEL=
+RUN groups="packages fast${S3:+ s3}${OTEL:+ otel}" \
+    && for group in $groups; do \
+         /opt/pipenv/bin/pipenv requirements --hash --categories $group || exit 1; \
+       done | awk '!seen[$0]++' > packages.txt \
     && python -m venv --without-pip /opt/venv \
     && pip --python /opt/venv/bin/python install --quiet --no-compile \
-       --no-deps --only-binary :all: --require-hashes -r packages.txt \
+       --no-deps --only-binary :all: --no-binary gunicorn-h1c --require-hashes -r packages.txt \
     && find /opt/venv \( -type d -name tests -o -name '*.py[ix]' -o -name '*.px[di]' -o -name '*.tp' \
-         -o -name '*.[ach]' -o -name '*.[ch]pp' \) -prune -exec rm -rf {} +
+         -o -name '*.[ach]' -o -name '*.[ch]pp' \) -prune -exec rm -rf {} + \
+    && find /opt/venv -path '*/uvloop/*.so' -exec strip --strip-debug {} +
 ENV PATH=/opt/venv/bin:${PATH}
 
 FROM packages AS models
@@ -74,7 +85,7 @@ COPY --from=models /app/models /app/models
 # Loads and proves the models as a start does. What Python compiles for that is kept: a container
 # that may not write would compile it anew at every start, the standard library's part included,
 # which slim images come without. Our own code may be mounted over, so its part is not kept.
-RUN chmod -R a+rX /app \
+RUN chmod -R a+rX /app && chmod a+x /app/web-service/bin/serve \
     && MODELS=${MODELS} PYTHONPYCACHEPREFIX=/opt/bytecode \
        gunicorn --check-config -c /app/web-service/gunicorn.conf.py \
     && rm -rf /opt/bytecode/app
@@ -85,7 +96,8 @@ COPY --from=packages /opt/venv /opt/venv
 COPY --from=proof /opt/bytecode /opt/bytecode
 COPY --from=proof /app /app
 ARG MODELS=
-ENV PATH=/opt/venv/bin:${PATH} \
+# web-service/bin holds `serve`, the word with which SageMaker starts a container
+ENV PATH=/opt/venv/bin:/app/web-service/bin:${PATH} \
     PYTHONPYCACHEPREFIX=/opt/bytecode \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -93,10 +105,15 @@ ENV PATH=/opt/venv/bin:${PATH} \
 # a number, as Kubernetes' runAsNonRoot wants; any other will do, as nothing is ever written
 USER 10001:10001
 EXPOSE 9696
-# a bare socket, as this runs all day: importing an HTTP client costs twice as much
+# a bare socket, as this runs all day: importing an HTTP client costs twice as much; `serve` listens
+# on another port
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-c", "\
 import os, socket; \
-ping = socket.create_connection(('127.0.0.1', os.environ.get('PORT') or 9696), timeout=4); \
+given = os.environ.get; \
+ports = [given('PORT')] if given('PORT') else [9696, given('SAGEMAKER_BIND_TO_PORT') or 8080]; \
+local = [('127.0.0.1', int(port)) for port in ports]; \
+found = next(place for place in local if not socket.socket().connect_ex(place)); \
+ping = socket.create_connection(found, timeout=4); \
 ping.sendall(b'GET /ping HTTP/1.0\\r\\n\\r\\n'); \
 raise SystemExit(b' 200 ' not in ping.recv(64))"]
 CMD ["gunicorn", "-c", "/app/web-service/gunicorn.conf.py"]

@@ -21,7 +21,7 @@ export MODELS_DIR
 PYTEST := $(BIN)/python -m pytest -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run train test check format published sample mlflow image clean
+.PHONY: help setup run train test check format published sample mlflow image eb-bundle eb-verify clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,13 @@ mlflow: $(VENV)/.ready ## Open MLflow's server and UI on MLFLOW_PORT (5000) over
 image: ## Build the Docker image `prediction-service`
 	docker build --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" -t prediction-service .
 
+# EB_POLICY, EB_IMAGE, EB_SETTINGS and EB_SECRETS: docs/elastic-beanstalk.md
+eb-bundle: $(VENV)/.ready $(if $(EB_IMAGE),,$(FOUND:%=$(MODELS_DIR)/%/manifest.json)) ## Make the bundle for Elastic Beanstalk, dist/prediction-service-eb.zip
+	@$(BIN)/python -m deploy.bundle build
+
+eb-verify: eb-bundle ## Check the bundle, then deploy it behind nginx on this machine, under load
+	@$(BIN)/python -m deploy.bundle rehearse
+
 clean: ## Remove the virtual environments and caches, keep models and data
 	rm -rf .venv .venv-* .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
@@ -88,4 +95,7 @@ $(VENV)/.ready: Pipfile.lock web-service/pyproject.toml
 	$(VENV)/pipenv/bin/python -m pip install --quiet --disable-pip-version-check pipenv==$(PIPENV_VERSION)
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) PIPENV_VERBOSITY=-1 \
 	  $(VENV)/pipenv/bin/pipenv sync --categories "packages otel s3 training benchmarks dev-packages"
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) PIPENV_VERBOSITY=-1 \
+	  $(VENV)/pipenv/bin/pipenv sync --categories fast >$(VENV)/fast.log 2>&1 || \
+	  echo "without a C compiler, requests are parsed in Python, which takes longer ($(VENV)/fast.log)" >&2
 	@touch $@

@@ -110,9 +110,16 @@ def environment(**more: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def serving(
-    models_dir: Path, log: Path, *, folder: Path = ROOT, **settings: str
+    models_dir: Path,
+    log: Path,
+    *,
+    folder: Path = ROOT,
+    verify: Path | None = None,
+    certificate: tuple[Path, Path] | None = None,
+    **settings: str,
 ) -> Iterator[Server]:
-    """Runs gunicorn with the configuration in `folder` on a free port until the block ends."""
+    """Runs gunicorn with the configuration in `folder` on a free port until the block ends. Where
+    it speaks TLS, `verify` is its authority and `certificate` what it is shown."""
     port = free_port()
     own = {"HOST": "127.0.0.1", "PORT": str(port), "MODELS_DIR": str(models_dir)}
     # an idle connection holds a stop up for the whole grace period
@@ -123,21 +130,22 @@ def serving(
             command, cwd=folder, env=environment(**given), stdout=out, stderr=out
         )
     server = Server(process, port, log)
+    address = f"http{'s' if verify else ''}://127.0.0.1:{port}/ping"
+
+    def answers() -> bool:
+        with contextlib.suppress(requests.RequestException):
+            tls: Any = {"verify": verify and str(verify), "cert": certificate}
+            return requests.get(address, timeout=5, **tls).ok
+        return process.poll() is not None
+
     try:
-        wait_for(lambda: process.poll() is not None or _answers(server), "the server to answer", 90)
+        wait_for(answers, "the server to answer", 90)
         if process.poll() is not None:
             pytest.fail(f"the server ended with {process.returncode}: {log.read_text()}")
         yield server
     finally:
         process.terminate()
         process.wait(20)
-
-
-def _answers(server: Server) -> bool:
-    try:
-        return requests.get(f"{server.url}/ping", timeout=5).ok
-    except requests.RequestException:
-        return False
 
 
 def post(url: str, value: Any, headers: Mapping[str, str] | None = None) -> requests.Response:

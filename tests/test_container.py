@@ -83,9 +83,10 @@ class Container:
 
 
 @contextlib.contextmanager
-def started(image: str, *options: str) -> Iterator[Container]:
+def started(image: str, *options: str, command: tuple[str, ...] = ()) -> Iterator[Container]:
     """Runs `image` with `options`, a free port of this machine published, until the block ends."""
-    container = Container(docker("run", "-d", "-p", f"127.0.0.1::{PORT}", *options, image))
+    words = ("run", "-d", "-p", f"127.0.0.1::{PORT}", *options, image, *command)
+    container = Container(docker(*words))
     try:
         yield container
     finally:
@@ -418,6 +419,25 @@ def test_the_health_check_finds_the_service_on_its_port(image: str) -> None:
         worker = docker("exec", container.id, "cat", "/proc/1/task/1/children").split()[0]
         container.python(f"import os; os.kill({worker}, 19); print(0)")  # SIGSTOP
         wait_for(lambda: health(container) == "unhealthy", "the container to be unhealthy")
+
+
+def test_serve_is_what_sagemaker_starts(image: str, other_models: Path) -> None:
+    """`docker run IMAGE serve` has gunicorn as the first process, on 8080 and healthy there, and
+    answers with the models of the archive that SageMaker unpacks for it."""
+    options = ("-p", "127.0.0.1::8080", "-v", f"{other_models}:/opt/ml/model:ro", "--read-only")
+    often = ("--tmpfs", "/tmp", "--health-interval", "1s", "-e", "WORKERS=1")
+    with started(image, *options, *often, command=("serve",)) as container:
+        wait_for(lambda: health(container) == "healthy", "the container to be healthy")
+        first = "import json; print(json.dumps(open('/proc/1/cmdline').read()))"
+        assert "/gunicorn\x00" in container.python(first)
+        ports = json.loads(docker("inspect", "-f", "{{json .NetworkSettings.Ports}}", container.id))
+        url = f"http://127.0.0.1:{ports['8080/tcp'][0]['HostPort']}"
+        assert requests.get(f"{url}/ping", timeout=30).status_code == 200
+        default, model = next(iter(MODELS.items()))
+        answer = post(f"{url}/invocations", {"instances": [dict(model.example)]})
+        assert set(answer.json()["predictions"][0]) - {"unseen"} == {*model.answer(0.5, 0.5)}
+        shown = requests.get(f"{url}/models/{default}", timeout=30).json()
+        assert shown["digest"] == digest_of(other_models, default)
 
 
 def test_the_health_check_is_left_as_the_image_says(running: Container) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from scoring.models import Model
 from scoring.record import describe, normalise
-from training.datasets import Source, Table
+from training.datasets import Source, Table, short
 from training.errors import TrainingError
 
 MIN_ROWS = 50  # fewer say nothing about a model
@@ -39,7 +39,7 @@ def check(
     Raises TrainingError where a column holds another type than the field, where too few rows are
     left, or where a larger share than `max_dropped` was unusable.
     """
-    frame = table.frame.copy()
+    frame = table.frame.copy(deep=False)
     usable = pd.Series(data=True, index=frame.index)
     dropped: dict[str, int] = {}
     kept: dict[str, int] = {}
@@ -61,7 +61,8 @@ def check(
         leave_out(~target.between(low, high), reason)
     for name, field in model.record.model_json_schema()["properties"].items():
         column = _typed(frame[name], name, field)
-        frame[name] = column
+        if field["type"] != "integer":
+            frame[name] = column
         leave_out(column.isna(), f"{name} is missing")
         wrong = ~_allowed(column, field)
         reason = f"{name} is not {describe(field)}"
@@ -117,8 +118,8 @@ def _allowed(column: pd.Series[Any], field: dict[str, Any]) -> pd.Series[bool]:
 
 def _as_fields(frame: pd.DataFrame, model: Model) -> pd.DataFrame:
     schema = model.record.model_json_schema()["properties"]
-    whole = {name: "int64" for name, field in schema.items() if field["type"] == "integer"}
-    return frame.astype(whole)
+    whole = [name for name, field in schema.items() if field["type"] == "integer"]
+    return frame.assign(**{name: short(frame[name]) for name in whole})
 
 
 def _enough(rows: int, left: int, dropped: dict[str, int], name: str, max_dropped: float) -> None:

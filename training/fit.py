@@ -20,7 +20,7 @@ from training.checks import Checked, check
 from training.datasets import WHEN, Source, Table, read, source_of
 from training.errors import TrainingError
 from training.evaluation import Metrics, Values
-from training.features import features, narrow
+from training.features import fit_transform, narrow, transform
 from training.profile import profile
 from training.profile import table as profile_table
 from training.split import Splits, published_split, split
@@ -144,11 +144,11 @@ def fit(
     model: Model,
 ) -> None:
     """Fits both on `training`. XGBoost asked to stop early watches `validation`."""
-    x = narrow(vectorizer.fit_transform(features(training, model)))  # (n_rows, n_features) float64
+    x = narrow(fit_transform(vectorizer, training, model))  # (n_rows, n_features) float64
     y = training[model.target].to_numpy()
     watch: dict[str, Any] = {}
     if getattr(estimator, "early_stopping_rounds", None):
-        seen = vectorizer.transform(features(validation, model))
+        seen = transform(vectorizer, validation, model)
         watch = {"eval_set": [(seen, validation[model.target].to_numpy())], "verbose": False}
     try:
         with estimators.progress(estimator), estimators.parallel():
@@ -162,7 +162,7 @@ def fit(
 
 def score(vectorizer: DictVectorizer, estimator: Any, frame: pd.DataFrame, model: Model) -> Values:
     """Gives n_rows floats, in order: predicted values, or probabilities of the positive class."""
-    x = vectorizer.transform(features(frame, model))
+    x = transform(vectorizer, frame, model)
     found = (
         estimator.predict_proba(x)[:, 1] if model.task == "classification" else estimator.predict(x)
     )

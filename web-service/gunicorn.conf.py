@@ -41,7 +41,7 @@ proc_name = "prediction-service"
 # gunicorn's own worker for ASGI, which answers small requests four times as fast as its threads do
 worker_class = "scoring.server.worker.Worker"
 workers = _settings.workers or cpus.available()
-http_parser = "fast"  # the one in C; were it missing, that should be known
+http_parser = "auto"  # the one in C where the group `fast` of the Pipfile is installed
 asgi_loop = "uvloop"
 worker_connections = _settings.max_connections
 timeout = _settings.timeout

@@ -280,4 +280,6 @@ def test_a_full_disk_refuses_the_new_version_and_keeps_the_old(shop: Shop, tmp_p
             shop.promote(third)
             wait_for(lambda: told()["version"] == third, "the version that fits")
     finally:
-        subprocess.run(["umount", str(disk)], check=True)
+        # the follower ends a moment after the service
+        unmount = ["umount", str(disk)]
+        wait_for(lambda: subprocess.run(unmount).returncode == 0, "the disk to be free")

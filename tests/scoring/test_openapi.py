@@ -94,10 +94,13 @@ def test_records_carry_limits_units_and_an_example(document: Any) -> None:
 
 def test_every_documented_path_is_there(client: FlaskClient, document: Any, model: Model) -> None:
     """No path of the document answers 404."""
+    version = client.get(f"/models/{model.name}").json["version"]
     for path, operations in document["paths"].items():
         for method in operations.keys() & {"get", "post"}:
-            answer = client.open(path.replace("{name}", model.name), method=method.upper())
-            assert answer.status_code in {200, 415}, (method, path)
+            address = path.replace("{name}", model.name).replace("{version}", version)
+            answer = client.open(address, method=method.upper())
+            # a client of V2 may leave the media type out: there the body is what is missing
+            assert answer.status_code in ({200, 400} if "infer" in path else {200, 415}), path
 
 
 def test_it_is_made_once_and_asked_about_after(client: FlaskClient) -> None:

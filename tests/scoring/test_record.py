@@ -6,11 +6,11 @@ import math
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from scoring.errors import FieldError, InvalidRecords
 from scoring.jsontext import Repeated
-from scoring.models import Model
+from scoring.models import Model, discover
 from scoring.record import (
     MAX_ERRORS,
     Record,
@@ -238,3 +238,37 @@ def test_every_model_takes_the_records_of_the_tests(model: Model) -> None:
     """The records that the other tests send are valid ones."""
     rows = records(model)
     assert len(RecordReader(model.record).many(rows)) == len(rows)
+
+
+def test_a_record_in_another_spelling_is_the_same_record() -> None:
+    """Equal and of one type, alone or among others, whichever way it was read."""
+    churn = discover()["churn"]
+    reader = RecordReader(churn.record)
+    exact = dict(churn.example)
+    other = {**exact, "contract": "Month-to-month", "gender": " FEMALE"}
+    assert reader.one(other) == reader.one(exact)
+    assert reader.many([exact, other]) == [reader.one(exact)] * 2
+    assert type(reader.one(other)) is type(reader.one(exact))
+    assert isinstance(reader.one(exact), churn.record)
+
+
+def test_categories_spelt_as_in_the_schema_call_no_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The many fields of a customer would be as many calls."""
+    called: list[object] = []
+
+    def counted(value: object) -> object:
+        called.append(value)
+        return value
+
+    spelling = BeforeValidator(counted)
+    monkeypatch.setattr("scoring.record.Spelling", spelling)
+
+    class Table(Record):
+        seat: Annotated[Literal["window", "aisle"], spelling]
+
+    reader = RecordReader(Table)
+    assert dict(reader.one({"seat": "aisle"})) == {"seat": "aisle"}
+    assert called == []
+    with pytest.raises(InvalidRecords):
+        reader.one({"seat": "roof"})
+    assert called == ["roof"]

@@ -48,7 +48,7 @@ def test_usable_rows_pass_as_the_fields_are(model: Model) -> None:
     assert (found.dropped, found.kept) == ({}, {})
     for name, field in model.record.model_json_schema()["properties"].items():
         if field["type"] == "integer":
-            assert found.frame[name].dtype == "int64"
+            assert found.frame[name].dtype == "int16"
         assert found.frame[name].tolist() == frame[name].tolist()
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from tests.training.support import CHURN, RIDE, customers, data_of, saved, trips
+from training import datasets
 from training.datasets import WHEN, Table, read, source_of
 from training.errors import TrainingError
 from training.sample import CUSTOMERS, TRIPS
@@ -61,7 +62,54 @@ def test_any_years_types_read_the_same(whole: str, unit: str, cab: str, tmp_path
         expected.loc[3, "PULocationID"] = np.nan
     found = read_trips(frame, tmp_path)
     pd.testing.assert_frame_equal(found, expected, check_dtype=False)
-    assert found["PULocationID"].dtype == "float64"
+    assert found["PULocationID"].dtype == ("float64" if whole == "float64" else "int16")
+
+
+def test_a_large_file_is_read_in_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows are those of the file at once, in order; a zone that is missing in one slice only
+    leaves the others' as they are."""
+    frame = trips(50).astype({"PULocationID": "float64"})
+    frame.loc[40, "PULocationID"] = np.nan
+    at_once = read_trips(frame, tmp_path)
+    monkeypatch.setattr(datasets, "_ROWS_AT_ONCE", 7)
+    pd.testing.assert_frame_equal(read_trips(frame, tmp_path), at_once)
+    with pytest.raises(TrainingError, match="holds str in 50 rows; numbers are expected"):
+        read_trips(frame.assign(DOLocationID="74"), tmp_path)
+
+
+def test_only_the_columns_that_are_needed_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A month has nineteen."""
+    seen: list[str] = []
+
+    def tidy(raw: pd.DataFrame) -> pd.DataFrame:
+        seen.extend(raw.columns)
+        return source_of(RIDE).tidy(raw)
+
+    source = dataclasses.replace(source_of(RIDE), tidy=tidy)
+    read(RIDE, source, [saved(trips(9, cab="tpep"), tmp_path / "a.parquet")])
+    assert sorted(seen) == sorted({*trips(1, cab="tpep").columns} - {"VendorID", "fare_amount"})
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([1, 265], "int16"),
+        ([1.0, -32768.0], "int16"),
+        ([1, 40_000], "int32"),
+        ([1, 2**40], "int64"),
+        ([1.0, 1.5], "float64"),
+        ([1.0, np.nan], "float64"),
+        ([1.0, np.inf], "float64"),
+        ([1.0, 2.0**63], "float64"),
+    ],
+)
+def test_whole_numbers_are_kept_short(values: list[float], kind: str) -> None:
+    """And are the same numbers; what is not whole throughout is left alone."""
+    found = datasets.short(pd.Series(values))
+    assert found.dtype == kind
+    np.testing.assert_array_equal(found.to_numpy(), values)
 
 
 def test_several_files_are_one_table_in_order(tmp_path: Path) -> None:

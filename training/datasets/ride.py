@@ -36,6 +36,10 @@ def tidy(raw: pd.DataFrame) -> pd.DataFrame:
 
 SOURCE = Source(
     tidy=tidy,
+    columns=(
+        *(f"{p}_{moment}_datetime" for p in _PREFIXES for moment in ("pickup", "dropoff")),
+        *("PULocationID", "DOLocationID", "trip_distance"),
+    ),
     # shorter ones are cancelled rides, longer ones meters that were left running
     target_range=(1, 60),
     sample=sample.TRIPS,

@@ -54,6 +54,12 @@ class NotJson(RequestError):
     status = 400
 
 
+class NotCsv(RequestError):
+    """The body is declared as CSV and is none (RFC 4180)."""
+
+    status = 400
+
+
 class UnreadableBody(RequestError):
     """The body's bytes broke off or were framed wrongly."""
 

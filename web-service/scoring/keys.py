@@ -27,7 +27,10 @@ from scoring.errors import Forbidden, SettingsError, Unauthorised
 ADMIN: Final = "admin"  # may do everything
 PREDICT: Final = "predict"  # may do everything but what is for those who run the service
 # Probes come from load balancers, which have no keys; MLflow signs its webhook itself.
-FREE: Final = frozenset({"/ping", "/health/live", "/health/ready", "/hooks/mlflow"})
+PROBES: Final = frozenset(
+    {"/ping", "/health", "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"}
+)
+FREE: Final = PROBES | {"/hooks/mlflow"}
 FOR_ADMINS: Final = frozenset({"/metrics"})
 
 _LINE: Final = re.compile(

@@ -107,6 +107,7 @@ def test_rides_of_every_real_month_score_as_scikit_learn_has_them() -> None:
     assert unseen > 1000, "no month had a pair of zones that the first had not"
 
 
+@pytest.mark.slow
 @needs_real_data
 @pytest.mark.parametrize("solver", ["liblinear", "lbfgs"])
 def test_every_real_customer_scores_as_scikit_learn_has_them(solver: str) -> None:
@@ -209,3 +210,13 @@ def test_the_same_pair_gives_the_same_file(model: Model) -> None:
     assert one == other
     assert len(one.sha256) == 64
     assert compiling.File("linear", one.name, one.data + b" ").sha256 != one.sha256
+
+
+def test_whatever_fails_at_compiling_is_no_reason_not_to_serve(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another library version may look different inside: the reason is told in one line."""
+    pair = Pair(tiny_pair(RIDE), RIDE)
+    monkeypatch.setattr(linear, "write", lambda _: {}["nodes"])
+    with pytest.raises(NotCompiled, match="compiling it failed: KeyError: 'nodes'"):
+        compiled(pair)

@@ -237,6 +237,11 @@ DAMAGED: dict[str, tuple[Callable[[Trees], bytes], str]] = {
     "a base that is no number": (lambda s: _with(s, base="NaN"), "base: "),
     "a circle": (lambda s: _node(s, "left", 0, 0), "its nodes are damaged"),
     "a node that is not there": (lambda s: _node(s, "right", 0, 10**6), "its nodes are damaged"),
+    "a leaf with something below": (lambda s: _node(s, "left", -1, 1), "its nodes are damaged"),
+    "a node with nothing below": (
+        lambda s: _node(s, "left", 0, len(s.nodes.left)),
+        "its nodes are damaged",
+    ),
     "a feature that is not there": (lambda s: _node(s, "group", 0, 7), "its nodes are damaged"),
     "a root that is not there": (lambda s: _node(s, "roots", 0, -1), "its nodes are damaged"),
     "a leaf that is no number": (

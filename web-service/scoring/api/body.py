@@ -10,14 +10,23 @@ from flask import Request
 from scoring.errors import TooLarge, UnreadableBody, UnsupportedMedia
 
 _FORM_FIELDS: Final = 1000
+_CHARSETS: Final = {"utf-8", "utf8", "us-ascii"}
 
 
-def json_body(request: Request, limit: int) -> bytes:
+def json_body(request: Request, limit: int, *, undeclared: bool = False) -> bytes:
     """Gives the body, of at most `limit` bytes, or raises a RequestError. A body of another kind is
-    not read."""
+    not read; with `undeclared`, one without a Content-Type is."""
     charset = request.mimetype_params.get("charset", "utf-8").lower()
-    if not request.is_json or charset not in {"utf-8", "utf8", "us-ascii"}:
+    declared = request.is_json or (undeclared and not request.mimetype)
+    if not declared or charset not in _CHARSETS:
         raise UnsupportedMedia("send the record as JSON, with Content-Type: application/json")
+    return _whole(request, limit)
+
+
+def csv_body(request: Request, limit: int) -> bytes:
+    """Gives a body that is declared as `text/csv`, or raises a RequestError as `json_body` does."""
+    if request.mimetype_params.get("charset", "utf-8").lower() not in _CHARSETS:
+        raise UnsupportedMedia("send the CSV in UTF-8, with Content-Type: text/csv")
     return _whole(request, limit)
 
 

@@ -47,7 +47,7 @@ def init_app(app: Flask) -> None:
                 response.headers[name] = value
         return response
 
-    app.register_error_handler(RequestError, _request_error)
+    app.register_error_handler(RequestError, refusal)
     app.register_error_handler(HTTPException, http_error)
     app.register_error_handler(Exception, _server_error)
 
@@ -56,14 +56,16 @@ def _answer(status: int, detail: str, **more: Any) -> Response:
     return Response(encode(problem(status, detail, **more)), status, mimetype=MEDIA_TYPE)
 
 
-def document(error: RequestError) -> bytes:
-    """Gives the problem document of an error of the caller's."""
-    more = {"errors": [line._asdict() for line in error.errors]} if error.errors else {}
+def document(error: RequestError, /, **more: Any) -> bytes:
+    """Gives the problem document of an error of the caller's, with the members `more`."""
+    if error.errors:
+        more["errors"] = [line._asdict() for line in error.errors]
     return encode(problem(error.status, error.detail, **more))
 
 
-def _request_error(error: RequestError) -> Response:
-    response = Response(document(error), error.status, mimetype=MEDIA_TYPE)
+def refusal(error: RequestError, /, **more: Any) -> Response:
+    """Gives the answer to an error of the caller's, its document with the members `more`."""
+    response = Response(document(error, **more), error.status, mimetype=MEDIA_TYPE)
     if error.retry_after_s:
         response.headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, Unauthorised):

@@ -3,6 +3,7 @@ answers to their examples, the error shape. A new model file appears in it by ex
 
     schemas.py     components: records, answers, problems
     operations.py  paths: what is sent where, and everything that can come back
+    protocols.py   paths of MLflow's protocol and of the Open Inference Protocol
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 from scoring import __version__
 from scoring.openapi.operations import paths
+from scoring.openapi.protocols import protocols
 from scoring.openapi.schemas import HEADERS, PARAMETERS, responses, schemas
 from scoring.service import Predictors
 
@@ -29,10 +31,11 @@ def document(predictors: Predictors, *, max_records: int, metrics: bool = True) 
         "servers": [{"url": ".", "description": "where this document came from"}],
         "tags": [
             {"name": "predictions", "description": "a record in, a prediction out"},
+            {"name": "protocols", "description": "the same by other people's protocols"},
             {"name": "models", "description": "what is served"},
             {"name": "health", "description": "how the service is"},
         ],
-        "paths": paths(predictors, max_records, metrics=metrics),
+        "paths": paths(predictors, max_records, metrics=metrics) | protocols(predictors),
         "components": {
             "schemas": schemas(predictors),
             "parameters": PARAMETERS,

@@ -33,16 +33,16 @@ def paths(predictors: Predictors, max_records: int, *, metrics: bool) -> dict[st
     }
     if metrics:
         summary = "What is counted, for Prometheus"
-        found["/metrics"] = _get("metrics", "health", summary, 500, text="# HELP ...")
+        found["/metrics"] = get("metrics", "health", summary, 500, text="# HELP ...")
     return found | {
-        "/models": _get("list_models", "models", "What is served", 500),
+        "/models": get("list_models", "models", "What is served", 500),
         "/models/{name}": {
             "parameters": [name],
-            **_get("get_model", "models", "One model: version, metrics, record, example", 404, 500),
+            **get("get_model", "models", "One model: version, metrics, record, example", 404, 500),
         },
-        "/ping": _get("ping", "health", "PONG", 500, text="PONG"),
-        "/health/live": _get("live", "health", "Whether the process answers", 500),
-        "/health/ready": _get("ready", "health", "Whether it can predict", 500, 503),
+        "/ping": get("ping", "health", "PONG", 500, text="PONG"),
+        "/health/live": get("live", "health", "Whether the process answers", 500),
+        "/health/ready": get("ready", "health", "Whether it can predict", 500, 503),
     }
 
 
@@ -97,13 +97,14 @@ def _predict(predictor: Predictor, max_records: int, *, default: bool) -> Schema
                     }
                 },
             },
-            **_problems(*PROBLEMS),
+            **problems(*PROBLEMS),
         },
     }
     return {"post": operation}
 
 
-def _get(name: str, tag: str, summary: str, *statuses: int, text: str = "") -> Schema:
+def get(name: str, tag: str, summary: str, *statuses: int, text: str = "") -> Schema:
+    """Gives the path item of a page that is only read."""
     content = (
         {"text/plain": {"schema": {"type": "string"}, "example": text}}
         if text
@@ -118,10 +119,11 @@ def _get(name: str, tag: str, summary: str, *statuses: int, text: str = "") -> S
         "operationId": name,
         "tags": [tag],
         "summary": summary,
-        "responses": {"200": answer, **_problems(*statuses)},
+        "responses": {"200": answer, **problems(*statuses)},
     }
     return {"get": operation}
 
 
-def _problems(*statuses: int) -> Schema:
+def problems(*statuses: int) -> Schema:
+    """Gives references to the answers that are errors, by status."""
     return {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in statuses}

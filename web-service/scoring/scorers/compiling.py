@@ -44,6 +44,17 @@ def compiled(pair: Pair, records: Sequence[Features] = ()) -> File:
     """Gives the compiled form of `pair`, which has given the scores that the pair gives: to
     `records`, and to made-up ones in which every column of the vectorizer occurs. Raises
     NotCompiled where there is no such form."""
+    try:
+        return _compiled(pair, records)
+    except NotCompiled:
+        raise
+    except Exception as error:
+        # a library that keeps its trees elsewhere than we look still predicts with them
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise NotCompiled(f"compiling it failed: {what}") from error
+
+
+def _compiled(pair: Pair, records: Sequence[Features]) -> File:
     if pair.vectorizer.dtype != np.float64:
         raise NotCompiled(f"its DictVectorizer makes {np.dtype(pair.vectorizer.dtype).name}")
     scorer: Scorer

@@ -90,7 +90,8 @@ def flat(
     roots, offset = [], 0
     parts: list[tuple[Array, ...]] = []
     for tree in found.trees:
-        parts.append(_moved(tree, group, code, offset, absent_is_missing=absent_is_missing))
+        asked = _moved(tree, group, code, absent_is_missing=absent_is_missing)
+        parts.append(_placed(*asked, offset, end=found.nodes))
         roots.append(offset)
         offset += len(tree.feature)
     kinds = ("h", "d", "i", "i")
@@ -114,9 +115,9 @@ def flat(
 
 
 def _moved(
-    tree: Tree, group: Array, code: Array, offset: int, *, absent_is_missing: bool
-) -> tuple[Array, ...]:
-    """Gives (group, value, left, right) of one tree as the file has them."""
+    tree: Tree, group: Array, code: Array, *, absent_is_missing: bool
+) -> tuple[Array, Array, Array, Array]:
+    """Gives (group, value, left, right) of one tree, its nodes counted from zero."""
     inner = tree.feature >= 0
     column = np.where(inner, tree.feature, 0)
     category = inner & (code[column] >= 0)
@@ -127,12 +128,15 @@ def _moved(
     left = np.where(turned, tree.right, tree.left)
     right = np.where(turned, tree.left, tree.right)
     value = np.where(category, np.where(same, _NEVER, code[column]), tree.value)
-    return (
-        np.where(inner, group[column], -1),
-        value,
-        np.where(inner, left + offset, 0),
-        np.where(inner, right + offset, 0),
-    )
+    return np.where(inner, group[column], -1), value, left, right
+
+
+def _placed(
+    group: Array, value: Array, left: Array, right: Array, offset: int, *, end: int
+) -> tuple[Array, ...]:
+    """Gives one tree as the file has it: its nodes counted from `offset`, below a leaf the end."""
+    inner = group >= 0
+    return group, value, np.where(inner, left + offset, end), np.where(inner, right + offset, end)
 
 
 def _array(kind: str, values: Array) -> array[Any]:

@@ -9,7 +9,8 @@
     group  int16[nodes]  which feature is asked: a number, then (counted on) a category; -1: a leaf
     value  float64[nodes]  what it is compared with; of a leaf, what it gives
     left, right  int32[nodes]  the next node: right where a number is above the value, or where a
-                 category is the value-th of its list; each lies behind the node itself
+                 category is the value-th of its list. It lies behind the node itself; of a leaf,
+                 behind them all
 
 A score is base + scale * (sum of one leaf a tree), through the link; where `single`, the leaves are
 added to the base one after the other, each sum rounded to 32 bits. A number that a record lacks
@@ -21,7 +22,9 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 from math import isfinite
+from operator import eq, lt
 from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -206,16 +209,17 @@ def _check(header: Header, nodes: Nodes) -> None:
     """Raises ArtifactError for nodes that lead nowhere or round in a circle: scoring looks at none
     of this."""
     groups = len(header.numbers) + len(header.categories)
-    count = header.nodes
+    end = header.nodes
+    leaves = bytes(map(lt, nodes.group, repeat(0)))
     whole = (
-        all(0 <= root < count for root in nodes.roots)
+        0 <= min(nodes.roots) <= max(nodes.roots) < end
         and max(nodes.group) < groups
-        and all(map(isfinite, nodes.value))
+        and isfinite(sum(nodes.value))
         and all(
-            asked < 0 or place < one < count > other > place
-            for place, (asked, one, other) in enumerate(
-                zip(nodes.group, nodes.left, nodes.right, strict=True)
-            )
+            max(side) <= end
+            and all(map(lt, range(end), side))
+            and bytes(map(eq, side, repeat(end))) == leaves
+            for side in (nodes.left, nodes.right)
         )
     )
     if not whole:

@@ -76,7 +76,8 @@ def _is_read(headers: dict[bytes, bytes], length: bytes | None, limit: int) -> b
     if length is not None and (len(length) > 18 or int(length) > limit):
         return False
     media_type = headers.get(b"content-type", b"").decode("latin-1").partition(";")[0]
-    return media_type.strip().lower().endswith(_READ)
+    # without a media type it may be an inference request (V2), whose clients declare none
+    return not media_type or media_type.strip().lower().endswith(_READ)
 
 
 class Bridge:

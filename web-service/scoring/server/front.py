@@ -19,7 +19,7 @@ from scoring.api.headers import common, request_id
 from scoring.api.health import Lifetime
 from scoring.api.predictions import Reply, reply
 from scoring.errors import Overloaded, RequestError, TooSlow
-from scoring.keys import Keys
+from scoring.keys import FOR_ADMINS, PROBES, Keys
 from scoring.metrics.http import OTHER
 from scoring.metrics.recorder import Metrics
 from scoring.registry.following import Following
@@ -27,6 +27,7 @@ from scoring.server.bridge import Bridge, Receive, Scope, Send, gather
 from scoring.server.journal import Journal, Told
 from scoring.service import Predictors
 from scoring.settings import Settings
+from scoring.witness import Witness
 
 AT_ONCE_BYTES: Final = 16 * 1024  # a larger body takes so long that others should get a turn
 _JSON: Final = {
@@ -35,7 +36,7 @@ _JSON: Final = {
 }
 _UNUSUAL: Final = frozenset({b"content-encoding", b"transfer-encoding", b"expect", b"x_request_id"})
 _ASKED: Final = (b"x-request-id", b"traceparent", b"authorization", b"x-api-key")  # as in _Head
-_VITAL: Final = {b"/ping", b"/health/live", b"/health/ready", b"/metrics"}
+_VITAL: Final = {path.encode() for path in PROBES | FOR_ADMINS}
 
 Headers = list[tuple[bytes, bytes]]  # as ASGI has them
 
@@ -65,6 +66,7 @@ class Front:
         self._keys: Keys | None = app.extensions["keys"]
         self._unusual = _UNUSUAL | ({b"origin"} if settings.cors_origins else set())
         self.metrics: Metrics = app.extensions["metrics"]
+        self._witness: Witness = app.extensions["witness"]
         self._journal = Journal(settings, self.metrics)
         self._bridge = Bridge(app, settings.threads)
 
@@ -77,9 +79,9 @@ class Front:
         body = b""
         if scope["raw_path"] in self._names and (head := _plain(scope, self._unusual)):
             whole, body = await _body(receive, head.length)
-            if whole and (found := self._at_once(scope, head, body)):
+            given = request_id(head.request_id)
+            if whole and (found := self._at_once(scope, head, body, given)):
                 answer, told = found
-                given = request_id(head.request_id)
                 headers = _headers(given, answer.version, answer.media_type, answer.body)
                 await _send(send, answer.status, headers, answer.body)
                 trace = head.traceparent
@@ -97,7 +99,9 @@ class Front:
         self._count(status)
         return status, headers, body
 
-    def _at_once(self, scope: Scope, head: _Head, body: bytes) -> tuple[Reply, Told] | None:
+    def _at_once(
+        self, scope: Scope, head: _Head, body: bytes, given: str
+    ) -> tuple[Reply, Told] | None:
         """Gives the answer, or None where Flask must say what is wrong, with the caller's key or
         with us."""
         name = self._names[scope["raw_path"]]
@@ -106,8 +110,10 @@ class Front:
             if self._keys:
                 key = self._keys.admit("/predict", head.authorization, head.api_key)
             predictor = self._predictors.get(name)
-            meter = self.metrics.meter(predictor)
-            answer = reply(predictor, body, max_records=self._settings.max_records, meter=meter)
+            answer = reply(
+                predictor, body, max_records=self._settings.max_records,
+                witness=self._witness, request_id=given,
+            )  # fmt: skip
         except Exception:  # noqa: BLE001  # the same happens on Flask's way, which logs and answers it
             return None
         route = "/predict" if name is None else "/predict/<name>"
@@ -175,6 +181,8 @@ class Front:
         await receive()
         self._bridge.close()
         self._journal.stop()
+        if self._witness.log:
+            self._witness.log.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
 

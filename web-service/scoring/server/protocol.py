@@ -130,11 +130,11 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
 
     def _on_headers_complete(self) -> bool:
         parser = self._callback_parser
-        if not parser.is_chunked and parser.get_header(b"transfer-encoding") is not None:
+        found = {name.lower(): value for name, value in parser.headers}
+        if not parser.is_chunked and b"transfer-encoding" in found:
             # where such a body ends, and the next request begins, is anyone's guess
             raise ParseError("a Transfer-Encoding that does not end in chunked")
-        length = parser.get_header(b"content-length")
-        if length is not None and len(length) > _LENGTH_DIGITS:
+        if len(found.get(b"content-length", b"")) > _LENGTH_DIGITS:
             raise ParseError("a Content-Length that no body has")  # gunicorn_h1c 0.6.9 overflows
         return bool(super()._on_headers_complete())
 

@@ -1,0 +1,72 @@
+"""`python -m deploy.bundle build|verify|rehearse`, what make eb-bundle and make eb-verify run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from deploy.bundle.build import POLICIES, BundleError, build
+from deploy.bundle.rehearsal import RehearsalFailed, rehearse
+from deploy.bundle.verify import CHECKS, problems
+
+DEFAULT = Path("dist/prediction-service-eb.zip")
+
+
+def main(words: list[str] | None = None) -> int:
+    """Does what the command line says; gives the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.bundle", description=__doc__)
+    parser.add_argument("what", choices=["build", "verify", "rehearse"])
+    parser.add_argument("--bundle", type=Path, default=DEFAULT, help=f"the zip ({DEFAULT})")
+    parser.add_argument("--policy", default=os.environ.get("EB_POLICY") or next(iter(POLICIES)),
+                        help=f"of a deployment: {', '.join(POLICIES)}")  # fmt: skip
+    parser.add_argument("--image", default=os.environ.get("EB_IMAGE", ""),
+                        help="an image of a registry, instead of what builds one")  # fmt: skip
+    parser.add_argument("--settings", default=os.environ.get("EB_SETTINGS", ""),
+                        help="NAME=value words, for the environment")  # fmt: skip
+    parser.add_argument("--secrets", default=os.environ.get("EB_SECRETS", ""),
+                        help="NAME=arn:aws:secretsmanager:... words")  # fmt: skip
+    given = parser.parse_args(words)
+    try:
+        if given.what == "build":
+            return _build(given)
+        return _verify(given.bundle) if given.what == "verify" else _rehearse(given.bundle)
+    except (BundleError, RehearsalFailed) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _build(given: argparse.Namespace) -> int:
+    names = build(
+        given.bundle,
+        policy=given.policy,
+        image=given.image,
+        settings=given.settings,
+        secrets=given.secrets,
+    )
+    size = given.bundle.stat().st_size
+    print(f"{given.bundle}: {len(names)} files, {size / 1e6:.1f} MB")
+    return _verify(given.bundle)
+
+
+def _verify(bundle: Path) -> int:
+    found = problems(bundle)
+    for problem in found:
+        print(problem, file=sys.stderr)
+    if not found:
+        print(f"{bundle}: {len(CHECKS)} checks passed")
+    return 1 if found else 0
+
+
+def _rehearse(bundle: Path) -> int:
+    if problems(bundle):
+        return _verify(bundle)
+    with tempfile.TemporaryDirectory(prefix="eb-rehearsal-") as folder:
+        rehearse(bundle, Path(folder))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
