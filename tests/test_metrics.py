@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -130,6 +131,25 @@ def answers(url: str) -> bool:
         return requests.get(f"{url}/metrics", timeout=5).ok
     except requests.RequestException:
         return False
+
+
+def test_the_prediction_log_is_whole_after_a_stop(models_dir: Path, tmp_path: Path) -> None:
+    """Two workers write to one file, which is exchanged meanwhile: each answer has its line."""
+    path = tmp_path / "log.jsonl"
+    given = {"PREDICTION_LOG": str(path), "PREDICTION_LOG_MAX_BYTES": "20000", "WORKERS": "2",
+             "PREDICTION_LOG_KEEP": "100", "PREDICTION_LOG_OMIT": "trip_distance"}  # fmt: skip
+    with serving(models_dir, tmp_path / "log", **given) as server:
+        ids = []
+        for _ in range(100):
+            answer = requests.post(
+                f"{server.url}/predict", json=[dict(RIDE.example)] * 2, timeout=10
+            )
+            ids += [answer.headers["X-Request-ID"]] * 2
+    files = list(tmp_path.glob("log*.jsonl"))
+    assert len(files) > 2
+    lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    assert sorted(line["request_id"] for line in lines) == sorted(ids)
+    assert not any("trip_distance" in line["features"] for line in lines)
 
 
 def test_a_taken_metrics_port_stops_the_start(models_dir: Path, tmp_path: Path) -> None:

@@ -44,6 +44,12 @@ GOOD: list[tuple[str, str, Any]] = [
     ("ACCESS_LOG", "errors", "errors"),
     ("ACCESS_LOG", "off", "off"),
     ("PAGES", "off", "off"),
+    ("PREDICTION_LOG", "/var/log/predictions.jsonl", Path("/var/log/predictions.jsonl")),
+    ("PREDICTION_LOG_MAX_BYTES", "1024", 1024),
+    ("PREDICTION_LOG_KEEP", "1", 1),
+    ("PREDICTION_LOG_OMIT", "gender, tenure", ("gender", "tenure")),
+    ("PREDICTION_LOG_HASH", "gender", ("gender",)),
+    ("PREDICTION_LOG_SECRET", "sixteen letters.", "sixteen letters."),
     ("MLFLOW_TRACKING_URI", "https://mlflow.example/prefix/", "https://mlflow.example/prefix"),
     ("MLFLOW_TRACKING_USERNAME", "me", "me"),
     ("MLFLOW_TRACKING_PASSWORD", "secret", "secret"),
@@ -88,6 +94,8 @@ BAD = [
     ("MAX_IN_FLIGHT", "0"),
     ("LOG_FORMAT", "xml"),
     ("TIMEOUT", "0"),
+    ("PREDICTION_LOG_MAX_BYTES", "1023"),
+    ("PREDICTION_LOG_KEEP", "0"),
     ("TIMEOUT", "3601"),
     ("GRACEFUL_TIMEOUT", "0"),
     ("GRACEFUL_TIMEOUT", "3601"),
@@ -179,7 +187,16 @@ def test_every_setting_is_tried_here_and_described(name: str) -> None:
     """A new setting needs a description, a good value above, and a bad one if it can be bad."""
     assert len(Settings.model_fields[name].description or "") > 10
     assert name.upper() in {tried for tried, _, _ in GOOD}
-    free = {"host", "models_dir", "registry_cache", "mlflow_webhook_secret"}
+    free = {
+        "host",
+        "models_dir",
+        "prediction_log",
+        "prediction_log_omit",
+        "prediction_log_hash",
+        "prediction_log_secret",
+        "registry_cache",
+        "mlflow_webhook_secret",
+    }
     free |= {f"mlflow_tracking_{part}" for part in ("username", "password", "token")}
     assert name in free or name.upper() in {tried for tried, _ in BAD}
 

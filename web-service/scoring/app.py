@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from flask import Flask
@@ -22,12 +23,17 @@ from scoring.api import (
     problems,
 )
 from scoring.api import metrics as shown
+from scoring.errors import SettingsError
 from scoring.keys import Keys
 from scoring.metrics.recorder import Metrics
 from scoring.models import discover
+from scoring.predictionlog.files import Files
+from scoring.predictionlog.line import Lines
+from scoring.predictionlog.log import PredictionLog
 from scoring.registry.following import Following
 from scoring.service import Predictors, chosen
 from scoring.settings import Settings
+from scoring.witness import Witness
 
 
 def create_app(settings: Settings | None = None, predictors: Predictors | None = None) -> Flask:
@@ -73,9 +79,46 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
         aliases={p.model.name: settings.selector(p.model.name) for p in predictors if following},
         following=following,
     )
+    app.extensions["witness"] = Witness(metrics, _prediction_log(settings, predictors, metrics))
     if not moved:
         app.register_blueprint(shown.blueprint(metrics))
     headers.init_app(app, predictors)
     access.init_app(app, keys, settings.cors_origins)
     problems.init_app(app)
     return app
+
+
+def _prediction_log(
+    settings: Settings, predictors: Predictors, metrics: Metrics
+) -> PredictionLog | None:
+    """Gives the log that is asked for; raises SettingsError where it cannot be kept as asked."""
+    if settings.prediction_log is None:
+        return None
+    fields = {name for predictor in predictors for name in predictor.model.record.model_fields}
+    for setting in ("prediction_log_omit", "prediction_log_hash"):
+        # a misspelt name would put into the log what is not to be there
+        for name in getattr(settings, setting):
+            if name not in fields:
+                raise SettingsError(f"{setting.upper()} names '{name}', which is no model's field")
+    if settings.prediction_log_hash and not settings.prediction_log_secret:
+        raise SettingsError(
+            "PREDICTION_LOG_HASH needs PREDICTION_LOG_SECRET, of 16 letters or more"
+        )
+    files = Files(
+        settings.prediction_log,
+        max_bytes=settings.prediction_log_max_bytes,
+        keep=settings.prediction_log_keep,
+    )
+    try:
+        files.check()
+    except OSError as error:
+        what = error.strerror
+        if error.errno == errno.ELOOP:
+            what = "it is a symbolic link, which is not followed"
+        raise SettingsError(f"PREDICTION_LOG={settings.prediction_log}: {what}") from error
+    lines = Lines(
+        settings.prediction_log_omit,
+        settings.prediction_log_hash,
+        settings.prediction_log_secret or "",
+    )
+    return PredictionLog(files, lines, metrics.logged)

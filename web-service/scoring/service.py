@@ -10,9 +10,9 @@ from typing import Any
 from scoring.errors import InvalidRecords, SettingsError, TooLarge, UnknownModel
 from scoring.explain import explained
 from scoring.jsontext import decode
-from scoring.metrics.meter import Meter
 from scoring.models import Model
 from scoring.predictor import Predictor, Scored
+from scoring.witness import Witness
 
 
 def predict(
@@ -21,41 +21,55 @@ def predict(
     *,
     max_records: int,
     explain: bool = False,
-    meter: Meter | None = None,
+    witness: Witness | None = None,
+    request_id: str = "",
 ) -> dict[str, Any]:
     """Gives the answer to a JSON object (one record) or a JSON array of at most `max_records`
     records, which one version of the model answers; with `explain` each answer says what moved
-    it. `meter` counts it. Raises a RequestError for a bad body."""
+    it. `witness` sees what was predicted for `request_id`. Raises a RequestError for a bad body."""
+    begun = time.perf_counter()
     value = decode(body)
     many = isinstance(value, list)
-    scored = _scored(predictor, value, max_records, meter)
-    answers = explained(predictor, scored.records) if explain else scored.answers
+    try:
+        scored = _several(predictor, value, max_records) if many else predictor.one(value)
+        answers = explained(predictor, scored.records) if explain else scored.answers
+    except InvalidRecords as error:
+        if witness:
+            witness.refused(predictor, error)
+        raise
+    if witness:
+        witness.answered(predictor, scored, time.perf_counter() - begun, request_id)
     if many:
         return {"predictions": answers, "model_version": predictor.version}
     return {**answers[0], "model_version": predictor.version}
 
 
 def answer_values(
-    predictor: Predictor, values: list[Any], *, max_records: int, meter: Meter | None = None
+    predictor: Predictor,
+    values: list[Any],
+    *,
+    max_records: int,
+    witness: Witness | None = None,
+    request_id: str = "",
 ) -> list[dict[str, Any]]:
     """Gives the answers to JSON values that hold records, in order: for requests in other forms
     than our own. Raises a RequestError for a bad record or too many of them."""
-    return _scored(predictor, values, max_records, meter).answers
-
-
-def _scored(predictor: Predictor, value: Any, max_records: int, meter: Meter | None) -> Scored:
     begun = time.perf_counter()
-    if isinstance(value, list) and len(value) > max_records:
-        raise TooLarge(f"{len(value)} records in one request; at most {max_records} are taken")
     try:
-        scored = predictor.many(value) if isinstance(value, list) else predictor.one(value)
+        scored = _several(predictor, values, max_records)
     except InvalidRecords as error:
-        if meter:
-            meter.refused(error)
+        if witness:
+            witness.refused(predictor, error)
         raise
-    if meter:
-        meter.answered(*scored, time.perf_counter() - begun)
-    return scored
+    if witness:
+        witness.answered(predictor, scored, time.perf_counter() - begun, request_id)
+    return scored.answers
+
+
+def _several(predictor: Predictor, values: list[Any], max_records: int) -> Scored:
+    if len(values) > max_records:
+        raise TooLarge(f"{len(values)} records in one request; at most {max_records} are taken")
+    return predictor.many(values)
 
 
 def chosen(names: tuple[str, ...], known: Mapping[str, Model]) -> dict[str, Model]:

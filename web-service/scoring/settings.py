@@ -129,6 +129,25 @@ class ServingSettings(BaseModel):
         default="on", description="one line a request; errors: of those that were refused or failed"
     )
 
+    prediction_log: Annotated[Path, AfterValidator(Path.absolute)] | None = Field(
+        default=None, description="file of predictions, a JSON line each; unset: none is kept"
+    )
+    prediction_log_max_bytes: int = Field(
+        default=100 * 1024 * 1024, ge=1024, description="size at which that file is exchanged"
+    )
+    prediction_log_keep: int = Field(
+        default=10, ge=1, le=100_000, description="full files that are kept beside it"
+    )
+    prediction_log_omit: Annotated[tuple[str, ...], BeforeValidator(_names)] = Field(
+        default=(), description="fields that it leaves out, by commas"
+    )
+    prediction_log_hash: Annotated[tuple[str, ...], BeforeValidator(_names)] = Field(
+        default=(), description="fields that it holds as a hash, by commas"
+    )
+    prediction_log_secret: str | None = Field(
+        default=None, repr=False, min_length=16, description="of those hashes"
+    )
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Gives the settings that `environ` asks for; an empty value counts as not set. Raises

@@ -13,7 +13,9 @@ def made() -> Board:
 
 
 def enter(board: Board, version: str, digest: str = "d") -> tuple[int, int]:
-    return board.enter("ride", version, digest * 64, {"trip_distance": (1.0, 2.0)})
+    return board.enter(
+        "ride", version, digest * 64, trained=1.0, training={"trip_distance": (1.0, 2.0)}
+    )
 
 
 def names(board: Board) -> list[str]:
@@ -62,7 +64,8 @@ def test_the_longest_names_find_room() -> None:
     """The memory is made once, for the worst that can come."""
     board = made()
     for number in range(CELLS):
+        name = f"{number}" + '\x01\\"é' * 99
         board.enter(
-            "ride", f"{number}" + '\x01\\"é' * 99, "d" * 64, {"trip_distance": (-1.23e-300,) * 2}
+            "ride", name, "d" * 64, trained=1.0, training={"trip_distance": (-1.2e-300,) * 2}
         )
     assert len(board.read()["ride"]["versions"]) == CELLS

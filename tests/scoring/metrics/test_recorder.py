@@ -92,7 +92,7 @@ def test_what_is_refused_and_cut_is_counted(metrics: Metrics) -> None:
     assert [look(metrics).of(name) for name in names] == [{frozenset(): 0}] * 2
     metrics.shed()
     metrics.timed_out()
-    metrics.logged(written=3, dropped=2)
+    metrics.logged(3, 2)
     seen = look(metrics)
     assert [seen.sum(name) for name in names] == [1, 1]
     assert seen.values("prediction_log_lines_total", "result") == {"written": 3, "dropped": 2}

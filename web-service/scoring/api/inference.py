@@ -68,8 +68,10 @@ def blueprint(predictors: Predictors, *, max_body_bytes: int, max_records: int) 
         # the protocol's own clients declare no media type
         sent = decode(json_body(request, max_body_bytes, undeclared=True))
         values = tensors.values(sent, predictor.model, max_records=max_records)
-        meter = current_app.extensions["metrics"].meter(predictor)
-        answers = answer_values(predictor, values, max_records=max_records, meter=meter)
+        answers = answer_values(
+            predictor, values, max_records=max_records,
+            witness=current_app.extensions["witness"], request_id=g.request_id,
+        )  # fmt: skip
         return _json(tensors.answer(sent, answers, predictor.model, predictor.version))
 
     routes.register_error_handler(RequestError, _refused)

@@ -33,8 +33,10 @@ def blueprint(predictors: Predictors, *, max_body_bytes: int, max_records: int) 
             values = mlflow.values(sent, predictor.model, max_records=max_records)
         else:
             raise UnsupportedMedia("send JSON (Content-Type: application/json) or CSV (text/csv)")
-        meter = current_app.extensions["metrics"].meter(predictor)
-        answers = answer_values(predictor, values, max_records=max_records, meter=meter)
+        answers = answer_values(
+            predictor, values, max_records=max_records,
+            witness=current_app.extensions["witness"], request_id=g.request_id,
+        )  # fmt: skip
         return Response(encode(mlflow.answer(answers, output)), mimetype="application/json")
 
     @routes.get("/version")

@@ -10,9 +10,9 @@ from scoring.api import problems
 from scoring.api.body import json_body
 from scoring.errors import FieldError, InvalidQuery, RequestError
 from scoring.jsontext import encode
-from scoring.metrics.meter import Meter
 from scoring.predictor import Predictor
 from scoring.service import Predictors, predict
+from scoring.witness import Witness
 
 JSON = "application/json"
 
@@ -32,11 +32,15 @@ def reply(
     *,
     max_records: int,
     explain: bool = False,
-    meter: Meter | None = None,
+    witness: Witness | None = None,
+    request_id: str = "",
 ) -> Reply:
     """Gives the answer to a JSON body, or the problem with it. Only a fault of ours raises."""
     try:
-        result = predict(predictor, body, max_records=max_records, explain=explain, meter=meter)
+        result = predict(
+            predictor, body, max_records=max_records, explain=explain,
+            witness=witness, request_id=request_id,
+        )  # fmt: skip
     except RequestError as error:
         return Reply(error.status, problems.MEDIA_TYPE, problems.document(error), predictor.version)
     return Reply(200, JSON, encode(result), predictor.version)
@@ -53,8 +57,10 @@ def blueprint(predictors: Predictors, *, max_body_bytes: int, max_records: int) 
         # the plain path pays one look-up for this, and parses no query
         explain = bool(request.environ.get("QUERY_STRING")) and _explain()
         body = json_body(request, max_body_bytes)
-        meter = current_app.extensions["metrics"].meter(predictor)
-        found = reply(predictor, body, max_records=max_records, explain=explain, meter=meter)
+        found = reply(
+            predictor, body, max_records=max_records, explain=explain,
+            witness=current_app.extensions["witness"], request_id=g.request_id,
+        )  # fmt: skip
         g.version = found.version
         return Response(found.body, found.status, content_type=found.media_type)
 

@@ -35,8 +35,8 @@ _VERSION_BYTES: Final = 6 * _NAME_LENGTH + 64 + 128  # a name's escapes, a diges
 _FIELD_BYTES: Final = 64  # two numbers
 _LENGTHS: Final = 2**32
 
-# As JSON: {"loads": 7, "training": {"trip_distance": [4.2, 4.5]}, "versions": [{"version": "3",
-# "digest": "ab..", "cell": 0, "generation": 5, "order": 7}, ...]}
+# As JSON: {"loads": 7, "trained": 1.7e9, "training": {"trip_distance": [4.2, 4.5]},
+# "versions": [{"version": "3", "digest": "ab..", "cell": 0, "generation": 5, "order": 7}, ...]}
 Document = dict[str, Any]
 
 
@@ -44,7 +44,7 @@ def size(models: Mapping[str, Iterable[str]]) -> int:
     """Gives the bytes that a board takes: `models` are the names of each one's numeric fields."""
     half = 0
     for name, fields in models.items():
-        half += 6 * len(name) + 64 + CELLS * _VERSION_BYTES
+        half += 6 * len(name) + 128 + CELLS * _VERSION_BYTES
         half += sum(6 * len(field) + _FIELD_BYTES for field in fields)
     return _HEAD_BYTES + 2 * half
 
@@ -64,16 +64,23 @@ class Board:
             return self._read()
 
     def enter(
-        self, model: str, version: str, digest: str, training: Mapping[str, tuple[float, float]]
+        self,
+        model: str,
+        version: str,
+        digest: str,
+        *,
+        trained: float,
+        training: Mapping[str, tuple[float, float]],
     ) -> tuple[int, int]:
-        """Gives (cell, generation) of the version of `model` that was just loaded. `training` has
-        the mean and standard deviation of its training data, by field."""
+        """Gives (cell, generation) of the version of `model` that was just loaded. `trained` is
+        when it was, in seconds since 1970; `training` has the mean and standard deviation of its
+        training data, by field."""
         version = version[:_NAME_LENGTH]
         with self._store.locked(BOARD):
             whole = self._read()
             document = whole.setdefault(model, {"loads": 0, "versions": []})
             document["loads"] += 1
-            document["training"] = training
+            document |= {"trained": trained, "training": training}
             versions = document["versions"]
             order = {"order": document["loads"]}
             for found in shown(document):

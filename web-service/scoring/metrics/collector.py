@@ -138,6 +138,10 @@ class Collector:
         loaded = GaugeMetricFamily(
             "model_loaded_timestamp_seconds", "When what serves was loaded.", labels=("model",)
         )
+        trained = GaugeMetricFamily(
+            "model_trained_timestamp_seconds", "When what was loaded last was made.",
+            labels=("model",),
+        )  # fmt: skip
         means = GaugeMetricFamily(
             "model_training_mean", "Of the training data.", labels=("model", "field")
         )
@@ -153,11 +157,12 @@ class Collector:
                     info.add_metric((name, *labels), 1)
             if times := [values[places.serving + 1] for values in living]:
                 loaded.add_metric((name,), max(times))
+            trained.add_metric((name,), document["trained"])
             for field, (mean, deviation) in document["training"].items():
                 field_or_output = field if field in places.schema else "_output"
                 means.add_metric((name, field_or_output), mean)
                 deviations.add_metric((name, field_or_output), deviation)
-        yield from (info, loaded, means, deviations)
+        yield from (info, loaded, trained, means, deviations)
 
 
 def _shown(member: Histogram, sums: list[float]) -> tuple[list[tuple[str, float]], float]:

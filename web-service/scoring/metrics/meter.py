@@ -122,7 +122,10 @@ class Meter:
             name,
             predictor.version,
             predictor.manifest.sha256,
-            buckets.spread([*places.numeric, predictor.model.target], predictor.manifest.profile),
+            trained=predictor.manifest.created.timestamp(),
+            training=buckets.spread(
+                [*places.numeric, predictor.model.target], predictor.manifest.profile
+            ),
         )
         self._seconds = all_of.seconds[name,]
         self._rows = all_of.rows[name,]

@@ -95,8 +95,8 @@ class Metrics:
         """A request was cut, as it or its answer took too long. It ends as others do."""
         self._add(self._http.timed_out, 1)
 
-    def logged(self, *, written: int = 0, dropped: int = 0) -> None:
-        """Lines of the prediction log were written, or dropped."""
+    def logged(self, written: int, dropped: int) -> None:
+        """So many lines of the prediction log were written, and so many dropped."""
         self._add(self._lines["written",], written)
         self._add(self._lines["dropped",], dropped)
 

@@ -27,6 +27,7 @@ from scoring.server.bridge import Bridge, Receive, Scope, Send, gather
 from scoring.server.journal import Exchange, Journal, Told
 from scoring.service import Predictors
 from scoring.settings import Settings
+from scoring.witness import Witness
 
 AT_ONCE_BYTES: Final = 16 * 1024  # a larger body takes so long that others should get a turn
 _JSON: Final = {
@@ -54,6 +55,7 @@ class Front:
         self._keys: Keys | None = app.extensions["keys"]
         self._unusual = _UNUSUAL | ({b"origin"} if settings.cors_origins else set())
         self.metrics: Metrics = app.extensions["metrics"]
+        self._witness: Witness = app.extensions["witness"]
         self._journal = Journal(settings, self.metrics)
         self._bridge = Bridge(app, settings.threads)
 
@@ -82,17 +84,19 @@ class Front:
         Flask must say what is wrong, with the caller's key or with us."""
         begun = time.perf_counter()
         name = self._names[path]
+        asked = request_id(_text(headers, b"x-request-id"))
         try:
             key = None
             if self._keys:
                 given = _text(headers, b"authorization"), _text(headers, b"x-api-key")
                 key = self._keys.admit("/predict", *given)
             predictor = self._predictors.get(name)
-            meter = self.metrics.meter(predictor)
-            answer = reply(predictor, body, max_records=self._settings.max_records, meter=meter)
+            answer = reply(
+                predictor, body, max_records=self._settings.max_records,
+                witness=self._witness, request_id=asked,
+            )  # fmt: skip
         except Exception:  # noqa: BLE001  # the same happens on Flask's way, which logs and answers it
             return None
-        asked = request_id(_text(headers, b"x-request-id"))
         route = "/predict" if name is None else "/predict/<name>"
         told = Told(route, predictor.model.name, answer.version, key)
         exchange = Exchange("POST", path, peer, _text(headers, b"x-forwarded-for"), begun, asked)
@@ -183,6 +187,8 @@ class Front:
         await receive()
         self._bridge.close()
         self._journal.stop()
+        if self._witness.log:
+            self._witness.log.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -1,0 +1,121 @@
+"""From a request to the file: the request notes its answers and goes on, a thread writes them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from scoring.predictionlog.files import Files
+from scoring.predictionlog.line import Entry, Lines
+from scoring.predictor import Predictor, Scored
+
+WAITING_RECORDS: Final = 50_000  # in memory; what comes beyond them is dropped
+_PAUSE_S: Final = 0.25
+_BATCH_BYTES: Final = 256 * 1024  # of one write
+_STOP_S: Final = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class PredictionLog:
+    """Writes predictions to `files`. What cannot be written is dropped and counted, and said once:
+    a prediction never waits for its log, nor fails with it."""
+
+    def __init__(self, files: Files, lines: Lines, counted: Callable[[int, int], None]) -> None:
+        """`counted(written, dropped)` is told how many records there were of each."""
+        self._files = files
+        self._lines = lines
+        self._counted = counted
+        self._line: deque[Entry] = deque()
+        self._records = 0  # in line
+        self._lost = 0  # as the line was too long; not counted yet
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopped = False
+        self._failing = False
+        self._thread: threading.Thread | None = None
+
+    def write(self, request_id: str, predictor: Predictor, scored: Scored) -> None:
+        """Notes the answers to one request. Starts the thread where there is none yet."""
+        count = len(scored.records)
+        with self._lock:
+            if self._records + count > WAITING_RECORDS:
+                self._lost += count
+            else:
+                self._records += count
+                self._line.append(Entry(time.time(), request_id, predictor, scored))
+        if self._thread is None:
+            self.start()
+        if self._records > WAITING_RECORDS // 2:
+            self._wake.set()
+
+    def start(self) -> None:
+        """Starts the thread of this process, unless it was started or stopped."""
+        with self._lock:
+            if self._thread is None and not self._stopped:
+                self._thread = threading.Thread(
+                    target=self._work, name="prediction-log", daemon=True
+                )
+                self._thread.start()
+
+    def stop(self) -> None:
+        """Writes what is in line, for some seconds at the most, and ends."""
+        self._stopped = True
+        self._wake.set()
+        if self._thread:
+            self._thread.join(_STOP_S)
+
+    def _work(self) -> None:
+        while not self._stopped:
+            self._wake.wait(_PAUSE_S)
+            self._wake.clear()
+            self._flush()
+        self._flush()
+        self._files.close()
+
+    def _flush(self) -> None:
+        with self._lock:
+            lost, self._lost = self._lost, 0
+        if lost:
+            self._counted(0, lost)
+            self._fail("more is predicted than can be written")
+        batch: list[bytes] = []
+        size = 0
+        while self._line:
+            entry = self._line.popleft()
+            with self._lock:
+                self._records -= len(entry.scored.records)
+            for line in self._lines.of(entry):
+                batch.append(line)
+                size += len(line)
+                if size > _BATCH_BYTES:
+                    self._append(batch)
+                    batch, size = [], 0
+        if batch:
+            self._append(batch)
+
+    def _append(self, batch: list[bytes]) -> None:
+        try:
+            self._files.append(b"".join(batch))
+        except OSError as error:
+            self._counted(0, len(batch))
+            self._fail(error.strerror or str(error))
+            return
+        self._counted(len(batch), 0)
+        if self._failing:
+            self._failing = False
+            _log.warning("the prediction log %s is written again", self._files.path)
+
+    def _fail(self, why: str) -> None:
+        if not self._failing:
+            self._failing = True
+            _log.error(
+                "the prediction log %s cannot take all: %s; predictions go on, and what is missing "
+                "is counted",
+                self._files.path,
+                why,
+            )
