@@ -22,7 +22,7 @@ export MODELS_DIR
 PYTEST := $(BIN)/python -m pytest -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run train test check format published sample mlflow image eb-bundle eb-verify clean
+.PHONY: help setup run train test check format published bench sample mlflow image eb-bundle eb-verify clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ format: $(VENV)/.ready ## Format the code and mend what can be mended by itself
 
 published: $(VENV)/.ready ## Print the published results next to ours (needs the real data; minutes)
 	$(BIN)/python -m training.published
+
+bench: $(VENV)/.ready ## Measure the speed next to other servers (BENCH="--quick", "--peers"; minutes)
+	$(BIN)/python -m benchmarks $(BENCH)
 
 sample: $(VENV)/.ready ## Generate the bundled sample anew
 	$(BIN)/python -m training.sample
