@@ -87,7 +87,7 @@ class Bench:
             self.arrays(server)
         for server in (mine,) if self.quick else (mine, theirs):
             self.workers(server, 4)
-        for count in (2,) if self.quick else (1, 2):
+        for count in () if self.quick else (1, 2):
             with self.up(mine, self.all, count) as up:
                 found = self.load(up, MANY, self.all)
                 self.note(
@@ -130,7 +130,7 @@ class Bench:
     def in_process(self) -> None:
         """The matrix of a month and the score of one record, several times."""
         name, frame = inprocess.rides(self.models["ride"])
-        for _ in range(5):
+        for _ in range(1 if self.quick else 5):
             theirs, mine = inprocess.matrix(frame, self.models["ride"])
             self.note(f"matrix of {name}", "theirs_s", theirs)
             self.note(f"matrix of {name}", "ours_s", mine)

@@ -126,7 +126,7 @@ def ratios(results: Results) -> dict[str, tuple[list[float], float | None]]:
         _two(results),
     )
     add(
-        "memory of one worker twice, over four workers'",
+        "memory of one worker, over four workers'",
         (mine, "memory_mb"),
         (mine, "memory_mb_4"),
         0.5,
