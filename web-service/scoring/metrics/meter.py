@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from scoring.errors import InvalidRecords
@@ -222,13 +223,12 @@ class Meter:
         totals: dict[int, float] = {self._rows.total: count, self._seconds.total: seconds}
         sums[self._rows.first + bisect_left(self._rows.bounds, count)] += 1
         sums[self._seconds.first + bisect_left(self._seconds.bounds, seconds)] += 1
-        bounds, first = self._output.bounds, self._output.first
-        sums.update(first + bisect_left(bounds, score) for score in scores)
+        sums.update(_spread(self._output.first, self._output.bounds, scores))
         totals[self._output.total] = sum(scores)
         rows = [vars(record) for record in records]
         for field, bounds, first, total in self._numbers:
             numbers = [row[field] for row in rows]
-            sums.update(first + bisect_left(bounds, number) for number in numbers)
+            sums.update(_spread(first, bounds, numbers))
             totals[total] = sum(numbers)
         for field, slots in self._choices:
             for value, times in Counter(row[field] for row in rows).items():
@@ -252,6 +252,13 @@ class Meter:
         with row.lock:
             for place, more in found.items():
                 values[place] += more
+
+
+def _spread(first: int, bounds: Sequence[float], numbers: Sequence[float]) -> dict[int, int]:
+    """Gives how many of `numbers` fall into each bucket, by its place."""
+    ordered = sorted(numbers)
+    ends = [*(bisect_right(ordered, bound) for bound in bounds), len(ordered)]
+    return {first + at: end - begin for at, (begin, end) in enumerate(pairwise([0, *ends]))}
 
 
 def _choices(field: Mapping[str, Any]) -> dict[object, str]:
