@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 INTERPRETER = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null),$(lastword \
   $(sort $(wildcard $(HOME)/.pyenv/versions/$(PYTHON:python%=%).*/bin/$(PYTHON)))))
 PIPENV_VERSION := 2026.10.3
+AWSEBCLI_VERSION := 3.27.5
 
 # MODELS=churn trains and serves one; the default is every file of scoring/models.
 comma := ,
@@ -21,7 +22,7 @@ export MODELS_DIR
 PYTEST := $(BIN)/python -m pytest -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run train test check format published sample mlflow image eb-bundle eb-verify clean
+.PHONY: help setup run train test check format published bench sample mlflow image eb-bundle eb-verify clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +62,9 @@ format: $(VENV)/.ready ## Format the code and mend what can be mended by itself
 published: $(VENV)/.ready ## Print the published results next to ours (needs the real data; minutes)
 	$(BIN)/python -m training.published
 
+bench: $(VENV)/.ready ## Measure the speed next to other servers (BENCH="--quick", "--peers"; minutes)
+	$(BIN)/python -m benchmarks $(BENCH)
+
 sample: $(VENV)/.ready ## Generate the bundled sample anew
 	$(BIN)/python -m training.sample
 
@@ -79,6 +83,12 @@ eb-bundle: $(VENV)/.ready $(if $(EB_IMAGE),,$(FOUND:%=$(MODELS_DIR)/%/manifest.j
 
 eb-verify: eb-bundle ## Check the bundle, then deploy it behind nginx on this machine, under load
 	@$(BIN)/python -m deploy.bundle rehearse
+
+# what reads the bundle on the way to AWS; its packages and ours do not go together
+.venv-eb/.ready:
+	$(INTERPRETER) -m venv .venv-eb
+	.venv-eb/bin/python -m pip install --quiet --disable-pip-version-check awsebcli==$(AWSEBCLI_VERSION)
+	@touch $@
 
 clean: ## Remove the virtual environments and caches, keep models and data
 	rm -rf .venv .venv-* .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -54,13 +53,16 @@ class Bundle:
     def by_image(self) -> bool:
         return "Dockerrun.aws.json" in self.entries
 
-    def options(self) -> Iterator[tuple[str, str, str, Any]]:
-        """Gives file, namespace, name and value of every option in .ebextensions; files that are
-        no YAML are left out."""
+    @cached_property
+    def settings(self) -> tuple[list[tuple[str, str, str, Any]], list[str]]:
+        """File, namespace, name and value of every option in .ebextensions; and a line for each
+        file that is no YAML."""
+        found, unreadable = [], []
         for file in sorted(self.below(".ebextensions/")):
             try:
                 document = yaml.safe_load(self.text(file))
-            except yaml.YAMLError:
-                continue
-            for namespace, name, value in options.settings(document):
-                yield file, namespace, name, value
+            except yaml.YAMLError as error:
+                unreadable.append(f"{file} is no YAML: {str(error).splitlines()[0]}")
+            else:
+                found += [(file, *option) for option in options.settings(document)]
+        return found, unreadable

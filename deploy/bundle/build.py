@@ -15,7 +15,7 @@ from typing import Final
 import pathspec
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-PLATFORM: Final = ROOT / "deploy" / "elastic-beanstalk"
+PLATFORM: Final = Path("deploy", "elastic-beanstalk")
 POLICIES: Final = {
     "RollingWithAdditionalBatch": "rolling.config",
     "TrafficSplitting": "traffic-splitting.config",
@@ -47,7 +47,7 @@ def build(
     NAME=value words for the service's environment, `secrets` NAME=arn words for what Secrets
     Manager or Parameter Store keeps. Raises BundleError.
     """
-    files = dict(_platform_files(policy))
+    files = dict(_platform_files(root / PLATFORM, policy))
     files |= {".ebextensions/50-environment.config": _environment(settings, secrets)}
     if image:
         files["Dockerrun.aws.json"] = _dockerrun(image)
@@ -87,17 +87,17 @@ def included(root: Path) -> list[str]:
     return sorted(name for name in found if not ignored.match_file(name))
 
 
-def _platform_files(policy: str) -> Iterator[tuple[str, bytes]]:
+def _platform_files(platform: Path, policy: str) -> Iterator[tuple[str, bytes]]:
     if policy not in POLICIES:
         raise BundleError(f"EB_POLICY={policy} is not known; there are: {', '.join(POLICIES)}")
     yield (
         ".ebextensions/10-deployment.config",
-        (PLATFORM / "policies" / POLICIES[policy]).read_bytes(),
+        (platform / "policies" / POLICIES[policy]).read_bytes(),
     )
     for top in (".ebextensions", ".platform"):
-        for path in sorted((PLATFORM / top).rglob("*")):
+        for path in sorted((platform / top).rglob("*")):
             if path.is_file():
-                yield path.relative_to(PLATFORM).as_posix(), path.read_bytes()
+                yield path.relative_to(platform).as_posix(), path.read_bytes()
 
 
 def _environment(settings: str, secrets: str) -> bytes:
@@ -147,7 +147,7 @@ def _need_models(root: Path) -> None:
 
 
 def _executable(root: Path, name: str) -> bool:
-    for folder in (PLATFORM, root):
+    for folder in (root / PLATFORM, root):
         if (folder / name).is_file():
             return bool((folder / name).stat().st_mode & stat.S_IXUSR)
     return False

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from deploy.bundle.build import PLATFORM
+from deploy.bundle.build import PLATFORM, ROOT
 from deploy.bundle.verify import PORT
 from deploy.bundle.verify_settings import MAX_BODY_BYTES
 
@@ -90,7 +90,7 @@ def rehearse(
             raise RehearsalFailed(f"{program} is not installed: apt-get install {program}")
     unpacked = folder / "bundle"
     unpack(bundle, unpacked)
-    built = image or _built(unpacked, tell)
+    built = image or build_image(unpacked, tell=tell)
     port = _free_port()
     with _container(built) as (first, address):
         _proxy_settings(unpacked, folder, port, address)
@@ -155,6 +155,7 @@ def _speak(port: int, tell: Callable[[str], Any]) -> None:
     if "duration" not in json.loads(predicted.body):
         raise RehearsalFailed(f"POST /predict is answered with {predicted.body[:200]!r}")
     _expect("GET /nothing", ask(port, "GET", "/nothing"), 404, _PROBLEM)
+    _expect("GET /metrics from outside", ask(port, "GET", "/metrics"), 404, _PROBLEM)
     largest = json.dumps(_RECORD).encode().ljust(MAX_BODY_BYTES)
     _expect("a body of the largest size", ask(port, "POST", "/predict", largest), 200)
     oversized = ask(port, "POST", "/predict", largest + b" ")
@@ -172,11 +173,13 @@ def _expect(what: str, answer: Answer, status: int, media_type: str = "") -> Non
         )
 
 
-def _built(unpacked: Path, tell: Callable[[str], Any]) -> str:
+def build_image(
+    unpacked: Path, tag: str = "prediction-service-rehearsal", tell: Callable[[str], Any] = print
+) -> str:
+    """Gives the image of an unzipped bundle: built as `tag`, or the one that it names."""
     dockerrun = unpacked / "Dockerrun.aws.json"
     if dockerrun.exists():
         return str(json.loads(dockerrun.read_text(encoding="utf-8"))["Image"]["Name"])
-    tag = "prediction-service-rehearsal"
     tell("docker build, from the unzipped bundle ...")
     _docker("build", "-q", "-t", tag, str(unpacked), timeout_s=1800)
     return tag
@@ -215,7 +218,7 @@ def _stop(container: str) -> float:
 def _proxy_settings(unpacked: Path, folder: Path, port: int, upstream: str) -> None:
     shutil.copytree(unpacked / ".platform" / "nginx" / "conf.d", folder / "conf.d")
     _upstream(folder, upstream)
-    text = (PLATFORM / "nginx.conf").read_text(encoding="utf-8")
+    text = (ROOT / PLATFORM / "nginx.conf").read_text(encoding="utf-8")
     # who is root starts workers of another user, who cannot write here
     user = "user root;" if os.geteuid() == 0 else ""
     for name, value in {"folder": str(folder), "port": str(port), "user": user}.items():

@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-import yaml
-
 from deploy.bundle import options
 from deploy.bundle.archive import Bundle
 from scoring.settings import Settings
@@ -18,13 +16,10 @@ MAX_BODY_BYTES: Final = Settings.model_fields["max_body_bytes"].default
 
 def known_options(bundle: Bundle) -> Iterator[str]:
     """A misspelt option is refused after the upload, or never noticed."""
-    for file in bundle.below(".ebextensions/"):
-        try:
-            yaml.safe_load(bundle.text(file))
-        except yaml.YAMLError as error:
-            yield f"{file} is no YAML: {str(error).splitlines()[0]}"
+    found_options, unreadable = bundle.settings
+    yield from unreadable
     seen: dict[tuple[str, str], str] = {}
-    for file, namespace, name, value in bundle.options():
+    for file, namespace, name, value in found_options:
         place = f"{file}: {namespace} / {name}"
         if found := options.wrong(namespace, name, value):
             yield f"{file}: {found}"
@@ -42,7 +37,7 @@ def known_options(bundle: Bundle) -> Iterator[str]:
 
 def health_path(bundle: Bundle) -> Iterator[str]:
     """Left to itself, the platform asks for the page for people, and counts callers' mistakes."""
-    found = {(namespace, name): value for _, namespace, name, value in bundle.options()}
+    found = {(namespace, name): value for _, namespace, name, value in bundle.settings[0]}
     for place in (
         ("aws:elasticbeanstalk:application", "Application Healthcheck URL"),
         ("aws:elasticbeanstalk:environment:process:default", "HealthCheckPath"),
@@ -66,6 +61,6 @@ def body_size(bundle: Bundle) -> Iterator[str]:
         or "error_page 413" not in bare
     ):
         yield f"nginx's 413 is no problem document that names {MAX_BODY_BYTES} bytes"
-    for file, _, name, value in bundle.options():
+    for file, _, name, value in bundle.settings[0]:
         if name == "MAX_BODY_BYTES" and [str(value)] != sizes:
             yield f"{file}: MAX_BODY_BYTES is set to {value}, and nginx stops at {sizes}"

@@ -168,5 +168,5 @@ def test_a_history_is_shown_where_there_is_one(models_dir: Path) -> None:
     shown = Flask(__name__, static_folder=None)
     shown.register_blueprint(pages.blueprint(predictors, max_body_bytes=1, history=history))
     shown.register_blueprint(docs.blueprint())
-    shown.register_blueprint(openapi.blueprint(predictors, max_records=1))
+    shown.register_blueprint(openapi.blueprint(predictors, max_records=1, metrics=True))
     assert "champion of ride-duration" in shown.test_client().get("/models/ride/card").text

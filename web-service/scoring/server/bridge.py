@@ -43,21 +43,20 @@ class _BrokenOff(io.BytesIO):
         return data
 
 
-async def gather(
-    scope: Scope, receive: Receive, send: Send, limit: int, begun: bytes = b""
-) -> io.BytesIO:
+async def gather(scope: Scope, receive: Receive, send: Send, limit: int) -> io.BytesIO:
     """Gives the body as Flask is to read it: at most `limit` bytes and one more, so that too large
-    a one is seen; nothing of what nobody would read. `begun` is what was received before. Raises
-    UnknownExpectation for an Expect header of another kind than 100-continue."""
+    a one is seen; nothing of what nobody would read. Raises UnknownExpectation for an Expect header
+    of another kind than 100-continue."""
     headers = dict(scope["headers"])
     length = headers.get(b"content-length")
-    if not begun and not _is_read(headers, length, limit):
+    if not _is_read(headers, length, limit):
         return io.BytesIO()
     if expectation := headers.get(b"expect"):
         if expectation.lower() != b"100-continue":
             raise UnknownExpectation("of all expectations, only 100-continue is known")
         await send({"type": "http.response.informational", "status": 100, "headers": []})
-    parts, size = [begun], len(begun)
+    parts: list[bytes] = []
+    size = 0
     while length is None or size < int(length):
         message = await receive()
         if message["type"] != "http.request":

@@ -5,19 +5,15 @@ from __future__ import annotations
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
-from scoring.server.bridge import Scope
-
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
-def client(scope: Scope, trusted: Networks) -> str:
+def client(peer: str, forwarded: str | None, trusted: Networks) -> str:
     """Gives an address. Of X-Forwarded-For only what was added by `trusted` proxies is believed:
     read from its end, the first address that is not one of theirs."""
-    peer: str = (scope.get("client") or ("",))[0]
-    if not trusted or not _is_trusted(peer, trusted):
+    if not trusted or not forwarded or not _is_trusted(peer, trusted):
         return peer
-    forwarded = b",".join(v for n, v in scope["headers"] if n == b"x-forwarded-for")
-    for part in reversed(forwarded.decode("latin-1").split(",")):
+    for part in reversed(forwarded.split(",")):
         address = part.strip()
         if not _is_address(address):
             break

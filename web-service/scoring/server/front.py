@@ -1,4 +1,4 @@
-"""The ASGI app that gunicorn serves: a record alone is answered at once, anything else by Flask.
+"""What gunicorn's worker serves: a small record at once, anything else, as an ASGI app, by Flask.
 
 At once means in the event loop, without a thread, a router or a request object: one prediction
 takes less time than handing it to a thread would. It is for what nearly every request is, a small
@@ -10,21 +10,21 @@ from __future__ import annotations
 import asyncio
 import time
 from http import HTTPStatus
-from typing import Final, NamedTuple
+from typing import Final
 
 from flask import Flask
 
 from scoring.api import problems
 from scoring.api.headers import common, request_id
 from scoring.api.health import Lifetime
-from scoring.api.predictions import Reply, reply
+from scoring.api.predictions import reply
 from scoring.errors import Overloaded, RequestError, TooSlow
 from scoring.keys import FOR_ADMINS, PROBES, Keys
 from scoring.metrics.http import OTHER
 from scoring.metrics.recorder import Metrics
 from scoring.registry.following import Following
 from scoring.server.bridge import Bridge, Receive, Scope, Send, gather
-from scoring.server.journal import Journal, Told
+from scoring.server.journal import Exchange, Journal, Told
 from scoring.service import Predictors
 from scoring.settings import Settings
 from scoring.witness import Witness
@@ -35,20 +35,9 @@ _JSON: Final = {
     *(b"application/json;%bcharset=%b" % (s, c) for s in (b"", b" ") for c in (b"utf-8", b"UTF-8")),
 }
 _UNUSUAL: Final = frozenset({b"content-encoding", b"transfer-encoding", b"expect", b"x_request_id"})
-_ASKED: Final = (b"x-request-id", b"traceparent", b"authorization", b"x-api-key")  # as in _Head
 _VITAL: Final = {path.encode() for path in PROBES | FOR_ADMINS}
 
 Headers = list[tuple[bytes, bytes]]  # as ASGI has them
-
-
-class _Head(NamedTuple):
-    """What the headers say of a request that may be answered at once."""
-
-    length: int
-    request_id: str | None = None
-    traceparent: str | None = None
-    authorization: str | None = None
-    api_key: str | None = None
 
 
 class Front:
@@ -75,19 +64,50 @@ class Front:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
+        await self._by_flask(scope, receive, send)
+
+    def is_plain(self, method: bytes, path: bytes, headers: dict[bytes, bytes]) -> bool:
+        """Says whether a request is to be tried with `at_once` when its body has come. `headers`
+        are by their names in lower case."""
+        return (
+            path in self._names
+            and method == b"POST"
+            and headers.get(b"content-type") in _JSON
+            and 0 < int(headers.get(b"content-length", 0)) <= AT_ONCE_BYTES
+            and self._unusual.isdisjoint(headers)
+        )
+
+    def at_once(
+        self, path: bytes, headers: dict[bytes, bytes], body: bytes, peer: str
+    ) -> tuple[int, Headers, bytes] | None:
+        """Gives status, headers and body of the answer to a request that is plain, or None where
+        Flask must say what is wrong, with the caller's key or with us."""
         begun = time.perf_counter()
-        body = b""
-        if scope["raw_path"] in self._names and (head := _plain(scope, self._unusual)):
-            whole, body = await _body(receive, head.length)
-            given = request_id(head.request_id)
-            if whole and (found := self._at_once(scope, head, body, given)):
-                answer, told = found
-                headers = _headers(given, answer.version, answer.media_type, answer.body)
-                await _send(send, answer.status, headers, answer.body)
-                trace = head.traceparent
-                self._journal.tell(scope, begun, given, answer.status, told, trace, at_once=True)
-                return
-        await self._by_flask(scope, receive, send, begun, body)
+        name = self._names[path]
+        asked = request_id(_text(headers, b"x-request-id"))
+        try:
+            key = None
+            if self._keys:
+                given = _text(headers, b"authorization"), _text(headers, b"x-api-key")
+                key = self._keys.admit("/predict", *given)
+            predictor = self._predictors.get(name)
+            answer = reply(
+                predictor, body, max_records=self._settings.max_records,
+                witness=self._witness, request_id=asked,
+            )  # fmt: skip
+        except Exception:  # noqa: BLE001  # the same happens on Flask's way, which logs and answers it
+            return None
+        route = "/predict" if name is None else "/predict/<name>"
+        told = Told(route, predictor.model.name, answer.version, key)
+        exchange = Exchange("POST", path, peer, _text(headers, b"x-forwarded-for"), begun, asked)
+        self._journal.tell(
+            exchange, answer.status, told, _text(headers, b"traceparent"), at_once=True
+        )
+        return (
+            answer.status,
+            _headers(asked, answer.version, answer.media_type, answer.body),
+            answer.body,
+        )
 
     def of_no_request(self, status: int, message: str) -> tuple[int, Headers, bytes]:
         """Gives status, headers and body of the answer to what is no HTTP request."""
@@ -99,29 +119,8 @@ class Front:
         self._count(status)
         return status, headers, body
 
-    def _at_once(
-        self, scope: Scope, head: _Head, body: bytes, given: str
-    ) -> tuple[Reply, Told] | None:
-        """Gives the answer, or None where Flask must say what is wrong, with the caller's key or
-        with us."""
-        name = self._names[scope["raw_path"]]
-        try:
-            key = None
-            if self._keys:
-                key = self._keys.admit("/predict", head.authorization, head.api_key)
-            predictor = self._predictors.get(name)
-            answer = reply(
-                predictor, body, max_records=self._settings.max_records,
-                witness=self._witness, request_id=given,
-            )  # fmt: skip
-        except Exception:  # noqa: BLE001  # the same happens on Flask's way, which logs and answers it
-            return None
-        route = "/predict" if name is None else "/predict/<name>"
-        return answer, Told(route, predictor.model.name, answer.version, key)
-
-    async def _by_flask(
-        self, scope: Scope, receive: Receive, send: Send, begun: float, body: bytes
-    ) -> None:
+    async def _by_flask(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = time.perf_counter()
         given = request_id(_header(scope, b"x-request-id"))
         vital = scope["raw_path"] in _VITAL
         told = Told()
@@ -131,7 +130,7 @@ class Front:
         try:
             async with asyncio.timeout(seconds):
                 limit = self._settings.max_body_bytes
-                stream = await gather(scope, receive, send, limit, body)
+                stream = await gather(scope, receive, send, limit)
             if not vital and self._bridge.in_flight >= self._settings.max_in_flight:
                 raise Overloaded("too much is being asked at once; try again in a moment")
             slow = Overloaded(f"the answer was not ready within {seconds} seconds")
@@ -149,8 +148,15 @@ class Front:
         except BaseException:
             self.metrics.left()
             raise
-        traceparent = _header(scope, b"traceparent")
-        self._journal.tell(scope, begun, given, status, told, traceparent)
+        target = scope["raw_path"]
+        if scope["query_string"]:
+            target += b"?" + scope["query_string"]
+        forwarded = b",".join(v for n, v in scope["headers"] if n == b"x-forwarded-for")
+        peer = (scope.get("client") or ("",))[0]
+        exchange = Exchange(
+            scope["method"], target, peer, forwarded.decode("latin-1"), begun, given
+        )
+        self._journal.tell(exchange, status, told, _header(scope, b"traceparent"))
 
     def _count(self, status: int) -> None:
         """Counts what the event loop itself refuses."""
@@ -186,36 +192,9 @@ class Front:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _plain(scope: Scope, unusual: frozenset[bytes]) -> _Head | None:
-    """Gives what must be known of a request, if nothing about it is unusual."""
-    if scope["method"] != "POST" or scope["query_string"]:
-        return None
-    media_type: bytes | None = None
-    given: dict[bytes, str] = {}
-    length = -1
-    for name, value in scope["headers"]:
-        if name == b"content-type":
-            media_type = value
-        elif name == b"content-length":
-            if len(value) > 6:
-                return None
-            length = int(value)
-        elif name in _ASKED:
-            if name in given:
-                return None
-            given[name] = value.decode("latin-1")
-        elif name in unusual:
-            return None
-    if media_type not in _JSON or not 0 < length <= AT_ONCE_BYTES:
-        return None
-    return _Head(length, *[given.get(name) for name in _ASKED]) if given else _Head(length)
-
-
-async def _body(receive: Receive, length: int) -> tuple[bool, bytes]:
-    """Gives what has come of the body, and whether that is all; does not wait for more."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    return len(body) == length and not message.get("more_body"), body
+def _text(headers: dict[bytes, bytes], name: bytes) -> str | None:
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")
 
 
 def _header(scope: Scope, wanted: bytes) -> str | None:

@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 
 from scoring.metrics.recorder import Metrics
 from scoring.server.accesslog import AccessLog, Entry
-from scoring.server.bridge import Scope
 from scoring.server.clients import client
 from scoring.server.tracing import Tracing
 from scoring.settings import Settings
@@ -27,6 +26,17 @@ class Told(NamedTuple):
     model: str | None = None
     version: str | None = None
     key: str | None = None
+
+
+class Exchange(NamedTuple):
+    """A request, as it is told of."""
+
+    method: str
+    target: bytes  # path and query as they were sent
+    peer: str  # the other end's address
+    forwarded: str | None  # X-Forwarded-For
+    begun: float  # time.perf_counter() then
+    request_id: str
 
 
 class Journal:
@@ -50,14 +60,14 @@ class Journal:
             self._tracing.stop()
 
     def tell(
-        self, scope: Scope, begun: float, request_id: str, status: int, told: Told,
-        traceparent: str | None, *, at_once: bool = False,
+        self, exchange: Exchange, status: int, told: Told, traceparent: str | None,
+        *, at_once: bool = False,
     ) -> None:  # fmt: skip
-        """Notes an answer to a request that `begun` at that time.perf_counter(), by the way that
-        metrics.begin() was told of or `at_once`."""
-        seconds = time.perf_counter() - begun
+        """Notes an answer, by the way that metrics.begin() was told of or `at_once`."""
+        seconds = time.perf_counter() - exchange.begun
+        method, request_id = exchange.method, exchange.request_id
         count = self._metrics.at_once if at_once else self._metrics.end
-        count(scope["method"], told.route, status, seconds)
+        count(method, told.route, status, seconds)
         if self._log is None and self._tracing is None:
             return
         trace_id = None
@@ -65,14 +75,10 @@ class Journal:
             trace_id = match[1]
         if self._tracing:
             parent = traceparent if trace_id else None
-            trace_id = self._tracing.record(
-                scope["method"], told, status, seconds, request_id, parent
-            )
+            trace_id = self._tracing.record(method, told, status, seconds, request_id, parent)
         if self._log:
-            target = scope["raw_path"].decode("latin-1")
-            if scope["query_string"]:
-                target += "?" + scope["query_string"].decode("latin-1")
+            caller = client(exchange.peer, exchange.forwarded, self._trusted)
             self._log.write(
-                Entry(request_id, client(scope, self._trusted), scope["method"], target, told.route,
+                Entry(request_id, caller, method, exchange.target.decode("latin-1"), told.route,
                       status, seconds * 1000, told.model, told.version, told.key, trace_id)
             )  # fmt: skip

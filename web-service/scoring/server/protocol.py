@@ -10,12 +10,13 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from gunicorn.asgi.parser import ParseError
 from gunicorn.asgi.protocol import (
     ASGIProtocol,
     _get_cached_date_header,
     _get_cached_status_line,
 )
+
+from scoring.server import framing
 
 if TYPE_CHECKING:
     from scoring.server.worker import Worker
@@ -26,7 +27,6 @@ DISCARDED_BYTES: Final = 64 * 1024 * 1024
 DISCARDED_S: Final = 5.0
 
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
-_LENGTH_DIGITS: Final = 18
 
 QUIET_S: Final = 1.0  # during a stop, a connection that sends nothing for so long is closed
 
@@ -44,15 +44,20 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
         self.since = worker.now
         self._closed: bool = False
         self._current_request: Any = None
+        self._begun = False  # a part of a request has come
+        self._in_head = True  # but not its whole head
+        self._head = b""  # that part of it
+        self._held: dict[bytes, bytes] | None = None  # the head of one to be answered at once
+        self._parts: list[bytes] = []  # and what has come of its body
         self._early = b""  # of the next request, come while this one is being answered
-        self._begun = False  # a part of a head has come
-        self._head = b""  # that part
         self._ended = False  # the other side sends no more
         self._discarded: int | None = None  # bytes thrown away, once that is all we do
 
     def connection_made(self, transport: Any) -> None:
         """Takes the connection, or says that there are too many."""
         super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        self._peer: str = peer[0] if isinstance(peer, tuple) else ""
         self.worker.connections.add(self)
         if len(self.worker.connections) > self.cfg.worker_connections:
             self._refuse(503, "too many connections; try again in a moment")
@@ -64,26 +69,34 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser, unless the data is of a later request, or nobody's."""
+        while data:
+            data = self._take(data)
+
+    def _take(self, data: bytes) -> bytes:
+        """Gives what is left to be taken now."""
         if self._discarded is not None:
             self._discarded += len(data)
             if self._discarded > DISCARDED_BYTES:
                 self.transport.abort()
-            return
+            return b""
         receiver = self._body_receiver
         if receiver is not None and receiver._complete:
             self._early += data
             if len(self._early) > EARLY_BYTES:
                 self._pause_reading()
-            return
-        if self._current_request is None:
-            whole = self._feed_head(data)
-        else:
-            whole = self._feed_callback_parser(data)
-        if whole and self._callback_parser.is_complete:
-            self._early = self._callback_parser.remaining()
-            if self._callback_parser.remaining_truncated:
+            return b""
+        if not (self._feed_head(data) if self._in_head else self._feed_callback_parser(data)):
+            return b""
+        parser = self._callback_parser
+        if parser.is_complete:
+            self._early = parser.remaining()
+            if parser.remaining_truncated:
                 self._early = b""
                 self._ended = True  # what was dropped cannot be answered: this is the last one
+            if self._held is not None and self._answer_held(self._held):
+                early, self._early = self._early, b""
+                return early
+        return b""
 
     def _feed_head(self, data: bytes) -> bool:
         if not self._begun:
@@ -92,19 +105,55 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
         self._head += data
         if not self._feed_callback_parser(data):
             return False
-        if self._current_request is not None:
+        if not self._in_head:
             head, self._head = self._head, b""
-            if not _is_strict(head):
-                self._current_request = None  # nor is it one
+            if not framing.is_strict(head):
+                self._current_request = self._held = None  # nor is it one
+                self._in_head = True
                 self._refuse(400, "a line of the head is folded, or does not end in CR LF")
                 return False
         return True
 
+    def _answer_held(self, headers: dict[bytes, bytes]) -> bool:
+        """Answers a whole request here and now, if the front does: that takes less than waking the
+        connection's task up for it, and the same bytes go out."""
+        body = b"".join(self._parts)
+        answer = None
+        if not self._ended:
+            answer = self.app.at_once(self._callback_parser.path, headers, body, self._peer)
+        if answer is None:
+            self._hand_over()
+            return False
+        status, answered, content = answer
+        parts = [_get_cached_status_line((1, 1), status, _REASONS[status])]
+        parts += [b"%b: %b\r\n" % header for header in answered]
+        parts += (_get_cached_date_header(), b"\r\n", content)
+        self._safe_write(b"".join(parts))
+        self._held = None
+        self._callback_parser.reset()
+        self._begin_anew()
+        return True
+
+    def _hand_over(self) -> None:
+        """Gives a request that was held to the connection's task, like any other."""
+        self._held = None
+        super()._on_headers_complete()
+        self._body_receiver.feed(b"".join(self._parts))
+        if self._callback_parser.is_complete:
+            self._body_receiver.set_complete()
+
+    def _begin_anew(self) -> None:
+        self.since = self.worker.now
+        self._begun = False
+        self._in_head = True
+
     def eof_received(self) -> bool:
         """Answers what has come to whoever only stopped sending."""
-        if self._discarded is not None or self._closed or self._current_request is None:
+        if self._discarded is not None or self._closed or self._in_head:
             return False
         self._ended = True
+        if self._held is not None:
+            self._hand_over()
         if not self._body_receiver._complete:
             self._body_receiver.signal_disconnect()
         return not self._is_ssl  # TLS closes both ways at once
@@ -130,13 +179,27 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
 
     def _on_headers_complete(self) -> bool:
         parser = self._callback_parser
-        found = {name.lower(): value for name, value in parser.headers}
-        if not parser.is_chunked and b"transfer-encoding" in found:
-            # where such a body ends, and the next request begins, is anyone's guess
-            raise ParseError("a Transfer-Encoding that does not end in chunked")
-        if len(found.get(b"content-length", b"")) > _LENGTH_DIGITS:
-            raise ParseError("a Content-Length that no body has")  # gunicorn_h1c 0.6.9 overflows
+        headers = {name.lower(): value for name, value in parser.headers}
+        framing.check(headers, chunked=parser.is_chunked)
+        self._in_head = False
+        if (
+            self.app.is_plain(parser.method, parser.path, headers)
+            and len(headers) == len(parser.headers)  # none of them twice
+            and parser.http_version == (1, 1)
+            and parser.should_keep_alive
+            and self.worker.alive
+            and not self._flow_control.write_paused  # who does not read gets no more to read
+        ):
+            self._held = headers
+            self._parts = []
+            return False
         return bool(super()._on_headers_complete())
+
+    def _on_body(self, chunk: bytes) -> None:
+        if self._held is None:
+            super()._on_body(chunk)
+        else:
+            self._parts.append(chunk)
 
     def _handle_h1c_exception(self, exc: Exception) -> bool:
         """Is given what the parser raises. Whatever it is, the request cannot be read."""
@@ -149,12 +212,11 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
 
     def _arm_keepalive_timer(self) -> None:
         """Is called when an answer is out and the parser set back: goes on with what came early."""
-        self.since = self.worker.now
-        self._begun = False
+        self._begin_anew()
         if self._early:
             data, self._early = self._early, b""
             self.data_received(data)
-        if self._ended and self._current_request is None:
+        if self._ended and self._in_head:
             self._close_transport()
 
     def _is_last(self, request: Any) -> bool:
@@ -203,7 +265,7 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
         return b"".join(parts)
 
     def _refuse(self, status: int, message: str) -> None:
-        if self._current_request is not None:
+        if not self._in_head:
             message = f"the body cannot be read to its end: {message}"
         self._send_error_response(status, message)
         self._close_transport()
@@ -227,12 +289,3 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
         self._resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
-
-
-def _is_strict(head: bytes) -> bool:
-    """Says whether every line of a head ends as it must. The parser also takes a bare line feed,
-    and lines that go on in the next; not every proxy before us reads those in the same way."""
-    head = head.lstrip(b"\r\n")
-    end = head.find(b"\r\n\r\n")
-    folded = head.find(b"\n ", 0, end) >= 0 or head.find(b"\n\t", 0, end) >= 0
-    return end > 0 and not folded and head.count(b"\n", 0, end) == head.count(b"\r\n", 0, end)

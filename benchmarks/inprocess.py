@@ -1,0 +1,78 @@
+"""What is compared inside one process: a matrix from a table, and a score from one record."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from sklearn.feature_extraction import DictVectorizer
+
+from benchmarks.load import BadAnswer
+from scoring.artifact import load
+from scoring.models import Model
+from training.checks import check
+from training.datasets import read, source_of
+from training.features import fit_transform
+
+REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "green"
+MONTH = "green_tripdata_2021-01.parquet"
+
+
+def rides(model: Model) -> tuple[str, pd.DataFrame]:
+    """Gives the usable rows of a real month where there is one, else of the bundled sample."""
+    source = source_of(model)
+    table = read(model, source, [REAL / MONTH] if (REAL / MONTH).is_file() else [])
+    return table.name, check(table, model, source).frame
+
+
+def matrix(frame: pd.DataFrame, model: Model) -> tuple[float, float]:
+    """Gives the seconds that the tutorial's way takes from the table to the fitted matrix, and
+    ours. Raises BadAnswer unless both matrices are the same."""
+    begun = time.perf_counter()
+    zones = frame[["PULocationID", "DOLocationID"]].astype(str)
+    pairs = frame[["trip_distance"]].assign(PU_DO=zones.PULocationID + "_" + zones.DOLocationID)
+    theirs = DictVectorizer()
+    expected = theirs.fit_transform(pairs.to_dict("records"))
+    between = time.perf_counter()
+    made = DictVectorizer()
+    found = fit_transform(made, frame, model)
+    end = time.perf_counter()
+    if made.feature_names_ != theirs.feature_names_ or (found != expected).nnz:
+        raise BadAnswer("the two matrices differ")
+    return between - begun, end - between
+
+
+def answers(folder: Path, model: Model) -> tuple[float, Callable[[], float]]:
+    """Gives the number that scikit-learn answers the example with, and what computes it anew."""
+    vectorizer, estimator = pickle.loads((folder / model.name / model.artifact_file).read_bytes())
+    features = model.features(model.record.model_validate(dict(model.example)))
+
+    def theirs() -> float:
+        x = vectorizer.transform([features])
+        if model.task == "classification":
+            return float(estimator.predict_proba(x)[0, 1])
+        return float(estimator.predict(x)[0])
+
+    return theirs(), theirs
+
+
+def single(folder: Path, model: Model, calls: int) -> tuple[float, float]:
+    """Gives the microseconds that scikit-learn takes from one record's features to its score, and
+    those of the scorer that the artifact chose. Raises BadAnswer unless both scores agree."""
+    expected, theirs = answers(folder, model)
+    scorer = load(folder / model.name, model).scorer
+    features = model.features(model.record.model_validate(dict(model.example)))
+    if abs(scorer.one(features)[0] - expected) > 1e-6:
+        raise BadAnswer("the scorer and scikit-learn differ")
+    return _each(theirs, calls), _each(lambda: scorer.one(features), calls)
+
+
+def _each(call: Callable[[], Any], calls: int) -> float:
+    begun = time.perf_counter()
+    for _ in range(calls):
+        call()
+    return (time.perf_counter() - begun) / calls * 1e6

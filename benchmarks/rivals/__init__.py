@@ -1,0 +1,1 @@
+"""What the service is compared with. MODEL names the model, PAIR the pickled pair's file."""
