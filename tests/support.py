@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -70,6 +71,18 @@ def write_artifact(model: Model, output: Path, estimator: Any = None, **facts: A
     """Writes a tiny artifact of any model to `output/<model>/`."""
     chosen = {"golden": records(model, 4), "threshold": model.threshold, **facts}
     return artifact.write(output, model, tiny_pair(model, estimator), **chosen)
+
+
+def installed(*names: str) -> str:
+    """Gives the path of the first of these programs that there is. Without any, the test is skipped
+    on somebody's own machine; continuous integration installs them all, so there it fails."""
+    for name in names:
+        if found := shutil.which(name):
+            return found
+    message = f"{names[0]} is not installed: apt-get install {names[0]}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
 
 
 def free_port() -> int:

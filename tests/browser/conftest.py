@@ -6,8 +6,6 @@ request to anywhere but our server fails the test when it ends.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from scoring.models import discover
 from tests.furnished import furnish
-from tests.support import ROOT, Server, serving
+from tests.support import ROOT, Server, installed, serving
 
 OUTPUT = ROOT / "test-output"
 
@@ -33,18 +31,6 @@ _ARGUMENTS = (
 )
 
 OpenPage = Callable[..., Page]
-
-
-def installed(*names: str) -> str:
-    """Gives the path of the first of these programs that there is. Without any, the test is skipped
-    on somebody's own machine; continuous integration installs them all, so there it fails."""
-    for name in names:
-        if found := shutil.which(name):
-            return found
-    message = f"{names[0]} is not installed: apt-get install {names[0]}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
 
 
 @pytest.fixture(scope="session")
