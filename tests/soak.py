@@ -207,7 +207,8 @@ def service(registry: Registry, folder: Path, number: int) -> Iterator[Server]:
     with serving(
         folder / "none", folder / f"log-{number}", MODELS="ride", WORKERS="2", THREADS="2",
         GRACEFUL_TIMEOUT="20", ACCESS_LOG="off", MLFLOW_TRACKING_URI=registry.url,
-        REGISTRY_POLL_SECONDS="1", REGISTRY_START_SECONDS="120", REGISTRY_CACHE=str(folder / f"cache-{number}"),
+        REGISTRY_POLL_SECONDS="1", REGISTRY_START_SECONDS="120",
+        REGISTRY_CACHE=str(folder / f"cache-{number}"),
     ) as server:  # fmt: skip
         wait_for(lambda: requests.get(f"{server.url}/health/ready", timeout=30).ok, "ready", 60)
         yield server
