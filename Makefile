@@ -15,6 +15,7 @@ comma := ,
 FOUND := $(filter-out __init__,$(basename $(notdir $(wildcard web-service/scoring/models/*.py))))
 SERVED := $(if $(MODELS),$(subst $(comma), ,$(MODELS)),$(FOUND))
 MLFLOW_PORT ?= 5000
+FUZZ_SECONDS ?= 600
 MODELS_DIR ?= $(CURDIR)/models
 export MODELS_DIR
 
@@ -22,7 +23,7 @@ export MODELS_DIR
 PYTEST := $(BIN)/python -m pytest -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help soak setup run train test check format published bench sample mlflow image eb-bundle eb-verify clean
+.PHONY: help soak setup run train test check format published bench sample mlflow image eb-bundle eb-verify clean fuzz
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +69,11 @@ soak: $(VENV)/.ready ## Load a disturbed service for SOAK_SECONDS (600) and comp
 
 bench: $(VENV)/.ready ## Measure the speed next to other servers (BENCH="--quick", "--peers"; minutes)
 	$(BIN)/python -m benchmarks $(BENCH)
+
+# each for half of the time; what is found is kept in test-output/fuzz/
+fuzz: $(VENV)/.ready ## Look for requests that break the service, for FUZZ_SECONDS (600)
+	$(BIN)/python -m tests.fuzz.decoder --seconds $$(( $(FUZZ_SECONDS) / 2 ))
+	$(BIN)/python -m tests.fuzz.openapi --seconds $$(( $(FUZZ_SECONDS) / 2 ))
 
 sample: $(VENV)/.ready ## Generate the bundled sample anew
 	$(BIN)/python -m training.sample

@@ -137,6 +137,43 @@ def test_requests_ahead_of_their_turn_are_answered_in_order(hasty: Server) -> No
         assert answers(connection, 1) == [(200, b"PONG")]
 
 
+@pytest.mark.parametrize("ahead", [WHOLE * 1000, (WHOLE + PING) * 500], ids=["plain", "mixed"])
+def test_none_of_a_thousand_ahead_is_lost(hasty: Server, ahead: bytes) -> None:
+    """More than the parser keeps of what comes behind a request, in as few pieces as can be."""
+    expected = [200] * 1000
+    with connect(hasty) as connection:
+        sender = threading.Thread(target=connection.sendall, args=(ahead,))
+        sender.start()
+        assert [status for status, _ in answers(connection, 1000)] == expected
+        sender.join(30)
+
+
+def test_a_large_body_behind_another_request_is_its_own(hasty: Server) -> None:
+    """It is not taken for a request."""
+    body = b"[" + b",".join([BODY] * 5000) + b"]"
+    large = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    for first in (PING, WHOLE):
+        with connect(hasty) as connection:
+            connection.sendall(first + large + PING)
+            found = answers(connection, 3)
+            assert [status for status, _ in found] == [200, 200, 200]
+            assert len(json.loads(found[1][1])["predictions"]) == 5000
+            assert found[2][1] == b"PONG"
+
+
+def test_a_request_that_ends_anywhere_gets_one_answer_at_most(hasty: Server) -> None:
+    """Who stops sending within a head is not answered, within a body gets a 400; nobody waits."""
+    for request in (WHOLE, HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n\r\n"):
+        body = request.index(b"\r\n\r\n") + 4
+        for end in range(len(request)):
+            with connect(hasty) as connection:
+                connection.sendall(request[:end])
+                connection.shutdown(socket.SHUT_WR)
+                found = connection.makefile("rb").read()
+            assert found.startswith(b"HTTP/1.1 400 ") == (end >= body)
+            assert found.count(b"HTTP/1.1") == (end >= body)
+
+
 @pytest.mark.parametrize("size", [1, 2, 7, 50])
 def test_a_request_may_come_in_pieces(hasty: Server, size: int) -> None:
     """However the network cuts it."""

@@ -17,6 +17,7 @@ from gunicorn.asgi.protocol import (
 )
 
 from scoring.server import framing
+from scoring.server.progress import Progress
 
 if TYPE_CHECKING:
     from scoring.server.worker import Worker
@@ -29,8 +30,10 @@ DISCARDED_S: Final = 5.0
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 
 QUIET_S: Final = 1.0  # during a stop, a connection that sends nothing for so long is closed
-
 EARLY_BYTES: Final = 64 * 1024  # of further requests that a connection may send ahead
+AT_ONCE: Final = 32  # answers, before other connections have their turn
+# The parser gives back no more than 64 KiB of what comes behind a request, and drops the rest.
+FED_BYTES: Final = 16 * 1024
 
 
 class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for it
@@ -49,6 +52,8 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
         self._head = b""  # that part of it
         self._held: dict[bytes, bytes] | None = None  # the head of one to be answered at once
         self._parts: list[bytes] = []  # and what has come of its body
+        self._at_once = 0  # answered since other connections had their turn
+        self._unread = Progress()
         self._early = b""  # of the next request, come while this one is being answered
         self._ended = False  # the other side sends no more
         self._discarded: int | None = None  # bytes thrown away, once that is all we do
@@ -69,8 +74,11 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser, unless the data is of a later request, or nobody's."""
-        while data:
-            data = self._take(data)
+        self._at_once = 0
+        for start in range(0, len(data), FED_BYTES):
+            part = data[start : start + FED_BYTES]
+            while part:
+                part = self._take(part)
 
     def _take(self, data: bytes) -> bytes:
         """Gives what is left to be taken now."""
@@ -78,6 +86,8 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
             self._discarded += len(data)
             if self._discarded > DISCARDED_BYTES:
                 self.transport.abort()
+            return b""
+        if self._closed:
             return b""
         receiver = self._body_receiver
         if receiver is not None and receiver._complete:
@@ -90,9 +100,6 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
         parser = self._callback_parser
         if parser.is_complete:
             self._early = parser.remaining()
-            if parser.remaining_truncated:
-                self._early = b""
-                self._ended = True  # what was dropped cannot be answered: this is the last one
             if self._held is not None and self._answer_held(self._held):
                 early, self._early = self._early, b""
                 return early
@@ -130,6 +137,7 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
         parts += (_get_cached_date_header(), b"\r\n", content)
         self._safe_write(b"".join(parts))
         self._held = None
+        self._at_once += 1
         self._callback_parser.reset()
         self._begin_anew()
         return True
@@ -162,13 +170,13 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
         """Ends the connection if it has been in its state for too long. Of a stop it learns when
         that began: what is idle then may have a request on its way to us."""
         waited = now - self.since
-        if self._discarded is not None:
+        unsent = self.transport.get_write_buffer_size()
+        if self._unread.stalled_s(unsent, now) > self.cfg.timeout:
+            self.transport.abort()  # an answer that nobody reads
+        elif self._discarded is not None:
             if waited > DISCARDED_S:
                 self.transport.abort()
-        elif self._closed:
-            if waited > self.cfg.timeout:
-                self.transport.abort()  # an answer that nobody reads
-        elif self._current_request is None:
+        elif self._current_request is None and not self._closed:
             if self._begun and waited > self.cfg.timeout:
                 self._refuse(408, f"the request did not come within {self.cfg.timeout} seconds")
             elif not self._begun and (
@@ -188,6 +196,7 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types for
             and parser.http_version == (1, 1)
             and parser.should_keep_alive
             and self.worker.alive
+            and self._at_once < AT_ONCE
             and not self._flow_control.write_paused  # who does not read gets no more to read
         ):
             self._held = headers
