@@ -5,11 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import product
+from operator import itemgetter
 from typing import Any, Final
 
 from scoring.errors import InvalidRecords
 from scoring.metrics import board, buckets
-from scoring.metrics.layout import Layout
+from scoring.metrics.layout import Labels, Layout
 from scoring.metrics.store import Store
 from scoring.predictor import Predictor
 from scoring.record import Record
@@ -21,6 +23,7 @@ SECONDS: Final = (
     1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
     0.5, 1, 2.5, 5, 10,
 )  # fmt: skip
+_MOST_COMBINATIONS: Final = 256  # counted by one addition; each takes a number of every row
 
 
 class ModelPlaces:
@@ -37,6 +40,34 @@ class ModelPlaces:
         self.choices = {n: _choices(f) for n, f in self.schema.items() if _choices(f)}
         example = self.model.features(self.model.record.model_validate(self.model.example))
         self.categories = [name for name, value in example.items() if isinstance(value, str)]
+
+
+class Combinations:
+    """Counts several categories by one addition: there is a place for each combination of theirs,
+    and how often one was there is the sum of those it is in."""
+
+    def __init__(self, layout: Layout, choices: Mapping[str, Mapping[object, str]]) -> None:
+        self.of = itemgetter(*choices)  # gives a record's values; of one field, its value itself
+        self.places: dict[object, int] = {}
+        self.labels: list[tuple[int, list[Labels]]] = []  # by place, (field, category) of each
+        for values in product(*choices.values()):
+            place = layout.more(1)
+            self.places[values if len(values) > 1 else values[0]] = place
+            pairs = zip(choices.items(), values, strict=True)
+            self.labels.append((place, [(field, texts[value]) for (field, texts), value in pairs]))
+
+
+def _groups(choices: Mapping[str, dict[object, str]]) -> list[dict[str, dict[object, str]]]:
+    """Gives the fields in groups of not too many combinations each."""
+    found: list[dict[str, dict[object, str]]] = []
+    combinations = _MOST_COMBINATIONS
+    for field, texts in choices.items():
+        if combinations * len(texts) > _MOST_COMBINATIONS:
+            found.append({})
+            combinations = 1
+        found[-1][field] = texts
+        combinations *= len(texts)
+    return found
 
 
 class Places:
@@ -75,17 +106,10 @@ class Places:
                 for field in p.numeric
             },
         )
-        self.choices = layout.counter(
-            "model_input_category",
-            "What was predicted for: a record's categories.",
-            ("model", "field", "category"),
-            (
-                (p.model.name, field, text)
-                for p in models
-                for field, texts in p.choices.items()
-                for text in texts.values()
-            ),
-        )
+        self.choices = {
+            places.model.name: [Combinations(layout, group) for group in _groups(places.choices)]
+            for places in models
+        }
         self.errors = layout.counter(
             "model_validation_errors",
             "Bad fields of records that were refused, as the answers list them.",
@@ -135,13 +159,13 @@ class Meter:
             for field in places.numeric
             for found in [all_of.inputs[name, field]]
         ]
-        self._choices = [
-            (field, {value: all_of.choices[name, field, text] for value, text in texts.items()})
-            for field, texts in places.choices.items()
-        ]
+        self._choices = [(group.of, group.places) for group in all_of.choices[name]]
         self._count = places.cells + self._cell * board.CELL_WIDTH + board.COUNT
         one = self._rows.first + bisect_left(ROWS, 1)
-        self._of_one = ((self._count, one, self._rows.total), self._seconds, self._output)
+        each = (self._count, one, self._rows.total)
+        of_time = (self._seconds.bounds, self._seconds.first, self._seconds.total)
+        of_score = (self._output.bounds, self._output.first, self._output.total)
+        self._of_one = (each, *of_time, *of_score)
         self._unknown = {c: all_of.unknown[name, c] for c in (*places.categories, OTHER)}
         self._separator = getattr(predictor.scorer, "separator", "=")
         self._marked: object = None
@@ -180,20 +204,20 @@ class Meter:
         record = vars(records[0])
         score = scores[0]
         find = bisect_left
-        each, timed, made = self._of_one
+        each, times, first_time, sum_time, made, first_made, sum_made = self._of_one
         with row.lock:
             for place in each:
                 values[place] += 1.0
-            values[timed.first + find(timed.bounds, seconds)] += 1.0
-            values[timed.total] += seconds
-            values[made.first + find(made.bounds, score)] += 1.0
-            values[made.total] += score
+            values[first_time + find(times, seconds)] += 1.0
+            values[sum_time] += seconds
+            values[first_made + find(made, score)] += 1.0
+            values[sum_made] += score
             for field, bounds, first, total in self._numbers:
                 number = record[field]
                 values[first + find(bounds, number)] += 1.0
                 values[total] += number
-            for field, slots in self._choices:
-                values[slots[record[field]]] += 1.0
+            for of, places in self._choices:
+                values[places[of(record)]] += 1.0
             if "unseen" in answers[0]:
                 for place in self._unseen(answers):
                     values[place] += 1.0
@@ -230,9 +254,9 @@ class Meter:
             numbers = [row[field] for row in rows]
             sums.update(first + bisect_left(bounds, number) for number in numbers)
             totals[total] = sum(numbers)
-        for field, slots in self._choices:
-            for value, times in Counter(row[field] for row in rows).items():
-                sums[slots[value]] += times
+        for of, places in self._choices:
+            for found, times in Counter(map(of, rows)).items():
+                sums[places[found]] += times
         sums.update(self._unseen(answers))
         self._add(sums)
         self._add(totals)
