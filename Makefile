@@ -22,7 +22,7 @@ export MODELS_DIR
 PYTEST := $(BIN)/python -m pytest -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run train test check format published bench sample mlflow image eb-bundle eb-verify clean
+.PHONY: help soak setup run train test check format published bench sample mlflow image eb-bundle eb-verify clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,10 @@ format: $(VENV)/.ready ## Format the code and mend what can be mended by itself
 
 published: $(VENV)/.ready ## Print the published results next to ours (needs the real data; minutes)
 	$(BIN)/python -m training.published
+
+SOAK_SECONDS ?= 600
+soak: $(VENV)/.ready ## Load a disturbed service for SOAK_SECONDS (600) and compare counts with answers (needs nginx)
+	$(BIN)/python -m tests.soak $(SOAK_SECONDS)
 
 bench: $(VENV)/.ready ## Measure the speed next to other servers (BENCH="--quick", "--peers"; minutes)
 	$(BIN)/python -m benchmarks $(BENCH)

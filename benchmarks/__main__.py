@@ -84,10 +84,11 @@ class Bench:
         mine = servers.ours("ride", self.folder)
         theirs = servers.tutorial("ride", self.pair("ride"))
         for server in (mine, theirs):
-            self.arrays(server)
+            self.arrays(server, server.path, "rows_per_second")
+        self.arrays(theirs, "/predict/in-one-pass", "rows_per_second_in_one_pass")
         for server in (mine,) if self.quick else (mine, theirs):
             self.workers(server, 4)
-        for count in (2,) if self.quick else (1, 2):
+        for count in () if self.quick else (1, 2):
             with self.up(mine, self.all, count) as up:
                 found = self.load(up, MANY, self.all)
                 self.note(
@@ -108,18 +109,18 @@ class Bench:
             self.note(name, "p99_32_ms", many.p99_ms)
             self.note(name, "memory_mb", up.memory_mb())
 
-    def arrays(self, server: Server) -> None:
+    def arrays(self, server: Server, path: str, what: str) -> None:
         """Rows a second of requests with many records each."""
         rows = self.rows(self.models["ride"])
         with self.up(server, self.one) as up:
             body = json.dumps(rows).encode()
-            if len(_list(servers.ask(up.port, server.path, body))) != len(rows):
+            if len(_list(servers.ask(up.port, path, body))) != len(rows):
                 raise BadAnswer(f"{server.name} answers another number of records")
             found = load.run(
-                up.port, server.path, body,
+                up.port, path, body,
                 connections=2, seconds=self.seconds / 2, cpus=self.clients,
             )  # fmt: skip
-            self.note(f"{server.name}, ride", "rows_per_second", found.per_second * len(rows))
+            self.note(f"{server.name}, ride", what, found.per_second * len(rows))
 
     def workers(self, server: Server, count: int) -> None:
         """What several workers take."""
@@ -130,7 +131,7 @@ class Bench:
     def in_process(self) -> None:
         """The matrix of a month and the score of one record, several times."""
         name, frame = inprocess.rides(self.models["ride"])
-        for _ in range(5):
+        for _ in range(1 if self.quick else 5):
             theirs, mine = inprocess.matrix(frame, self.models["ride"])
             self.note(f"matrix of {name}", "theirs_s", theirs)
             self.note(f"matrix of {name}", "ours_s", mine)

@@ -6,6 +6,7 @@ own generator also compares every body, wrk's runs are between two requests that
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -100,7 +101,8 @@ def threads(port: int, path: str, body: bytes, connections: int, seconds: float)
     """The same with threads of this process; every answer must be the first one."""
     times: list[float] = []
     faults: list[str] = []
-    first = _ask(http.client.HTTPConnection("127.0.0.1", port, timeout=10), path, body)
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as line:
+        first = _ask(line, path, body)
     end = time.perf_counter() + seconds
 
     def work() -> None:

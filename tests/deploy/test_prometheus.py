@@ -16,7 +16,7 @@ import pytest
 import requests
 import yaml
 
-from scoring.metrics.meter import REASONS
+from scoring.metrics.places import REASONS
 from scoring.models import discover
 from tests.scoring.metrics.exposition import Scrape
 from tests.support import (

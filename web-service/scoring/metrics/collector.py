@@ -19,7 +19,7 @@ from prometheus_client.core import (
 from scoring import __version__
 from scoring.metrics import board
 from scoring.metrics.layout import Histogram, Layout
-from scoring.metrics.meter import Places
+from scoring.metrics.places import Places
 from scoring.metrics.store import Store
 
 FORMER: Final = "_former"
