@@ -5,6 +5,7 @@
     layout.py      which number of a row is which series
     http.py        what is counted of a request
     buckets.py     where histograms of inputs and outputs are divided: by the training data
+    places.py      where a row keeps what is counted of predictions
     meter.py       what is counted of a prediction by one version of one model
     collector.py   the sum over all rows, as prometheus_client's metrics
     recorder.py    `Metrics`, which joins them

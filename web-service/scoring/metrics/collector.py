@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from operator import add
 from typing import Any, Final, Protocol
@@ -18,7 +19,7 @@ from prometheus_client.core import (
 from scoring import __version__
 from scoring.metrics import board
 from scoring.metrics.layout import Histogram, Layout
-from scoring.metrics.meter import Places
+from scoring.metrics.places import Places
 from scoring.metrics.store import Store
 
 FORMER: Final = "_former"
@@ -84,6 +85,7 @@ class Collector:
             for labels, member in histograms.members.items():
                 divided.add_metric(labels, *_shown(member, sums))
             yield divided
+        yield self._of_categories(sums)
         yield from self._of_versions(documents, [values for values, _ in rows])
         yield from self._of_what_serves(documents, living)
         if self._following:
@@ -99,6 +101,22 @@ class Collector:
             if gauge.text:
                 value = sum(values[gauge.place] for values in living)
                 yield _gauge(gauge.name, gauge.text, value)
+
+    def _of_categories(self, sums: list[float]) -> Metric:
+        family = CounterMetricFamily(
+            "model_input_category",
+            "What was predicted for: a record's categories.",
+            labels=("model", "field", "category"),
+        )
+        for name, groups in self._places.choices.items():
+            counts: Counter[tuple[str, ...]] = Counter()
+            for place, labels in (found for group in groups for found in group.labels):
+                for pair in labels:
+                    counts[pair] += int(sums[place])
+            for pair, count in counts.items():
+                if count:
+                    family.add_metric((name, *pair), count)
+        return family
 
     def _of_versions(
         self, documents: Mapping[str, board.Document], rows: list[list[float]]

@@ -6,107 +6,14 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any
 
 from scoring.errors import InvalidRecords
 from scoring.metrics import board, buckets
-from scoring.metrics.layout import Layout
+from scoring.metrics.places import OTHER, ROWS, Places
 from scoring.metrics.store import Store
 from scoring.predictor import Predictor
 from scoring.record import Record
-
-OTHER: Final = "_other"
-REASONS: Final = ("missing", "type", "range", "choice", "repeated", "other")
-ROWS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 100_000)
-SECONDS: Final = (
-    1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
-    0.5, 1, 2.5, 5, 10,
-)  # fmt: skip
-
-
-class ModelPlaces:
-    """Where a row keeps what is counted of one model; the same for all its versions."""
-
-    def __init__(self, predictor: Predictor, serving: int) -> None:
-        self.model: Final = predictor.model
-        self.profile = predictor.manifest.profile
-        self.schema = predictor.model.record.model_json_schema()["properties"]
-        self.serving = serving  # a gauge: the generation of the version that serves; the next
-        # is when it was loaded
-        self.cells = 0
-        self.numeric = [n for n, f in self.schema.items() if f.get("type") in ("integer", "number")]
-        self.choices = {n: _choices(f) for n, f in self.schema.items() if _choices(f)}
-        example = self.model.features(self.model.record.model_validate(self.model.example))
-        self.categories = [name for name, value in example.items() if isinstance(value, str)]
-
-
-class Places:
-    """The places of every model's series."""
-
-    def __init__(self, layout: Layout, models: Sequence[ModelPlaces]) -> None:
-        self.models = {places.model.name: places for places in models}
-        names = list(self.models)
-        for places in models:
-            places.cells = layout.more(board.CELLS * board.CELL_WIDTH)
-        self.seconds = layout.histogram(
-            "model_prediction_duration_seconds",
-            "From a request's JSON to its answer, by request.",
-            ("model",),
-            {(name,): SECONDS for name in names},
-        )
-        self.rows = layout.histogram(
-            "model_batch_rows",
-            "Records in one request.",
-            ("model",),
-            {(name,): ROWS for name in names},
-        )
-        self.output = layout.histogram(
-            "model_output",
-            "What was predicted: the target's value, or a probability.",
-            ("model",),
-            {(p.model.name,): buckets.of_output(p.model, p.profile) for p in models},
-        )
-        self.inputs = layout.histogram(
-            "model_input",
-            "What was predicted for: a record's numbers.",
-            ("model", "field"),
-            {
-                (p.model.name, field): buckets.of_input(field, p.schema[field], p.profile)
-                for p in models
-                for field in p.numeric
-            },
-        )
-        self.choices = layout.counter(
-            "model_input_category",
-            "What was predicted for: a record's categories.",
-            ("model", "field", "category"),
-            (
-                (p.model.name, field, text)
-                for p in models
-                for field, texts in p.choices.items()
-                for text in texts.values()
-            ),
-        )
-        self.errors = layout.counter(
-            "model_validation_errors",
-            "Bad fields of records that were refused, as the answers list them.",
-            ("model", "field", "reason"),
-            ((p.model.name, f, r) for p in models for f in (*p.schema, OTHER) for r in REASONS),
-        )
-        self.refused = layout.counter(
-            "model_requests_refused",
-            "Requests with a record that is not valid.",
-            ("model",),
-            [(name,) for name in names],
-            shown=[(name,) for name in names],
-        )
-        self.unknown = layout.counter(
-            "model_unknown_category",
-            "Categories that are valid and that training never saw.",
-            ("model", "feature"),
-            ((p.model.name, c) for p in models for c in (*p.categories, OTHER)),
-            shown=[(p.model.name, c) for p in models for c in p.categories],
-        )
 
 
 class Meter:
@@ -136,13 +43,13 @@ class Meter:
             for field in places.numeric
             for found in [all_of.inputs[name, field]]
         ]
-        self._choices = [
-            (field, {value: all_of.choices[name, field, text] for value, text in texts.items()})
-            for field, texts in places.choices.items()
-        ]
+        self._choices = [(group.of, group.places) for group in all_of.choices[name]]
         self._count = places.cells + self._cell * board.CELL_WIDTH + board.COUNT
         one = self._rows.first + bisect_left(ROWS, 1)
-        self._of_one = ((self._count, one, self._rows.total), self._seconds, self._output)
+        each = (self._count, one, self._rows.total)
+        of_time = (self._seconds.bounds, self._seconds.first, self._seconds.total)
+        of_score = (self._output.bounds, self._output.first, self._output.total)
+        self._of_one = (each, *of_time, *of_score)
         self._unknown = {c: all_of.unknown[name, c] for c in (*places.categories, OTHER)}
         self._separator = getattr(predictor.scorer, "separator", "=")
         self._marked: object = None
@@ -181,20 +88,20 @@ class Meter:
         record = vars(records[0])
         score = scores[0]
         find = bisect_left
-        each, timed, made = self._of_one
+        each, times, first_time, sum_time, made, first_made, sum_made = self._of_one
         with row.lock:
             for place in each:
                 values[place] += 1.0
-            values[timed.first + find(timed.bounds, seconds)] += 1.0
-            values[timed.total] += seconds
-            values[made.first + find(made.bounds, score)] += 1.0
-            values[made.total] += score
+            values[first_time + find(times, seconds)] += 1.0
+            values[sum_time] += seconds
+            values[first_made + find(made, score)] += 1.0
+            values[sum_made] += score
             for field, bounds, first, total in self._numbers:
                 number = record[field]
                 values[first + find(bounds, number)] += 1.0
                 values[total] += number
-            for field, slots in self._choices:
-                values[slots[record[field]]] += 1.0
+            for of, places in self._choices:
+                values[places[of(record)]] += 1.0
             if "unseen" in answers[0]:
                 for place in self._unseen(answers):
                     values[place] += 1.0
@@ -230,9 +137,9 @@ class Meter:
             numbers = [row[field] for row in rows]
             sums.update(_spread(first, bounds, numbers))
             totals[total] = sum(numbers)
-        for field, slots in self._choices:
-            for value, times in Counter(row[field] for row in rows).items():
-                sums[slots[value]] += times
+        for of, places in self._choices:
+            for found, times in Counter(map(of, rows)).items():
+                sums[places[found]] += times
         sums.update(self._unseen(answers))
         self._add(sums)
         self._add(totals)
@@ -259,13 +166,3 @@ def _spread(first: int, bounds: Sequence[float], numbers: Sequence[float]) -> di
     ordered = sorted(numbers)
     ends = [*(bisect_right(ordered, bound) for bound in bounds), len(ordered)]
     return {first + at: end - begin for at, (begin, end) in enumerate(pairwise([0, *ends]))}
-
-
-def _choices(field: Mapping[str, Any]) -> dict[object, str]:
-    """Gives the values that a field's schema lists, and how each is written in a label."""
-    if field.get("type") == "boolean":
-        return {True: "true", False: "false"}
-    if field.get("type") != "string":
-        return {}
-    listed = [field["const"]] if "const" in field else field.get("enum", [])
-    return {value: value for value in listed}

@@ -12,7 +12,8 @@ from scoring.metrics import board
 from scoring.metrics.collector import Collector, Registry
 from scoring.metrics.http import Http
 from scoring.metrics.layout import Layout
-from scoring.metrics.meter import Meter, ModelPlaces, Places
+from scoring.metrics.meter import Meter
+from scoring.metrics.places import ModelPlaces, Places
 from scoring.metrics.store import Store
 from scoring.predictor import Predictor
 

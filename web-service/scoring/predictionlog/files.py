@@ -26,7 +26,7 @@ class Files:
 
     def __init__(self, path: Path, *, max_bytes: int, keep: int) -> None:
         self.path = path
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._keep = keep
         self._lock_path = path.with_name(f".{path.name}.lock")
         self._file: int | None = None
@@ -42,7 +42,7 @@ class Files:
         with self._locked():
             file = self._current()
             before = os.fstat(file).st_size
-            if before and before + len(lines) > self._max_bytes:
+            if before and before + len(lines) > self.max_bytes:
                 file, before = self._exchange(), 0
             try:
                 rest = memoryview(lines)

@@ -83,6 +83,7 @@ class PredictionLog:
         if lost:
             self._counted(0, lost)
             self._fail("more is predicted than can be written")
+        limit = min(_BATCH_BYTES, self._files.max_bytes)
         batch: list[bytes] = []
         size = 0
         while self._line:
@@ -92,7 +93,7 @@ class PredictionLog:
             for line in self._lines.of(entry):
                 batch.append(line)
                 size += len(line)
-                if size > _BATCH_BYTES:
+                if size > limit:
                     self._append(batch)
                     batch, size = [], 0
         if batch:
