@@ -23,7 +23,7 @@ export MODELS_DIR
 PYTEST := $(BIN)/python -m pytest -n auto
 
 .DEFAULT_GOAL := help
-.PHONY: help soak setup run train test check format published bench sample mlflow image eb-bundle eb-verify clean fuzz
+.PHONY: help soak setup run train test check format published bench sample mlflow image eb-bundle eb-verify clean fuzz audit sbom
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,13 @@ mlflow: $(VENV)/.ready ## Open MLflow's server and UI on MLFLOW_PORT (5000) over
 
 image: ## Build the Docker image `prediction-service`
 	docker build --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" -t prediction-service .
+
+# asks PyPI; where it cannot, it says so and fails
+audit: $(VENV)/.ready ## Look for packages without hashes or with known vulnerabilities, and for mistakes of ours
+	@$(BIN)/python -m deploy.supplychain audit
+
+sbom: $(VENV)/.ready ## List what the image holds, dist/prediction-service.cdx.json (CycloneDX); of the lock without one
+	@$(BIN)/python -m deploy.supplychain sbom
 
 # EB_POLICY, EB_IMAGE, EB_SETTINGS and EB_SECRETS: docs/elastic-beanstalk.md
 eb-bundle: $(VENV)/.ready $(if $(EB_IMAGE),,$(FOUND:%=$(MODELS_DIR)/%/manifest.json)) ## Make the bundle for Elastic Beanstalk, dist/prediction-service-eb.zip

@@ -29,6 +29,7 @@ import pytest
 import requests
 from packaging.markers import Marker
 
+from deploy.supplychain.sbom import document, problem_of
 from scoring.models import discover
 from scoring.settings import Settings
 from tests.support import ROOT, post, wait_for, write_artifact
@@ -320,6 +321,18 @@ def test_the_packages_are_the_locks_default_group(running: Container) -> None:
         " __import__('sys').version_info[:2]])}))"
     )
     assert found == wanted
+
+
+def test_the_bill_of_materials_is_of_what_the_image_holds(image: str) -> None:
+    """It lists Python, the locked packages and Debian's, and none that it was built without."""
+    text, summary = document(image)
+    assert problem_of(text) is None
+    assert image in summary
+    found = {part["purl"]: part for part in json.loads(text)["components"]}
+    names = {purl.partition("@")[0] for purl in found}
+    assert {"pkg:generic/python", "pkg:pypi/flask", "pkg:deb/debian/libc6"} <= names
+    assert "pkg:pypi/boto3" not in names
+    assert {part["scope"] for part in found.values()} == {"required"}
 
 
 @pytest.mark.parametrize("package", ["pandas", "mlflow", "pyarrow", "xgboost", "pytest", "pipenv"])
