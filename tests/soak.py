@@ -239,6 +239,7 @@ def soak(seconds: float, folder: Path, *, each_s: float = 20) -> Seen:
     with contextlib.ExitStack() as stack:
         stack.callback(registry.close)
         running = contextlib.ExitStack()
+        stack.callback(lambda: running.close())  # whichever runs then
         server = running.enter_context(service(registry, folder, 0))
         post(f"{server.url}/predict", EXAMPLE)
         seen.answers["/predict", 200] += 1
@@ -248,6 +249,7 @@ def soak(seconds: float, folder: Path, *, each_s: float = 20) -> Seen:
             threading.Thread(target=ask, args=(nginx.port, seen, stop, seed))
             for seed in range(CLIENTS)
         ]
+        stack.callback(stop.set)
         for thread in threads:
             thread.start()
         end, number = time.monotonic() + seconds, 0
