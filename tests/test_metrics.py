@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -27,7 +28,12 @@ RIDE = discover()["ride"]
 def children(pid: int) -> set[int]:
     """Gives the processes that `pid` started and that still run."""
     found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return {int(child) for child in found if Path(f"/proc/{child}/cmdline").read_bytes()}
+    alive = set()
+    for child in found:
+        with contextlib.suppress(OSError):  # it may end meanwhile
+            if Path(f"/proc/{child}/cmdline").read_bytes():
+                alive.add(int(child))
+    return alive
 
 
 def scrape(url: str) -> Scrape:

@@ -67,7 +67,7 @@ def untouched(_folder: Path) -> None:
 
 CASES: dict[str, tuple[Callable[[Path], None], dict[str, str], str]] = {
     "a bad port": (untouched, {"PORT": "http"}, "PORT='http': "),
-    "two bad settings": (untouched, {"THREADS": "1", "ACCESS_LOG": "no"}, "THREADS='1': "),
+    "two bad settings": (untouched, {"THREADS": "0", "ACCESS_LOG": "no"}, "THREADS='0': "),
     "an unknown model": (untouched, {"MODELS": "ride,tips"}, "MODELS names 'tips', which is no"),
     "no models": (no_models, {}, "model 'ride': there is no "),
     "one model of two": (no_churn, {}, "model 'churn': there is no "),

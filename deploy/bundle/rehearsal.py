@@ -130,7 +130,7 @@ def unpack(bundle: Path, folder: Path) -> None:
 def ask(port: int, method: str, path: str, body: bytes | None = None) -> Answer:
     """Gives the answer of this machine's `port`; raises OSError where there is none."""
     with contextlib.closing(
-        http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        http.client.HTTPConnection("127.0.0.1", port, timeout=90)
     ) as connection:
         headers = {"Connection": "close", "Accept": "text/html, */*"}  # as a browser would
         if body is not None:

@@ -104,7 +104,7 @@ def test_a_quick_run_measures_all_kinds(models_dir: Path, tmp_path: Path) -> Non
         assert single <= {*results["found"][name]}, name
     made = report.ratios(results)
     assert "ride: requests/s, over the tutorial's" in made
-    assert "1,000 records: rows/s, over the tutorial's" in made
+    assert "1,000 records: rows/s, over the tutorial's, a record at a time" in made
     assert all(
         number > 0 for values in results["found"].values() for n in values.values() for number in n
     )

@@ -53,7 +53,7 @@ def test_axe_finds_nothing_serious_and_nothing_overflows(
 
 def test_axe_finds_nothing_serious_in_errors_and_the_open_list(open_page: OpenPage) -> None:
     """A form with errors, and the list of zones while it is open, are readable too."""
-    page = open_page("/", expect="422 (UNPROCESSABLE ENTITY)")
+    page = open_page("/", expect="422 (Unprocessable Entity)")
     page.get_by_label("Distance").fill("-1")
     page.locator("#ride-form").get_by_role("button", name="Predict").click()
     expect(page.locator("#ride-trip_distance-error")).to_contain_text("expected")

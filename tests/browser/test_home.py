@@ -16,7 +16,7 @@ from tests.support import Server, serving
 
 pytestmark = pytest.mark.slow
 
-REFUSED = "422 (UNPROCESSABLE ENTITY)"  # Chromium reports each answer above 399 in its console
+REFUSED = "422 (Unprocessable Entity)"  # Chromium reports each answer above 399 in its console
 
 
 def ask(site: Server, model: str, record: dict[str, Any]) -> Any:
