@@ -10,42 +10,63 @@ INTERPRETER = $(or $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/d
 PIPENV_VERSION := 2026.10.3
 AWSEBCLI_VERSION := 3.27.5
 
-# MODELS=churn trains and serves one; the default is every file of scoring/models.
+# MODELS=churn trains and serves one; the default is every file of scoring/models
 comma := ,
-FOUND := $(filter-out __init__,$(basename $(notdir $(wildcard web-service/scoring/models/*.py))))
+# and of the folders that MODEL_CODE names.
+FOLDERS := web-service/scoring/models $(subst :, ,$(MODEL_CODE))
+FOUND := $(sort $(filter-out __init__,$(basename $(notdir $(wildcard $(FOLDERS:%=%/*.py))))))
 SERVED := $(if $(MODELS),$(subst $(comma), ,$(MODELS)),$(FOUND))
+MISSING = $(strip $(foreach name,$(SERVED),$(if $(wildcard $(MODELS_DIR)/$(name)/manifest.json),,$(name))))
 MLFLOW_PORT ?= 5000
 FUZZ_SECONDS ?= 600
 MODELS_DIR ?= $(CURDIR)/models
 export MODELS_DIR
 
-# -n: as many processes as CPUs; the slow tests mostly wait for a server
-PYTEST := $(BIN)/python -m pytest -n auto
+# -n: as many processes as CPUs; the slow tests mostly wait for a server. SHUFFLE=1 runs the tests in
+# a random order and shows its seed; SHUFFLE=seed runs them in that order again.
+SEED := $(if $(filter 1,$(SHUFFLE)),$(shell date +%s),$(SHUFFLE))
+PYTEST := $(BIN)/python -m pytest -n auto $(if $(SEED),-p randomly --randomly-seed=$(SEED))
 
 .DEFAULT_GOAL := help
-.PHONY: help soak setup run train test check format published bench sample mlflow image eb-bundle eb-verify clean fuzz audit sbom
+.PHONY: help data soak setup run train test check format published bench bench-batch sample mlflow image eb-bundle eb-verify spark-bundle test-spark test-kills clean fuzz audit sbom
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready ## Make the virtual environment with the locked dependencies
 
-run: $(VENV)/.ready $(SERVED:%=$(MODELS_DIR)/%/manifest.json) ## Serve on PORT (9696), training first where there is no model
-	@exec $(BIN)/gunicorn -c web-service/gunicorn.conf.py
+run: $(VENV)/.ready trained ## Serve on PORT (9696), training first where there is no model
+	@$(if $(MISSING),MODELS=$$($(BIN)/python -c '$(WITH_ARTIFACT)' "$(MODELS_DIR)") )exec $(BIN)/gunicorn -c web-service/gunicorn.conf.py
+
+# without MODELS, a model with neither a sample nor an artifact is left out, and train.py says how to train it
+TRAIN = $(BIN)/python train.py --output "$(MODELS_DIR)"
+WITH_ARTIFACT = import pathlib, sys; from scoring.models import discover; \
+  print(*(name for name in discover() if pathlib.Path(sys.argv[1], name, "manifest.json").exists()), sep=",")
 
 train: $(VENV)/.ready ## Train every model on the bundled sample, over what is there
-	@for model in $(SERVED); do $(BIN)/python train.py $$model --output "$(MODELS_DIR)" || exit 1; done
+	@$(if $(MODELS),$(foreach name,$(SERVED),$(TRAIN) $(name) &&) true,$(TRAIN) --all)
+
+.PHONY: trained
+trained: $(VENV)/.ready
+	@$(if $(MISSING),$(if $(MODELS),$(foreach name,$(MISSING),$(TRAIN) $(name) &&) true,$(TRAIN) --all --missing))
 
 test: $(VENV)/.ready ## Run every check and every test, with coverage
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/coverage erase
-	$(PYTEST) --cov --cov-config=pyproject.toml --cov-report=
+	$(PYTEST) -m "not spark" --cov --cov-config=pyproject.toml --cov-report=
 	$(BIN)/coverage report
 	$(BIN)/coverage report --include='web-service/*,train.py,training/*' --fail-under=95 --format=total
 
+KILLS ?= 10
+test-kills: $(VENV)/.ready ## Kill runs of batch at random, KILLS (10) times each, on the disk and in a store
+	KILLS=$(KILLS) $(BIN)/python -m pytest tests/batch/test_kills.py
+
+test-spark: $(VENV)/.ready $(VENV)-spark/.ready ## Run the Spark engine's tests on a cluster of this machine, the long ones too (needs Java 17)
+	$(BIN)/python -m pytest tests/batch/spark
+
 check: $(VENV)/.ready ## Run the fast checks: lint, types and the tests without a server
 	@$(MAKE) --no-print-directory lint
-	$(PYTEST) -m "not slow and not container" -q
+	$(PYTEST) -m "not slow and not container and not spark" -q
 
 .PHONY: lint has-python
 has-python:
@@ -70,12 +91,18 @@ soak: $(VENV)/.ready ## Load a disturbed service for SOAK_SECONDS (600) and comp
 bench: $(VENV)/.ready ## Measure the speed next to other servers (BENCH="--quick", "--peers"; minutes)
 	$(BIN)/python -m benchmarks $(BENCH)
 
+bench-batch: $(VENV)/.ready ## Measure scoring files next to the tutorial's way and Spark's (BENCH="--quick"; an hour)
+	$(BIN)/python -m benchmarks.batch $(BENCH)
+
 # each for half of the time; what is found is kept in test-output/fuzz/
 fuzz: $(VENV)/.ready ## Look for requests that break the service, for FUZZ_SECONDS (600)
 	$(BIN)/python -m tests.fuzz.decoder --seconds $$(( $(FUZZ_SECONDS) / 2 ))
 	$(BIN)/python -m tests.fuzz.openapi --seconds $$(( $(FUZZ_SECONDS) / 2 ))
 
-sample: $(VENV)/.ready ## Generate the bundled sample anew
+data: $(VENV)/.ready ## Download the published data into DATA_DIR (data), with checksums
+	$(BIN)/python -m training.data
+
+sample: $(VENV)/.ready ## Make files in the shape of the bundled sample, in data/sample
 	$(BIN)/python -m training.sample
 
 # --artifacts-destination: new versions go through the server, so that a service elsewhere can have
@@ -84,8 +111,10 @@ mlflow: $(VENV)/.ready ## Open MLflow's server and UI on MLFLOW_PORT (5000) over
 	@exec $(BIN)/mlflow server --host 127.0.0.1 --port $(MLFLOW_PORT) --workers 1 \
 	  --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlartifacts
 
-image: ## Build the Docker image `prediction-service`
-	docker build --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" -t prediction-service .
+# the Dockerfile's own arguments, those that are set
+IMAGE_ARGS = $(foreach name,MODELS SKLEARN S3 OTEL BATCH STREAM,$(if $($(name)),--build-arg $(name)="$($(name))"))
+image: ## Build the Docker image `prediction-service` (MODELS, SKLEARN=0, S3=1, OTEL=1, BATCH=1, STREAM=1)
+	docker build $(IMAGE_ARGS) --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" -t prediction-service .
 
 # asks PyPI; where it cannot, it says so and fails
 audit: $(VENV)/.ready ## Look for packages without hashes or with known vulnerabilities, and for mistakes of ours
@@ -95,7 +124,7 @@ sbom: $(VENV)/.ready ## List what the image holds, dist/prediction-service.cdx.j
 	@$(BIN)/python -m deploy.supplychain sbom
 
 # EB_POLICY, EB_IMAGE, EB_SETTINGS and EB_SECRETS: docs/elastic-beanstalk.md
-eb-bundle: $(VENV)/.ready $(if $(EB_IMAGE),,$(FOUND:%=$(MODELS_DIR)/%/manifest.json)) ## Make the bundle for Elastic Beanstalk, dist/prediction-service-eb.zip
+eb-bundle: $(VENV)/.ready $(if $(EB_IMAGE),,trained) ## Make the bundle for Elastic Beanstalk, dist/prediction-service-eb.zip
 	@$(BIN)/python -m deploy.bundle build
 
 eb-verify: eb-bundle ## Check the bundle, then deploy it behind nginx on this machine, under load
@@ -107,11 +136,19 @@ eb-verify: eb-bundle ## Check the bundle, then deploy it behind nginx on this ma
 	.venv-eb/bin/python -m pip install --quiet --disable-pip-version-check awsebcli==$(AWSEBCLI_VERSION)
 	@touch $@
 
+# what executors import from: spark-submit --py-files dist/prediction-service-spark.zip (docs/batch.md)
+spark-bundle: $(VENV)/.ready ## Make our packages' zip for Spark, dist/prediction-service-spark.zip
+	@$(BIN)/python -m batch.spark.bundle dist
+
+# PySpark is 456 MB: in an environment of its own, which `make check` needs not
+$(VENV)-spark/.ready: Pipfile.lock
+	$(INTERPRETER) -m venv $(VENV)-spark
+	VIRTUAL_ENV=$(CURDIR)/$(VENV)-spark PIPENV_VERBOSITY=-1 \
+	  $(VENV)/pipenv/bin/pipenv sync --categories "packages batch spark"
+	@touch $@
+
 clean: ## Remove the virtual environments and caches, keep models and data
 	rm -rf .venv .venv-* .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
-
-$(MODELS_DIR)/%/manifest.json: | $(VENV)/.ready
-	$(BIN)/python train.py $* --output "$(MODELS_DIR)"
 
 # pipenv gets an environment of its own: what it needs must not decide what we lock
 $(VENV)/.ready: Pipfile.lock web-service/pyproject.toml
@@ -121,7 +158,7 @@ $(VENV)/.ready: Pipfile.lock web-service/pyproject.toml
 	$(INTERPRETER) -m venv $(VENV)/pipenv
 	$(VENV)/pipenv/bin/python -m pip install --quiet --disable-pip-version-check pipenv==$(PIPENV_VERSION)
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) PIPENV_VERBOSITY=-1 \
-	  $(VENV)/pipenv/bin/pipenv sync --categories "packages otel s3 training benchmarks dev-packages"
+	  $(VENV)/pipenv/bin/pipenv sync --categories "packages sklearn otel s3 redis kafka kinesis training benchmarks dev-packages"
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) PIPENV_VERBOSITY=-1 \
 	  $(VENV)/pipenv/bin/pipenv sync --categories fast >$(VENV)/fast.log 2>&1 || \
 	  echo "without a C compiler, requests are parsed in Python, which takes longer ($(VENV)/fast.log)" >&2

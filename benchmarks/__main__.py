@@ -18,17 +18,19 @@ from benchmarks import inprocess, load, peers, report, servers
 from benchmarks.load import BadAnswer
 from benchmarks.servers import ROOT, Running, Server, running
 from scoring.models import Model, discover
-from training.datasets import read, source_of
+from training.data.tables import read
+from training.sources import source_of
 
 MANY = 32  # connections
 ROWS = 1000  # records in one request
+ARRAYS_S = 4  # at least: the tutorial's way takes a second for two such requests
 
 
 class Bench:
     """One run: where its files are, how long each load lasts, and what it has found so far."""
 
     def __init__(self, models: Path | None, folder: Path, *, seconds: float, quick: bool) -> None:
-        """Trains what is served into `folder`, unless `models` holds it already."""
+        """Train what is served into `folder`, unless `models` holds it already."""
         self.logs = folder
         self.folder = models or folder
         self.seconds = seconds
@@ -50,7 +52,7 @@ class Bench:
         return self.folder / model / self.models[model].artifact_file
 
     def servers(self) -> list[Server]:
-        """Gives what is compared with single records, in the order of a turn."""
+        """Return what is compared with single records, in the order of a turn."""
         if self.quick:
             return [
                 servers.ours("ride", self.folder),
@@ -58,6 +60,7 @@ class Bench:
                 servers.fastapi("ride", self.pair("ride")),
                 servers.floors()[-1],
                 servers.ours("churn", self.folder),
+                servers.guarded(self.folder, self.logs)[-1],
             ]
         return [
             servers.ours("ride", self.folder),
@@ -68,10 +71,11 @@ class Bench:
             servers.ours("churn", self.folder),
             servers.tutorial("churn", self.pair("churn")),
             servers.fastapi("churn", self.pair("churn")),
+            *servers.guarded(self.folder, self.logs),
         ]
 
     def turn(self, peers: list[Server]) -> None:
-        """Measures everything once."""
+        """Measure everything once."""
         for server in self.servers():
             self.single(server)
         for server in peers:
@@ -114,11 +118,11 @@ class Bench:
         rows = self.rows(self.models["ride"])
         with self.up(server, self.one) as up:
             body = json.dumps(rows).encode()
-            if len(_list(servers.ask(up.port, path, body))) != len(rows):
+            if len(_list(servers.ask(up.at, path, body))) != len(rows):
                 raise BadAnswer(f"{server.name} answers another number of records")
             found = load.run(
-                up.port, path, body,
-                connections=2, seconds=self.seconds / 2, cpus=self.clients,
+                up.at, path, body,
+                connections=2, seconds=max(self.seconds / 2, ARRAYS_S), cpus=self.clients,
             )  # fmt: skip
             self.note(f"{server.name}, ride", what, found.per_second * len(rows))
 
@@ -153,7 +157,7 @@ class Bench:
         if server.wrapped:
             body = peers.wrapped(server, self.models[server.model])
         given = {"connections": connections, "seconds": seconds or self.seconds, "cpus": cpus}
-        return load.run(up.port, server.path, body, **given)  # type: ignore[arg-type]
+        return load.run(up.at, server.path, body, **given)  # type: ignore[arg-type]
 
     def note(self, name: str, what: str, value: float) -> None:
         self.found.setdefault(name, {}).setdefault(what, []).append(round(value, 5))
@@ -168,11 +172,12 @@ class Bench:
 
 
 def _list(answer: Any) -> list[Any]:
-    return answer["predictions"] if isinstance(answer, dict) else answer
+    predictions: list[Any] = answer["predictions"] if isinstance(answer, dict) else answer
+    return predictions
 
 
 def main() -> None:
-    """Runs all of it; exits with status 1 where a server does not answer as it should."""
+    """Run all of it; exit with status 1 where a server does not answer as it should."""
     line = argparse.ArgumentParser(
         prog="python -m benchmarks", description=(__doc__ or "").partition("\n")[0]
     )

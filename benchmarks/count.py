@@ -24,8 +24,10 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from benchmarks.load import BadAnswer
+from scoring.artifact.facts import Facts, Provenance
+from scoring.artifact.writing import write
+from scoring.atomic_files import write_file
 from scoring.models import Model, discover
-from training import artifact
 
 ROOT = Path(__file__).resolve().parents[1]
 COUNTS = ROOT / "benchmarks" / "counts.json"
@@ -34,18 +36,18 @@ ALLOWED = 1.125  # times the stored count: compilers and libraries differ by les
 
 
 def python() -> str:
-    """Gives the version that counts are stored under: 3.11."""
+    """Return the version that counts are stored under: 3.11."""
     return ".".join(platform.python_version_tuple()[:2])
 
 
 def stored() -> dict[str, int]:
-    """Gives the stored counts of one call for this Python, by model; none for a new one."""
+    """Return the stored counts of one call for this Python, by model; none for a new one."""
     found: dict[str, dict[str, int]] = json.loads(COUNTS.read_text())
     return found.get(python(), {})
 
 
 def count(folder: Path) -> dict[str, int]:
-    """Gives the instructions of one call of the hot function for each model; `folder` is for what
+    """Return the instructions of one call of the hot function for each model; `folder` is for what
     is served meanwhile. Raises BadAnswer where a run fails."""
     models = discover()
     for model in models.values():
@@ -59,21 +61,22 @@ def count(folder: Path) -> dict[str, int]:
 
 
 def _write(model: Model, folder: Path) -> None:
-    """Writes a linear model that has seen the example's categories, and little else."""
+    """Write a linear model that has seen the example's categories, and little else."""
     row = model.features(model.record.model_validate(dict(model.example)))
     rows = [row, {k: v if isinstance(v, str) else v + 1 for k, v in row.items()}] * 5
     vectorizer = DictVectorizer()
     kind = LogisticRegression if model.task == "classification" else LinearRegression
     estimator = kind().fit(vectorizer.fit_transform(rows), [0, 1] * 5)
-    golden = [dict(model.example)]
-    artifact.write(folder, model, (vectorizer, estimator), golden=golden, threshold=model.threshold)
+    nowhere = Provenance(python="unknown", libraries={})
+    facts = Facts(threshold=model.threshold, provenance=nowhere)
+    write(folder, model, (vectorizer, estimator), facts, golden=[dict(model.example)])
 
 
 def _start(folder: Path, calls: dict[str, int]) -> subprocess.Popen[str]:
     # an address or a hash that differs from run to run would be seen in the count
     environ = dict(os.environ) | {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}
     for name in [n for n in environ if n.startswith("COV")]:
-        del environ[name]  # a count of what coverage does is none of ours
+        del environ[name]  # coverage would be counted too
     words = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable]
     words += ["-m", "benchmarks.hot", str(folder), *(f"{n}={c}" for n, c in calls.items())]
     return subprocess.Popen(words, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True)
@@ -88,7 +91,7 @@ def _read(process: subprocess.Popen[str]) -> int:
 
 
 def main() -> None:
-    """Prints the counts, and stores them where asked to."""
+    """Print the counts, and store them where asked to."""
     line = argparse.ArgumentParser(prog="python -m benchmarks.count")
     line.add_argument("--renew", action="store_true", help="store the counts for this Python")
     given = line.parse_args()
@@ -98,7 +101,7 @@ def main() -> None:
         print(f"{name}: {number} instructions a call; stored: {stored().get(name, 'none')}")
     if given.renew:
         everything = json.loads(COUNTS.read_text()) | {python(): found}
-        COUNTS.write_text(json.dumps(everything, indent=1, sort_keys=True) + "\n")
+        write_file(COUNTS, (json.dumps(everything, indent=1, sort_keys=True) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -12,21 +12,23 @@ import json
 import sys
 from pathlib import Path
 
-from scoring.api.predictions import reply
+from scoring.limits import Limits
 from scoring.models import discover
 from scoring.predictor import Predictor
+from serving.http.reply import reply
 
 
 def main() -> None:
-    """Answers each model's example as often as it says."""
+    """Answer each model's example as often as it says."""
     folder, *asked = sys.argv[1:]
     models = discover()
+    limits = Limits(max_records=1)
     for name, calls in (word.split("=") for word in asked):
         predictor = Predictor.from_folder(Path(folder) / name, models[name])
         body = json.dumps(dict(models[name].example)).encode()
         gc.disable()  # when it runs depends on what was done before
         for _ in range(int(calls)):
-            answer = reply(predictor, body, max_records=1)
+            answer = reply(predictor, body, limits=limits)
         if answer.status != 200:  # how long an error takes is of no interest
             sys.exit(f"{name}: status {answer.status}")
 

@@ -12,25 +12,27 @@ import pandas as pd
 from sklearn.feature_extraction import DictVectorizer
 
 from benchmarks.load import BadAnswer
-from scoring.artifact import load
+from scoring.artifact.reading import load
 from scoring.models import Model
-from training.checks import check
-from training.datasets import read, source_of
-from training.features import fit_transform
+from training.data.checks import check
+from training.data.publishers import default_folder
+from training.data.tables import read
+from training.fit.features import fit_transform
+from training.sources import source_of
 
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "green"
-MONTH = "green_tripdata_2021-01.parquet"
+MONTH = "green/green_tripdata_2021-01.parquet"  # in the folder that `make data` fills
 
 
 def rides(model: Model) -> tuple[str, pd.DataFrame]:
-    """Gives the usable rows of a real month where there is one, else of the bundled sample."""
+    """Return the usable rows of a real month where there is one, else of the bundled sample."""
     source = source_of(model)
-    table = read(model, source, [REAL / MONTH] if (REAL / MONTH).is_file() else [])
+    month = default_folder() / MONTH
+    table = read(model, source, [month] if month.is_file() else [])
     return table.name, check(table, model, source).frame
 
 
 def matrix(frame: pd.DataFrame, model: Model) -> tuple[float, float]:
-    """Gives the seconds that the tutorial's way takes from the table to the fitted matrix, and
+    """Return the seconds that the tutorial's way takes from the table to the fitted matrix, and
     ours. Raises BadAnswer unless both matrices are the same."""
     begun = time.perf_counter()
     zones = frame[["PULocationID", "DOLocationID"]].astype(str)
@@ -47,7 +49,7 @@ def matrix(frame: pd.DataFrame, model: Model) -> tuple[float, float]:
 
 
 def answers(folder: Path, model: Model) -> tuple[float, Callable[[], float]]:
-    """Gives the number that scikit-learn answers the example with, and what computes it anew."""
+    """Return the number that scikit-learn answers the example with, and what computes it anew."""
     vectorizer, estimator = pickle.loads((folder / model.name / model.artifact_file).read_bytes())
     features = model.features(model.record.model_validate(dict(model.example)))
 
@@ -61,7 +63,7 @@ def answers(folder: Path, model: Model) -> tuple[float, Callable[[], float]]:
 
 
 def single(folder: Path, model: Model, calls: int) -> tuple[float, float]:
-    """Gives the microseconds that scikit-learn takes from one record's features to its score, and
+    """Return the microseconds that scikit-learn takes from one record's features to its score, and
     those of the scorer that the artifact chose. Raises BadAnswer unless both scores agree."""
     expected, theirs = answers(folder, model)
     scorer = load(folder / model.name, model).scorer

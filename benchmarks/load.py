@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -36,18 +37,41 @@ class Load:
     p99_ms: float
 
 
+@dataclass(frozen=True)
+class Address:
+    """Where a server of this machine answers, and with what it is asked."""
+
+    port: int
+    tls: bool = False
+    key: str = ""  # of an Authorization header
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers of each request."""
+        plain = {"Content-Type": "application/json"}
+        return plain | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
+
+    def connect(self, timeout_s: float) -> http.client.HTTPConnection:
+        """Return a new connection; a certificate of this machine's own is not looked at."""
+        if not self.tls:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
+        context = ssl._create_unverified_context()
+        return http.client.HTTPSConnection(
+            "127.0.0.1", self.port, timeout=timeout_s, context=context
+        )
+
+
 def generator() -> str:
-    """Gives the name of what will make the load."""
+    """Return the name of what will make the load."""
     return "wrk" if shutil.which("wrk") else "threads"
 
 
 def run(
-    port: int, path: str, body: bytes, *, connections: int, seconds: float, cpus: set[int]
+    at: Address, path: str, body: bytes, *, connections: int, seconds: float, cpus: set[int]
 ) -> Load:
-    """Posts `body` as fast as `connections` keep-alive connections get answers."""
+    """Post `body` as fast as `connections` keep-alive connections get answers."""
     if generator() == "wrk":
-        return _wrk(port, path, body, connections, seconds, cpus)
-    words = [sys.executable, "-m", "benchmarks.load", str(port), path]
+        return _wrk(at, path, body, connections, seconds, cpus)
+    words = [sys.executable, "-m", "benchmarks.load", json.dumps(vars(at)), path]
     words += [str(connections), str(seconds)]
     return Load(**json.loads(_on(cpus, words, body)))
 
@@ -63,24 +87,24 @@ def _on(cpus: set[int], words: list[str], given: bytes | None = None) -> str:
 
 
 def _wrk(
-    port: int, path: str, body: bytes, connections: int, seconds: float, cpus: set[int]
+    at: Address, path: str, body: bytes, connections: int, seconds: float, cpus: set[int]
 ) -> Load:
     quoted = "".join(f"\\{byte:03d}" for byte in body)  # as Lua writes a byte
-    script = (
-        f'wrk.method = "POST"\nwrk.body = "{quoted}"\n'
-        'wrk.headers["Content-Type"] = "application/json"\n'
-    )
+    script = f'wrk.method = "POST"\nwrk.body = "{quoted}"\n'
+    script += "".join(f'wrk.headers["{k}"] = "{v}"\n' for k, v in at.headers().items())
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         file.write(script)
         file.flush()
         whole = max(1, round(seconds))
-        words = ["wrk", "--latency", "-t1", f"-c{connections}", f"-d{whole}s", "-s", file.name]
-        said = _on(cpus, [*words, f"http://127.0.0.1:{port}{path}"])
+        # of its own accord wrk counts an answer after two seconds, of a slow server's, as an error
+        words = ["wrk", "--latency", "--timeout", "30s", "-t1", f"-c{connections}", f"-d{whole}s"]
+        words += ["-s", file.name]
+        said = _on(cpus, [*words, f"http{'s' if at.tls else ''}://127.0.0.1:{at.port}{path}"])
     return parsed(said)
 
 
 def parsed(said: str) -> Load:
-    """Reads what wrk prints; raises BadAnswer where it counted an error."""
+    """Read what wrk prints; raise BadAnswer where it counted an error."""
     if bad := re.search(
         r"Non-2xx.*|Socket errors: (?!connect 0, read 0, write 0, timeout 0).*", said
     ):
@@ -97,19 +121,19 @@ def _ms(text: str) -> float:
     return float(number) * _UNITS[unit]
 
 
-def threads(port: int, path: str, body: bytes, connections: int, seconds: float) -> Load:
+def threads(at: Address, path: str, body: bytes, connections: int, seconds: float) -> Load:
     """The same with threads of this process; every answer must be the first one."""
     times: list[float] = []
     faults: list[str] = []
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as line:
-        first = _ask(line, path, body)
+    with contextlib.closing(at.connect(10)) as line:
+        first = _ask(line, at, path, body)
     end = time.perf_counter() + seconds
 
     def work() -> None:
-        line = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        line = at.connect(10)
         try:
             while (begun := time.perf_counter()) < end:
-                if _ask(line, path, body) != first:
+                if _ask(line, at, path, body) != first:
                     raise BadAnswer("two answers to one request differ")
                 times.append(time.perf_counter() - begun)
         except (OSError, http.client.HTTPException, BadAnswer) as error:
@@ -131,8 +155,8 @@ def threads(port: int, path: str, body: bytes, connections: int, seconds: float)
     return Load(len(times) / took, *place)
 
 
-def _ask(line: http.client.HTTPConnection, path: str, body: bytes) -> bytes:
-    line.request("POST", path, body, {"Content-Type": "application/json"})
+def _ask(line: http.client.HTTPConnection, at: Address, path: str, body: bytes) -> bytes:
+    line.request("POST", path, body, at.headers())
     answer = line.getresponse()
     read = answer.read()
     if answer.status != 200:
@@ -141,10 +165,12 @@ def _ask(line: http.client.HTTPConnection, path: str, body: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    port, path, connections, seconds = sys.argv[1:]
+    address, path, connections, seconds = sys.argv[1:]
     given = sys.stdin.buffer.read()
     try:
-        found = threads(int(port), path, given, int(connections), float(seconds))
+        found = threads(
+            Address(**json.loads(address)), path, given, int(connections), float(seconds)
+        )
     except BadAnswer as error:
         sys.exit(str(error))
     sys.stdout.write(json.dumps(vars(found)))

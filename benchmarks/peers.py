@@ -54,7 +54,7 @@ PEERS = {
 
 
 def installed(pair: Path) -> tuple[list[Server], dict[str, str]]:
-    """Gives the servers of those that can be installed, and why the others cannot."""
+    """Return the servers of those that can be installed, and why the others cannot."""
     found, failed = [], {}
     for name, peer in PEERS.items():
         folder = _HERE / f".venv-{name}"
@@ -71,7 +71,7 @@ def installed(pair: Path) -> tuple[list[Server], dict[str, str]]:
 
 
 def wrapped(server: Server, model: Model) -> bytes:
-    """Gives the example as the peer at this path takes it."""
+    """Return the example as the peer at this path takes it."""
     example = dict(model.example)
     shapes = {
         "/invocations": {"dataframe_records": [example]},

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load import generator
+from scoring.atomic_files import write_file
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results.json"
@@ -30,12 +31,12 @@ Results = dict[str, Any]
 def described(
     found: Mapping[str, Any], failed: Mapping[str, str], *, rounds: int, seconds: float
 ) -> Results:
-    """Gives the figures with where, when and of what they were made."""
+    """Return the figures with where, when and of what they were made."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "commit": _git("rev-parse", "--short=12", "HEAD"),
+        "commit": commit(),
         "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
-        "machine": _machine(),
+        "machine": machine(),
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
         "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
@@ -48,14 +49,12 @@ def described(
 
 
 def write(results: Results, path: Path) -> None:
-    """Writes the file whole or not at all."""
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
-    aside.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    aside.replace(path)
+    """Write the figures to `path` as JSON, whole or not at all."""
+    write_file(path, (json.dumps(results, indent=1) + "\n").encode())
 
 
 def text(results: Results) -> str:
-    """Gives every figure (median, and least to largest) and every ratio."""
+    """Return every figure (median, and least to largest) and every ratio."""
     lines = []
     for name, values in results["found"].items():
         for what, numbers in values.items():
@@ -75,7 +74,7 @@ def text(results: Results) -> str:
 
 
 def ratios(results: Results) -> dict[str, tuple[list[float], float | None]]:
-    """Gives, round by round, how many times better ours is, and how many times it should be."""
+    """Return, round by round, how many times better ours is, and how many times it should be."""
     found = results["found"]
     made: dict[str, tuple[list[float], float | None]] = {}
 
@@ -114,6 +113,12 @@ def ratios(results: Results) -> dict[str, tuple[list[float], float | None]]:
         )
     mine, tutorial, shared = f"{_OURS}, ride", f"{_TUTORIAL}, ride", f"{_OURS}, ride, on all cores"
     add(
+        "ride: requests/s with key, log and TLS, over without",
+        (f"{_OURS}, key, log and TLS, ride", "per_second"),
+        (mine, "per_second"),
+        0.7,
+    )
+    add(
         "1,000 records: rows/s, over the tutorial's, a record at a time",
         (mine, "rows_per_second"),
         (tutorial, "rows_per_second"),
@@ -123,6 +128,7 @@ def ratios(results: Results) -> dict[str, tuple[list[float], float | None]]:
         "1,000 records: rows/s, over scikit-learn's in one pass, unchecked",
         (mine, "rows_per_second"),
         (tutorial, "rows_per_second_in_one_pass"),
+        4,
     )
     add(
         "two workers' requests/s, over one's",
@@ -143,7 +149,7 @@ def ratios(results: Results) -> dict[str, tuple[list[float], float | None]]:
 
 
 def table(results: Results) -> str:
-    """Gives the README's table and what it was measured on."""
+    """Return the README's table and what it was measured on."""
     found = results["found"]
     lines = [
         "| server, one worker on one core | requests/s | p50, 1 connection "
@@ -169,13 +175,13 @@ def table(results: Results) -> str:
 
 
 def update(readme: Path, results: Results) -> bool:
-    """Puts the table between the README's markers; gives whether that changed anything."""
+    """Put the table between the README's markers; return whether that changed anything."""
     before = readme.read_text(encoding="utf-8")
     if BEGIN not in before or END not in before:
         raise SystemExit(f"{readme} has no place for the table: {BEGIN} ... {END}")
     head, _, rest = before.partition(BEGIN)
     after = f"{head}{BEGIN}\n{table(results)}\n{END}{rest.partition(END)[2]}"
-    readme.write_text(after, encoding="utf-8")
+    write_file(readme, after.encode())
     return after != before
 
 
@@ -193,11 +199,17 @@ def _rank(name: str) -> tuple[bool, bool, str]:
     return name.endswith("churn"), not name.startswith(_OURS), name
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Return the processor's name."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.machine()
+
+
+def commit() -> str:
+    """Return the checkout's commit, twelve digits."""
+    return _git("rev-parse", "--short=12", "HEAD")
 
 
 def _git(*words: str) -> str:

@@ -3,9 +3,15 @@
     python examples/promote.py examples/customers.csv --dry-run
     python examples/promote.py examples/customers.csv --smtp 127.0.0.1:1025
 
+Or the customers come scored, from one CSV that `python -m batch` wrote, and no service is asked:
+
+    python -m batch churn examples/customers.csv --fold-names --output scored.csv
+    python examples/promote.py scored.csv --scored --dry-run
+
 What happens to a customer, from left to right:
 
     CSV -> read_customers -> ask (batches, HTTP) -> Campaign.offer -> Mailer.send (SMTP)
+                             or --scored: read_scored
                                                     claim before, mark after: Ledger (sqlite3)
 
 Nobody is written to twice, whenever this is killed and however many copies run, as long as they
@@ -22,6 +28,7 @@ import argparse
 import csv
 import fcntl
 import hashlib
+import json
 import os
 import re
 import smtplib
@@ -90,33 +97,42 @@ class UnknownFateError(Exception):
 
 @dataclass(frozen=True)
 class Customer:
+    """A row of the CSV: whom to write to, and what the model is asked."""
+
     line: int  # where the row ends in the CSV
     id: str
     email: str
     name: str
     record: dict[str, str | int | float]  # the model's nineteen fields
+    leaves: bool = False  # what a batch's answer says; else the service is asked
 
 
 class Tally(Counter[str]):
     """How many were asked, sent and so on; `complaints` counts what needs a person."""
 
     def complain(self, text: str) -> None:
+        """Print a problem and count it."""
         self["complaints"] += 1
         print(text, file=sys.stderr)
 
     def skip(self, line: int, why: str) -> None:
+        """Leave a line of the CSV out, and say why."""
         self["skipped"] += 1
         self.complain(f"line {line}: skipped: {why}")
 
 
-def read_customers(path: Path, tally: Tally) -> list[Customer]:
+def read_customers(path: Path, tally: Tally, *, scored: bool = False) -> list[Customer]:
     """Every usable row. The file is read to its end first: a broken one sends nothing at all."""
     customers = []
+    needed = ("customerid", "email", *(["churn"] if scored else FIELDS))
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file, restval="")
-            rows.fieldnames = header = [name.strip().lower() for name in rows.fieldnames or []]
-            if wrong := [n for n in ("customerid", "email", *FIELDS) if header.count(n) != 1]:
+            names = [name.strip() for name in rows.fieldnames or []]
+            if scored:  # the published data's own `Churn`, of the past, is no answer
+                names = [f"given {name}" if name == "Churn" else name for name in names]
+            rows.fieldnames = header = [name.lower() for name in names]
+            if wrong := [name for name in needed if header.count(name) != 1]:
                 raise GiveUpError(f"{path} must have these columns once: {', '.join(wrong)}")
             for row in rows:
                 if None in row:
@@ -125,10 +141,37 @@ def read_customers(path: Path, tally: Tally) -> list[Customer]:
                     tally.skip(rows.line_num, "it has no customer id")
                 else:  # single spaces and printable characters: no name can break a line
                     name = "".join(filter(str.isprintable, " ".join(row.get("name", "").split())))
-                    address, record = row["email"].strip(), to_record(row)
-                    customers.append(Customer(rows.line_num, customer_id, address, name, record))
+                    address, record = row["email"].strip(), {} if scored else to_record(row)
+                    leaves = scored and says_churn(row["churn"], path, rows.line_num)
+                    found = Customer(rows.line_num, customer_id, address, name, record, leaves)
+                    customers.append(found)
     except (OSError, UnicodeError, csv.Error) as error:
         raise GiveUpError(f"cannot read {path}: {error}") from error
+    return customers
+
+
+def says_churn(cell: str, path: Path, line: int) -> bool:
+    """The answer in a cell of the column `churn`."""
+    if (text := cell.strip().lower()) not in ("true", "false"):
+        raise GiveUpError(f"{path}: line {line} does not say `churn`, true or false, but {cell!r}")
+    return text == "true"
+
+
+def read_scored(path: Path, tally: Tally) -> list[Customer]:
+    """The customers of a batch's output; rows that the batch refused are reported."""
+    report = Path(f"{path}.run")
+    if not (report / "_SUCCESS").is_file():
+        made = f"python -m batch churn CUSTOMERS.csv --output {path}"
+        raise GiveUpError(f"{path} is no finished batch's: {report}/_SUCCESS is missing; {made}")
+    customers = read_customers(path, tally, scored=True)
+    try:
+        for file in sorted((report / "rejected").glob("*.jsonl")):
+            for one in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
+                reasons = [f"{error['field']}: {error['problem']}" for error in one["errors"]]
+                tally.skip(one["row"], f"of {one['file']}, the batch says {'; '.join(reasons)}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise GiveUpError(f"cannot read what {report} says of refused rows: {error}") from error
+    tally.update(asked=len(customers), likely=sum(customer.leaves for customer in customers))
     return customers
 
 
@@ -218,6 +261,7 @@ class Ledger:
         )
 
     def state(self, customer: Customer) -> str:
+        """Return `free`, `claimed` or `sent`: how far the e-mail to a customer has come."""
         query = "SELECT iif(sent_at IS NULL, 'claimed', 'sent') FROM promotion WHERE customer = ?"
         row = self.db.execute(query, (customer.id,)).fetchone()
         return row[0] if row else "free"
@@ -232,6 +276,7 @@ class Ledger:
         self.db.execute("DELETE FROM promotion WHERE customer = ?", (customer.id,))
 
     def mark_sent(self, customer: Customer) -> None:
+        """Note that the e-mail to a customer was sent."""
         update = "UPDATE promotion SET sent_at = datetime() WHERE customer = ?"
         self.db.execute(update, (customer.id,))
 
@@ -356,6 +401,7 @@ class Campaign:
             self.tally["sent"] += 1
 
     def report_uncertain(self) -> None:
+        """Name the customers whose e-mail may have been sent by a run that was killed."""
         for customer_id, begun_at in self.ledger.uncertain():
             self.tally["uncertain"] += 1
             where = f"begun {begun_at} UTC, {message_id(customer_id, self.options.sender)}"
@@ -381,6 +427,7 @@ def write_message(customer: Customer, sender: str) -> EmailMessage:
 
 
 def host_and_port(text: str) -> tuple[str, int]:
+    """Return the two parts of HOST:PORT; raise ArgumentTypeError for anything else."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
@@ -388,9 +435,11 @@ def host_and_port(text: str) -> tuple[str, int]:
 
 
 def parse_options() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     add = parser.add_argument
     add("customers", type=Path, help="CSV: customerID, email, the Telco columns and perhaps name")
+    add("--scored", action="store_true", help="the CSV is `python -m batch churn`'s: ask nobody")
     add("--url", default="http://127.0.0.1:9696/predict/churn")
     add("--batch-size", type=int, default=100, help="customers in one request")
     add("--ledger", type=Path, default=Path("promotions.sqlite3"), help="keep it: who got one")
@@ -412,10 +461,12 @@ def main() -> int:
     try:
         campaign = Campaign(options, Ledger(options.ledger, dry_run=options.dry_run), tally)
         try:
-            customers = read_customers(options.customers, tally)
+            read = read_scored if options.scored else read_customers
+            customers = read(options.customers, tally)
             for start in range(0, len(customers), options.batch_size):
                 batch = customers[start : start + options.batch_size]
-                for customer in ask(options.url, batch, tally):
+                likely = [customer for customer in batch if customer.leaves]
+                for customer in likely if options.scored else ask(options.url, batch, tally):
                     campaign.offer(customer)
                 campaign.mailer.quit()
         finally:
@@ -427,7 +478,7 @@ def main() -> int:
     except KeyboardInterrupt:
         tally.complain("stopped; start this again to go on")
     for key, label in {
-        "asked": "asked",
+        "asked": "scored" if options.scored else "asked",
         "likely": "likely to churn",
         "sent": "would be sent" if options.dry_run else "sent",
         "earlier": "already sent earlier",

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import re
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from threadpoolctl import threadpool_limits
 
-from scoring.app import create_app
 from scoring.models import Model, discover
-from scoring.settings import Settings
+from serving.app import App, create_app
+from serving.settings import Settings
 from tests.support import Server, serving, write_artifact
+from tests.support.containers import alone, docker, need_engine
 
 MODELS = discover()
 
@@ -34,13 +37,13 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def app(models_dir: Path) -> Flask:
+def app(models_dir: Path) -> App:
     """The app over every model, as gunicorn loads it."""
     return create_app(Settings(models_dir=models_dir))
 
 
 @pytest.fixture
-def client(app: Flask) -> FlaskClient:
+def client(app: App) -> FlaskClient:
     return app.test_client()
 
 
@@ -52,9 +55,37 @@ def server(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield running
 
 
+@pytest.fixture(scope="session")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """Build an image from a folder and return its tag; all of them are removed in the end."""
+    need_engine()
+    base = tmp_path_factory.getbasetemp()
+    lock = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "docker-build.lock"
+    tags: list[str] = []
+    steps: set[str] = set()
+
+    def made(folder: Path, *options: str) -> str:
+        tag = f"prediction-service-test:{uuid.uuid4().hex}"
+        with alone(lock):
+            told = docker("build", "-t", tag, *options, str(folder), timeout_s=1200)
+        tags.append(tag)
+        if (folder / "models").exists():
+            # Without BuildKit every step leaves an image without a name. Those of the clean tree
+            # are the next build's cache; models that are made for one test are of no more use.
+            steps.update(re.findall(r"^ ---> ([0-9a-f]{12})$", told, re.MULTILINE))
+        return tag
+
+    yield made
+    with alone(lock):
+        for tag in tags:
+            docker("rmi", "-f", tag)
+        for step in steps & set(docker("images", "-q", "-f", "dangling=true").split()):
+            docker("rmi", step)
+
+
 @pytest.fixture
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Keeps boosting on one thread: several, on a machine busy with other tests, mostly wait for
+    """Keep boosting on one thread: several, on a machine busy with other tests, mostly wait for
     each other. Processes that the test starts keep to it, too."""
     pytest.importorskip("xgboost")  # brings threads of its own, which are limited once it is there
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

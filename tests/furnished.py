@@ -8,13 +8,13 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from scoring.artifact import Dataset
+from scoring.artifact.manifest import Dataset
 from scoring.models import Model
 from tests.support import records, write_artifact
 
 
 def furnish(model: Model, folder: Path, estimator: Any = None, **facts: Any) -> None:
-    """Writes `folder/<model>/` with everything that training writes."""
+    """Write `folder/<model>/` with everything that training writes."""
     found = _metrics(model)
     given: dict[str, Any] = {
         "metrics": {"validation": found, "test": found},

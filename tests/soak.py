@@ -1,61 +1,54 @@
 """Mixed load on a service that is disturbed all the while: `python -m tests.soak 600`.
 
-Behind a real nginx, clients send right records, arrays, invalid and hostile requests; meanwhile
+Behind a real nginx, clients send valid records, arrays, invalid and hostile requests; meanwhile
 workers are stopped, reloaded and replaced, the registry's champion changes, and whole services are
-exchanged as a deployment does it. At the end nothing was lost, the only 5xx are those that are
-meant, memory is where it was, and what the services counted is what the clients saw.
+exchanged as a deployment does it. In the end nothing was lost, the only 5xx are those that are
+meant, and what the services counted is what the clients saw.
 """
 
 from __future__ import annotations
 
 import collections
 import contextlib
-import http.client
-import json
 import os
 import random
 import re
-import shutil
 import signal
 import socket
-import subprocess
+import statistics
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
 
-from tests.registry.rides import RIDE
-from tests.registry.scripted import Registry
-from tests.support import Server, free_port, post, serving, wait_for, write_artifact
+from tests.load import Answer, Fate, Load, Request
+from tests.scoring.registry.rides import RIDE
+from tests.scoring.registry.scripted import Registry
+from tests.support import Server, children, post, serving, wait_for, write_artifact
+from tests.support.nginx import Nginx
 
 CLIENTS = 6
+WORKERS = 2
 EXAMPLE = dict(RIDE.example)
-JSON = {"Content-Type": "application/json"}
-# path, headers, body: what is asked by whom, with its right status
+EVENTS = ("a worker stops", "reload", "swap", "swap", "attack", "attack")
+# what is asked, by the template that the service counts it under
 MIX = [
-    *[("/predict", JSON, json.dumps(EXAMPLE), 200)] * 12,
-    ("/predict/ride", JSON, json.dumps([EXAMPLE] * 300), 200),
-    ("/predict/ride?explain=true", JSON, json.dumps(EXAMPLE), 200),
-    ("/predict", JSON, '{"PULocationId": 1}', 422),
-    ("/predict", JSON, '{"PULocationID": NaN}', 400),
-    ("/predict", JSON, "[" * 2000, 400),
-    ("/predict", {"Content-Type": "text/plain"}, "{}", 415),
-    ("/predict/tips", JSON, "{}", 404),
-    ("/invocations", JSON, json.dumps({"instances": [EXAMPLE]}), 200),
-    ("/predict", JSON, "[" + "1," * 600_000 + "1]", 413),
+    *[Request.of("/predict", EXAMPLE)] * 12,
+    Request.of("/predict/ride", [EXAMPLE] * 300, name="/predict/<name>"),
+    Request.of("/predict/ride?explain=true", EXAMPLE, name="/predict/<name>"),
+    Request.of("/predict", {"PULocationId": 1}, 422),
+    Request("/predict", b'{"PULocationID": NaN}', expected=400),
+    Request("/predict", b"[" * 2000, expected=400),
+    Request("/predict", b"{}", {"Content-Type": "text/plain"}, expected=415),
+    Request.of("/predict/tips", {}, 404, name="/predict/<name>"),
+    Request.of("/invocations", {"instances": [EXAMPLE]}),
+    Request("/predict", b"[" + b"1," * 600_000 + b"1]", expected=413),
 ]
-# by the template that the service counts under
-ROUTES = {
-    "/predict": "/predict",
-    "/predict/ride": "/predict/<name>",
-    "/predict/tips": "/predict/<name>",
-    "/invocations": "/invocations",
-}
+ROUTES = {"_other", *(request.name or request.path for request in MIX)}
 RAW = [
     b"nonsense\r\n\r\n",
     b"POST /predict HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -63,155 +56,120 @@ RAW = [
     b"\x16\x03\x01\x02\x00",
 ]
 
+Counts = collections.Counter[tuple[str, int]]  # by route and status
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a service held at one moment: `private_mb` is each worker's own memory, by age."""
+
+    service: int
+    seconds: float  # since the soak began
+    private_mb: tuple[float, ...]
+
 
 @dataclass
 class Seen:
     """What the clients saw, and what the services say that they answered."""
 
-    answers: collections.Counter[tuple[str, int]] = field(default_factory=collections.Counter)
-    counted: collections.Counter[tuple[str, int]] = field(default_factory=collections.Counter)
+    answers: Counts = field(default_factory=collections.Counter)
+    counted: Counts = field(default_factory=collections.Counter)
     wrong: list[str] = field(default_factory=list)
     events: collections.Counter[str] = field(default_factory=collections.Counter)
-    memory_mb: list[float] = field(default_factory=list)  # of a service, over time
+    memory: list[Sample] = field(default_factory=list)
+
+    def differences(self) -> dict[tuple[str, int], tuple[int, int]]:
+        """Return what was answered and what was counted, where the two differ."""
+        return {
+            key: (self.answers[key], self.counted[key])
+            for key in self.answers.keys() | self.counted.keys()
+            if self.answers[key] != self.counted[key]
+        }
 
 
-def nginx_command() -> str | None:
-    """Gives the path of nginx, None where there is none."""
-    return shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+def growth(samples: Sequence[Sample]) -> list[str]:
+    """Return the services whose workers' own memory does not level off.
 
-
-class Nginx:
-    """A real nginx before one service at a time."""
-
-    def __init__(self, folder: Path, port: int) -> None:
-        self.port, self.upstream, self._folder = free_port(), port, folder
-        self._write()
-        command = [nginx_command() or "nginx", "-p", str(folder), "-c", str(folder / "conf")]
-        self._process = subprocess.Popen([*command, "-g", "daemon off;"])
-        wait_for(lambda: _connects(self.port), "nginx")
-
-    def turn_to(self, port: int) -> None:
-        """Sends what comes from now on to `port`; returns once nothing goes elsewhere."""
-        before = self._workers()
-        self.upstream = port
-        self._write()
-        self._process.send_signal(signal.SIGHUP)
-        wait_for(lambda: not before & self._workers(), "nginx's old workers to end", 60)
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(20)
-
-    def _workers(self) -> set[str]:
-        path = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        return set(path.read_text().split())
-
-    def _write(self) -> None:
-        folder = self._folder
-        (folder / "conf").write_text(f"""
-            pid {folder}/pid; error_log {folder}/error.log; worker_processes 1;
-            events {{ worker_connections 256; }}
-            http {{
-              access_log off; client_max_body_size 8m; client_body_buffer_size 4m;
-              client_body_temp_path {folder}/body;
-              proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f;
-              uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-              upstream service {{ server 127.0.0.1:{self.upstream}; keepalive 8; }}
-              server {{
-                listen 127.0.0.1:{self.port};
-                location / {{
-                  proxy_pass http://service; proxy_http_version 1.1;
-                  proxy_set_header Connection ""; proxy_next_upstream off;
-                }}
-              }}
-            }}
-        """)
-
-
-def _connects(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
-
-
-def ask(port: int, seen: Seen, stop: threading.Event, seed: int) -> None:
-    """One client: asks until it is told to stop, on a connection that it keeps."""
-    choose = random.Random(seed)
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    fresh = True
-    while not stop.is_set():
-        path, headers, body, expected = choose.choice(MIX)
-        try:
-            connection.request("POST", path, body, headers)
-            response = connection.getresponse()
-            text = response.read()
-        except (OSError, http.client.HTTPException) as error:
-            # nginx closes kept connections as it is reloaded, which a client finds out by asking;
-            # had the service been asked, its counters would say so
-            if fresh:
-                seen.wrong.append(f"{path}: {error!r}")
-            connection.close()
-            fresh = True
+    A worker that serves has 10 to 16 MB of its own, whatever happens around it; one that is leaving
+    has up to 30, for a moment, beside its successors (measured: fifty seconds of each disturbance).
+    So what counts is the median of the largest worker where nobody is leaving: it may not be more
+    than a tenth and 1 MB larger in the last third of a service's life than in the one before.
+    """
+    grown = []
+    for number in sorted({sample.service for sample in samples}):
+        largest = [max(sample.private_mb) for sample in samples
+                   if sample.service == number and len(sample.private_mb) == WORKERS]  # fmt: skip
+        third = len(largest) // 3
+        if third < 5:  # too short a life to say so
             continue
-        fresh = False
-        seen.answers[ROUTES[path.partition("?")[0]], response.status] += 1
-        if response.status not in (expected, 503):
-            seen.wrong.append(f"{path}: {response.status} {text[:200]!r}")
-    connection.close()
+        before, last = (
+            statistics.median(part) for part in (largest[third:-third], largest[-third:])
+        )
+        if last > 1.1 * before + 1:
+            grown.append(f"service {number} grew from {before:.1f} to {last:.1f} MB a worker")
+    return grown
+
+
+def problem_of(answer: Answer) -> str | None:
+    """Return what is wrong with an answer: 503 is right for whatever a full service is asked."""
+    if answer.status in (answer.request.expected, 503):
+        return None
+    return f"{answer.request.path}: {answer.status} {answer.body[:200]!r}"
 
 
 def attack(server: Server, seen: Seen) -> None:
-    """Sends what is no HTTP to the service itself, and reads the one answer."""
+    """Send what is no HTTP to the service itself, and read the one answer."""
     for sent in RAW:
-        with socket.create_connection(("127.0.0.1", server.port), 30) as connection:
+        with (
+            socket.create_connection(("127.0.0.1", server.port), 30) as connection,
+            connection.makefile("rb") as stream,
+        ):
             connection.sendall(sent)
             connection.shutdown(socket.SHUT_WR)
-            answers = re.findall(rb"^HTTP/1\.1 (\d+) ", connection.makefile("rb").read(), re.M)
+            answers = re.findall(rb"^HTTP/1\.1 (\d+) ", stream.read(), re.M)
         if answers:
             seen.answers["_other", int(answers[0])] += 1
         if [a for a in answers if not a.startswith(b"4")] or len(answers) > 1:
             seen.wrong.append(f"{sent[:20]!r}: {answers}")
 
 
-def counts(server: Server) -> collections.Counter[tuple[str, int]]:
-    """Gives what a service says that it answered, by route and status."""
+def counts(server: Server) -> Counts:
+    """Return what a service says that it answered, by route and status."""
     text = requests.get(f"{server.url}/metrics", timeout=30).text
-    found: collections.Counter[tuple[str, int]] = collections.Counter()
+    found: Counts = collections.Counter()
     for labels, value in re.findall(r"^http_requests_total\{(.*)\} (\S+)$", text, re.M):
         of = dict(re.findall(r'(\w+)="([^"]*)"', labels))
-        if of["route"] in {*ROUTES.values(), "_other"} and float(value):
+        if of["route"] in ROUTES and float(value):
             found[of["route"], int(of["status"])] += int(float(value))
     return found
 
 
 def workers(server: Server) -> list[int]:
-    """Gives the process ids of a service's workers."""
-    pid = server.process.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in children if _is_worker(child)]
+    """Return the process ids of a service's workers, the oldest first."""
+    return sorted(pid for pid in children(server.process.pid) if _is_worker(pid))
 
 
-def _is_worker(pid: str) -> bool:
+def _is_worker(pid: int) -> bool:
     with contextlib.suppress(OSError):
         return b"gunicorn" in Path(f"/proc/{pid}/cmdline").read_bytes()
     return False
 
 
-def memory_mb(server: Server) -> float:
-    """Gives the proportional set size of a service's master and workers."""
-    total = 0
-    for pid in (server.process.pid, *workers(server)):
+def private_mb(server: Server) -> tuple[float, ...]:
+    """Return the memory of each worker that it shares with nobody, the oldest first."""
+    sizes = []
+    for pid in workers(server):
         with contextlib.suppress(OSError):
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-            total += int(re.search(r"^Pss:\s+(\d+)", rollup, re.M)[1])  # type: ignore[index]
-    return total / 1024
+            sizes.append(sum(map(int, re.findall(r"^Private_\w+:\s+(\d+)", rollup, re.M))) / 1024)
+    return tuple(sizes)
 
 
 @contextlib.contextmanager
 def service(registry: Registry, folder: Path, number: int) -> Iterator[Server]:
-    """Runs a service that follows `registry`."""
+    """Run a service that follows `registry`."""
     with serving(
-        folder / "none", folder / f"log-{number}", MODELS="ride", WORKERS="2", THREADS="2",
+        folder / "none", folder / f"log-{number}", MODELS="ride", WORKERS=str(WORKERS), THREADS="2",
         GRACEFUL_TIMEOUT="20", ACCESS_LOG="off", MLFLOW_TRACKING_URI=registry.url,
         REGISTRY_POLL_SECONDS="1", REGISTRY_START_SECONDS="120",
         REGISTRY_CACHE=str(folder / f"cache-{number}"),
@@ -220,27 +178,31 @@ def service(registry: Registry, folder: Path, number: int) -> Iterator[Server]:
         yield server
 
 
-def disturb(server: Server, registry: Registry, seen: Seen, choose: random.Random) -> None:
-    """Does one of the things that happen to a service."""
-    what = choose.choice(["a worker stops", "reload", "swap", "swap", "attack", "attack"])
+def disturb(
+    server: Server, registry: Registry, seen: Seen, choose: random.Random, events: Sequence[str]
+) -> None:
+    """Do one of the things that happen to a service."""
+    what = choose.choice(events)
     seen.events[what] += 1
     if what == "a worker stops" and (pids := workers(server)):
         os.kill(choose.choice(pids), signal.SIGTERM)
     elif what == "reload":
         server.process.send_signal(signal.SIGHUP)
     elif what == "swap":
-        registry.alias = choose.choice([n for n in registry.places if n != registry.alias])
-    else:
+        registry.alias = choose.choice([n for n in registry.locations if n != registry.alias])
+    elif what == "attack":
         attack(server, seen)
 
 
-def soak(seconds: float, folder: Path, *, each_s: float = 20) -> Seen:
-    """Gives what was seen in so many seconds; a service is exchanged after `each_s` of them."""
-    seen, choose, stop = Seen(), random.Random(7), threading.Event()
+def soak(
+    seconds: float, folder: Path, *, each_s: float = 20, events: Sequence[str] = EVENTS
+) -> Seen:
+    """Return what was seen in so many seconds; a service is exchanged after `each_s` of them."""
+    seen, choose = Seen(), random.Random(7)
     registry = Registry()
-    for number in "123":
-        write_artifact(RIDE, folder / number, notes=[f"version {number}"])
-        registry.places[number] = str(folder / number / "ride")
+    for version in "123":
+        write_artifact(RIDE, folder / version, notes=[f"version {version}"])
+        registry.locations[version] = str(folder / version / "ride")
     registry.alias = "1"
     with contextlib.ExitStack() as stack:
         stack.callback(registry.close)
@@ -251,20 +213,17 @@ def soak(seconds: float, folder: Path, *, each_s: float = 20) -> Seen:
         seen.answers["/predict", 200] += 1
         nginx = Nginx(folder, server.port)
         stack.callback(nginx.stop)
-        threads = [
-            threading.Thread(target=ask, args=(nginx.port, seen, stop, seed))
-            for seed in range(CLIENTS)
-        ]
-        stack.callback(stop.set)
-        for thread in threads:
-            thread.start()
-        end, number = time.monotonic() + seconds, 0
-        while time.monotonic() < end:
-            begun = time.monotonic()
-            while time.monotonic() < min(end, begun + each_s):
-                disturb(server, registry, seen, choose)
+        load = Load(("127.0.0.1", nginx.port), MIX, clients=CLIENTS, check=problem_of)
+        stack.enter_context(load)
+        began = time.monotonic()
+        number = 0
+        while time.monotonic() < began + seconds:
+            until = min(began + seconds, time.monotonic() + each_s)
+            while time.monotonic() < until:
+                disturb(server, registry, seen, choose, events)
                 time.sleep(0.5)  # between disturbances; nothing is waited for
-                seen.memory_mb.append(memory_mb(server))
+                sizes = private_mb(server)
+                seen.memory.append(Sample(number, time.monotonic() - began, sizes))
             number += 1
             following = contextlib.ExitStack()
             successor = following.enter_context(service(registry, folder, number))
@@ -273,38 +232,34 @@ def soak(seconds: float, folder: Path, *, each_s: float = 20) -> Seen:
             seen.counted += counts(server)
             running.close()
             running, server = following, successor
-        stop.set()
-        for thread in threads:
-            thread.join(60)
+        load.stop()
         seen.counted += counts(server)
         running.close()
-    for log in folder.glob("log-*"):
-        if "Traceback" in log.read_text():
-            seen.wrong.append(f"a traceback in {log}")
+    seen.answers += load.answers
+    # nginx closes kept connections as it is reloaded, which a client finds out by asking; had the
+    # service been asked, its counters would say so
+    failed = load.failed(Fate.REFUSED, Fate.UNACCEPTED, Fate.BROKEN)
+    seen.wrong += [*load.wrong, *(f"{f.request.path}: {f.fate.name} {f.error!r}" for f in failed)]
+    seen.wrong += [f"a traceback in {log}" for log in folder.glob("log-*")
+                   if "Traceback" in log.read_text()]  # fmt: skip
     return seen
 
 
-def differences(seen: Seen) -> dict[tuple[str, int], tuple[int, int]]:
-    """Gives what was answered by route and status and what was counted, where the two differ."""
-    return {
-        key: (seen.answers[key], seen.counted[key])
-        for key in seen.answers.keys() | seen.counted.keys()
-        if seen.answers[key] != seen.counted[key]
-    }
-
-
 def main() -> None:
-    """Soaks for as many seconds as the first argument says, and prints what was seen."""
+    """Soak for as many seconds as the first argument says, and print what was seen; a service is
+    exchanged four times. Further arguments name the disturbances (default: all of them)."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 600
+    events = sys.argv[2:] or EVENTS
     with tempfile.TemporaryDirectory() as folder:
-        seen = soak(seconds, Path(folder))
-    print(f"{sum(seen.answers.values())} answers: {dict(seen.answers)}")
+        seen = soak(seconds, Path(folder), each_s=seconds / 4, events=events)
+    print(f"{seen.answers.total()} answers: {dict(seen.answers)}")
     print(f"disturbed: {dict(seen.events)}")
-    print(f"memory: {min(seen.memory_mb):.0f} to {max(seen.memory_mb):.0f} MB")
-    differ = differences(seen)
-    print(f"counted otherwise than seen: {differ or 'nothing'}")
+    for sample in seen.memory:
+        print(sample.service, f"{sample.seconds:.1f}", [round(mb, 1) for mb in sample.private_mb])
+    print(f"memory: {growth(seen.memory) or 'levels off'}")
+    print(f"counted otherwise than seen: {seen.differences() or 'nothing'}")
     print(f"wrong: {seen.wrong[:20] or 'nothing'}")
-    sys.exit(bool(differ or seen.wrong))
+    sys.exit(bool(seen.differences() or seen.wrong or growth(seen.memory)))
 
 
 if __name__ == "__main__":

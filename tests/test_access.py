@@ -1,29 +1,22 @@
-"""A real gunicorn behind keys and TLS, and its traces at a real collector's door."""
+"""A real gunicorn behind keys, and its traces at a real collector's door."""
 
 from __future__ import annotations
 
-import datetime
 import hashlib
-import http.client
 import http.server
-import ipaddress
 import json
-import ssl
+import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from scoring.models import discover
-from tests.support import Server, post, serving, wait_for
+from tests.support import post, serving, stop, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -31,21 +24,27 @@ EXAMPLE = dict(next(iter(discover().values())).example)
 
 
 def line(name: str, scope: str, key: str) -> str:
+    """Return the line of a key in API_KEYS_FILE."""
     return f"{name} {scope} sha256:{hashlib.sha256(key.encode()).hexdigest()}\n"
 
 
 def bearer(key: str) -> dict[str, str]:
+    """Return the header that sends a key."""
     return {"Authorization": f"Bearer {key}"}
 
 
 def test_keys_hold_on_both_ways_and_change_without_a_restart(
     models_dir: Path, tmp_path: Path
 ) -> None:
-    """A record alone and an array are refused alike; the log names whose key it was; a key that
-    is taken out of the file is refused soon."""
+    """A record alone and an array are refused alike; a key that is taken out is refused soon.
+
+    The service's log names whose key it was, and so does the prediction log.
+    """
     file = tmp_path / "keys"
     file.write_text(line("shop", "predict", "one") + line("ops", "admin", "two"))
-    with serving(models_dir, tmp_path / "log", WORKERS="1", API_KEYS_FILE=str(file)) as server:
+    predictions = tmp_path / "predictions.jsonl"
+    given = {"WORKERS": "1", "API_KEYS_FILE": str(file), "PREDICTION_LOG": str(predictions)}
+    with serving(models_dir, tmp_path / "log", **given) as server:
         url = f"{server.url}/predict"
         for value in (EXAMPLE, [EXAMPLE] * 500):
             assert post(url, value).status_code == 401
@@ -57,6 +56,8 @@ def test_keys_hold_on_both_ways_and_change_without_a_restart(
         aside.replace(file)
         wait_for(lambda: post(url, EXAMPLE, bearer("one")).status_code == 401, "the key to go")
         assert post(url, EXAMPLE, bearer("three")).status_code == 200
+        rows = {"dataframe_records": [EXAMPLE]}
+        assert post(f"{server.url}/invocations", rows, bearer("three")).status_code == 200
 
         def named() -> set[str | None]:
             log = [json.loads(text) for text in server.log.read_text().splitlines()]
@@ -64,108 +65,11 @@ def test_keys_hold_on_both_ways_and_change_without_a_restart(
 
         wait_for(lambda: named() == {None, "shop", "other"}, "the log")
         assert "Bearer" not in server.log.read_text()
-
-
-# --- TLS, by gunicorn's own options
-
-
-def certificate(
-    folder: Path, name: str, issuer: tuple[x509.Certificate, Any] | None = None
-) -> tuple[x509.Certificate, Any]:
-    """Writes `name`.pem and `name`.key, signed by `issuer` or by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer[0].subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
-            critical=False,
-        )
-        .sign(issuer[1] if issuer else key, hashes.SHA256())
-    )
-    (folder / f"{name}.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / f"{name}.key").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return made, key
-
-
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an authority's certificate, and a server's and a client's signed by it."""
-    folder = tmp_path_factory.mktemp("pki")
-    authority = certificate(folder, "authority")
-    certificate(folder, "server", authority)
-    certificate(folder, "client", authority)
-    certificate(folder, "stranger")
-    return folder
-
-
-def context(pki: Path, client: str | None = None) -> ssl.SSLContext:
-    made = ssl.create_default_context(cafile=pki / "authority.pem")
-    if client:
-        made.load_cert_chain(pki / f"{client}.pem", pki / f"{client}.key")
-    return made
-
-
-def ask(server: Server, tls: ssl.SSLContext) -> tuple[int, Any]:
-    connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=tls, timeout=30)
-    try:
-        answers = []
-        for value in (EXAMPLE, EXAMPLE):  # the second on the kept connection
-            headers = {"Content-Type": "application/json"}
-            connection.request("POST", "/predict", json.dumps(value), headers)
-            response = connection.getresponse()
-            answers.append((response.status, json.loads(response.read())))
-    finally:
-        connection.close()
-    assert answers[0] == answers[1]
-    return answers[0]
-
-
-def test_tls_is_gunicorns(models_dir: Path, tmp_path: Path, pki: Path) -> None:
-    """--certfile and --keyfile, in GUNICORN_CMD_ARGS for a container; plain HTTP gets nothing."""
-    arguments = f"--certfile {pki}/server.pem --keyfile {pki}/server.key"
-    more = {"WORKERS": "1", "GUNICORN_CMD_ARGS": arguments}
-    with serving(models_dir, tmp_path / "log", verify=pki / "authority.pem", **more) as server:
-        status, answer = ask(server, context(pki))
-        assert (status, "duration" in answer) == (200, True)
-        with pytest.raises(requests.ConnectionError):
-            requests.get(f"http://127.0.0.1:{server.port}/ping", timeout=30)
-        with pytest.raises(ssl.SSLError):
-            ask(server, ssl.create_default_context())
-        assert "Traceback" not in server.log.read_text()
-
-
-def test_mutual_tls_lets_in_whom_the_authority_signed(
-    models_dir: Path, tmp_path: Path, pki: Path
-) -> None:
-    """--ca-certs and --cert-reqs 2: a certificate is asked for, and another authority's is none."""
-    arguments = (
-        f"--certfile {pki}/server.pem --keyfile {pki}/server.key "
-        f"--ca-certs {pki}/authority.pem --cert-reqs 2"
-    )
-    more = {"WORKERS": "1", "GUNICORN_CMD_ARGS": arguments}
-    both = (pki / "client.pem", pki / "client.key")
-    ready = {"verify": pki / "authority.pem", "certificate": both}
-    with serving(models_dir, tmp_path / "log", **ready, **more) as server:
-        assert ask(server, context(pki, "client"))[0] == 200
-        for nobody in (None, "stranger"):
-            with pytest.raises((ssl.SSLError, OSError, http.client.HTTPException)):
-                ask(server, context(pki, nobody))
-        assert ask(server, context(pki, "client"))[0] == 200
+    lines = [json.loads(text) for text in predictions.read_text().splitlines()]
+    named_by = Counter(entry["key"] for entry in lines)
+    assert named_by["shop"] > 500  # and some more until its key was gone
+    assert named_by["other"] == 2
+    assert len(named_by) == 2
 
 
 # --- traces
@@ -173,7 +77,7 @@ def test_mutual_tls_lets_in_whom_the_authority_signed(
 
 @pytest.fixture
 def collector() -> Iterator[tuple[str, list[Any]]]:
-    """An address that takes OTLP over HTTP, and the spans that it has been sent."""
+    """Yield an address that takes OTLP over HTTP, and the spans that it has been sent."""
     spans: list[Any] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -203,8 +107,10 @@ def collector() -> Iterator[tuple[str, list[Any]]]:
 def test_a_trace_goes_on_in_the_log_and_at_the_collector(
     models_dir: Path, tmp_path: Path, collector: tuple[str, list[Any]]
 ) -> None:
-    """The caller's trace id is in the log and in the span, whose parent is the caller's; without
-    one, or with an ill-formed one, a new trace begins."""
+    """The caller's trace id is in the log and in the span, whose parent is the caller's.
+
+    Without one, or with an ill-formed one, a new trace begins.
+    """
     address, spans = collector
     trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
     more = {"OTEL_EXPORTER_OTLP_ENDPOINT": address, "OTEL_BSP_SCHEDULE_DELAY": "100"}
@@ -228,3 +134,32 @@ def test_a_trace_goes_on_in_the_log_and_at_the_collector(
     assert named["service.name"] == "prediction-service"
     logged = [entry["trace_id"] for entry in log if entry.get("route", "").startswith("/predict")]
     assert logged == [span.trace_id.hex() for _, span in predicted]
+
+
+def test_a_stop_sends_the_spans_that_are_left(
+    models_dir: Path, tmp_path: Path, collector: tuple[str, list[Any]]
+) -> None:
+    """Those that were not due yet."""
+    address, spans = collector
+    more = {"OTEL_EXPORTER_OTLP_ENDPOINT": address, "OTEL_BSP_SCHEDULE_DELAY": "600000"}
+    with serving(models_dir, tmp_path / "log", WORKERS="1", **more) as server:
+        assert post(f"{server.url}/predict", EXAMPLE).status_code == 200
+        assert spans == []
+        stop(server)
+    assert "POST /predict" in [span.name for _, span in spans]
+    assert "error" not in {line["level"] for line in server.logged()}
+
+
+def test_a_stop_does_not_wait_for_a_collector_that_is_gone(
+    models_dir: Path, tmp_path: Path
+) -> None:
+    """One that takes connections and never answers: the SDK by itself would wait ten seconds."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        more = {"OTEL_EXPORTER_OTLP_ENDPOINT": address, "GRACEFUL_TIMEOUT": "30"}
+        with serving(models_dir, tmp_path / "log", WORKERS="1", **more) as server:
+            assert post(f"{server.url}/predict", EXAMPLE).status_code == 200
+            stop(server, within_s=5)
+    assert "error" not in {line["level"] for line in server.logged()}

@@ -21,46 +21,13 @@ import pytest
 import requests
 
 from scoring.models import discover
+from tests.request_pairs import CASES, SECRETS, raw_requests
 from tests.support import Server, post
 
 pytestmark = pytest.mark.slow
 
-CASES = {file.stem: file for file in sorted((Path(__file__).parent / "requests").glob("*.http"))}
 EXAMPLES = {name: dict(model.example) for name, model in discover().items()}
 TIMEOUT_S = 20
-
-# what an answer must never tell about the machine that gives it
-SECRETS = re.compile(
-    r"traceback|<html|<!doctype|/app\b|site-packages|\.py\b|gunicorn|werkzeug", re.I
-)
-
-
-# --- the files' notation, see tests/requests/README.md
-
-_NOTATION = re.compile(rb"\{\{(?:bytes:([0-9a-f ]*)|repeat:(.*?):(\d+))\}\}", re.S)
-
-
-def expand(text: bytes) -> bytes:
-    """Gives `text` with its {{bytes:...}} and {{repeat:...}} written out."""
-
-    def written_out(match: re.Match[bytes]) -> bytes:
-        digits, part, times = match.groups()
-        if part is None:
-            return bytes.fromhex(digits.decode())
-        return b"".join(part.replace(b"#", b"%d" % number) for number in range(int(times)))
-
-    return _NOTATION.sub(written_out, text)
-
-
-def raw_requests(text: bytes) -> list[bytes]:
-    """Gives the bytes to send; where there are several, an answer is awaited in between."""
-    head, blank, body = text.removesuffix(b"\n").replace(b"\n", b"\r\n").partition(b"\r\n\r\n")
-    *sent, last = [expand(part) for part in body.split(b"{{answer}}")]
-    if blank and not re.search(rb"^(content-length|transfer-encoding)\b", head, re.I | re.M):
-        head += b"\r\nContent-Length: %d" % len(last)
-    first, *rest = [*sent, last]
-    return [expand(head) + b"\r\n\r\n" + first, *rest]
-
 
 # --- the answers
 
@@ -75,7 +42,7 @@ class Answer:
 
 
 def read_answer(stream: Any, *, without_body: bool) -> Answer | None:
-    """Gives the next final answer in `stream`, or None where it ends before one."""
+    """Return the next final answer in `stream`, or None where it ends before one."""
     while True:
         line = stream.readline()
         if not line:
@@ -96,7 +63,7 @@ def read_answer(stream: Any, *, without_body: bool) -> Answer | None:
 
 
 def ask(port: int, parts: list[bytes]) -> list[Answer]:
-    """Sends `parts`, each after the answer to the one before, and gives every answer."""
+    """Send `parts`, each after the answer to the one before, and return every answer."""
     head_only = parts[0].startswith(b"HEAD ")
     answers = []
     with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as connection:
@@ -118,11 +85,12 @@ def ask(port: int, parts: list[bytes]) -> list[Answer]:
 
 
 def no_such_number(name: str) -> NoReturn:
+    """Fail for a number that JSON has not."""
     pytest.fail(f"the answer holds {name}, which is no JSON")
 
 
 def check_every_answer(answer: Answer, version: dict[str, str]) -> None:
-    """What holds for all answers, whatever was asked."""
+    """Check what holds for all answers, whatever was asked."""
     assert answer.status < 500
     assert answer.headers["x-request-id"]
     assert answer.headers["model-version"] in version.values()
@@ -132,7 +100,7 @@ def check_every_answer(answer: Answer, version: dict[str, str]) -> None:
 
 
 def check_problem(answer: Answer) -> dict[str, Any]:
-    """Gives the problem document, which says what RFC 9457 asks for, and the fields of a 422."""
+    """Return the problem document, which says what RFC 9457 asks for, and the fields of a 422."""
     assert answer.headers["content-type"] == "application/problem+json"
     problem: dict[str, Any] = json.loads(answer.body)
     assert problem["type"] == "about:blank"
@@ -150,7 +118,7 @@ def check_problem(answer: Answer) -> dict[str, Any]:
 
 
 def check(answer: Answer, expected: dict[str, Any], examples: dict[str, Any]) -> None:
-    """Compares one answer with what its case expects of it."""
+    """Compare one answer with what its case expects of it."""
     assert answer.status == expected["status"], answer.body
     for name, pattern in expected.get("headers", {}).items():
         assert re.fullmatch(pattern, answer.headers[name.lower()])
@@ -185,13 +153,16 @@ class Asked:
     versions: dict[str, str]
 
     def log_since(self, start: int) -> str:
+        """Return what was logged since the file had so many bytes."""
         return self.server.log.read_bytes()[start:].decode(errors="replace")
 
 
 @pytest.fixture(scope="module")
 def asked(server: Server) -> Iterator[Asked]:
-    """The server, which must answer the same after all these requests as before, and whose log
-    must hold no exception of its own."""
+    """Yield the server, before and after all these requests.
+
+    It must answer the same, and its log must hold no exception of its own.
+    """
     start = server.log.stat().st_size
     answers = {name: post(f"{server.url}/predict/{name}", EXAMPLES[name]) for name in EXAMPLES}
     examples = {name: answer.json() for name, answer in answers.items()}
@@ -206,8 +177,10 @@ def asked(server: Server) -> Iterator[Asked]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_request_gets_the_answer_of_its_pair(name: str, asked: Asked) -> None:
-    """Each request of `tests/requests/` is answered as its .json file says, and nothing is logged
-    as a failure of ours."""
+    """Each request of `tests/requests/` is answered as its .json file says.
+
+    Nothing is logged as a failure of ours.
+    """
     expected = json.loads(CASES[name].with_suffix(".json").read_text(encoding="utf-8"))
     start = asked.server.log.stat().st_size
     answers = ask(asked.server.port, raw_requests(CASES[name].read_bytes()))
@@ -238,11 +211,13 @@ REFUSALS = {
 
 
 def pieces() -> Iterator[bytes]:
+    """Yield thirty megabytes of spaces."""
     for _ in range(LARGE // 100_000):
         yield b" " * 100_000
 
 
 def by_requests(port: int, path: str, media_type: str, *, chunked: bool) -> Answer:
+    """Send it with requests, as most clients would."""
     body = pieces() if chunked else b" " * LARGE
     headers = {"Content-Type": media_type}
     url = f"http://127.0.0.1:{port}{path}"
@@ -251,6 +226,7 @@ def by_requests(port: int, path: str, media_type: str, *, chunked: bool) -> Answ
 
 
 def by_http_client(port: int, path: str, media_type: str, *, chunked: bool) -> Answer:
+    """Send it with http.client."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
     with contextlib.closing(connection):
         body = pieces() if chunked else b" " * LARGE
@@ -260,7 +236,7 @@ def by_http_client(port: int, path: str, media_type: str, *, chunked: bool) -> A
 
 
 def by_one_that_listens(port: int, path: str, media_type: str, *, chunked: bool) -> Answer:
-    """Stops sending as soon as there is an answer, as curl does."""
+    """Stop sending as soon as there is an answer, as curl does."""
     framing = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {LARGE}"
     head = [f"POST {path} HTTP/1.1", "Host: a", f"Content-Type: {media_type}", framing, "", ""]
     with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as connection:
@@ -274,7 +250,8 @@ def by_one_that_listens(port: int, path: str, media_type: str, *, chunked: bool)
     return answer
 
 
-def lower(headers: Mapping[str, str]) -> dict[str, str]:
+def lower(headers: Mapping[str, str] | http.client.HTTPMessage) -> dict[str, str]:
+    """Return the headers with their names in lower case."""
     return {name.lower(): value for name, value in headers.items()}
 
 
@@ -292,8 +269,7 @@ def test_a_large_upload_that_is_refused_is_told_why(
 
 
 def test_an_upload_that_stalls_gets_its_answer_and_nothing_more(asked: Asked) -> None:
-    """Who announces thirty megabytes, sends ten bytes and falls silent reads one 413; then the
-    server hangs up, and its log holds no failure."""
+    """Whoever announces thirty megabytes and falls silent reads one 413; then we hang up."""
     start = asked.server.log.stat().st_size
     with socket.create_connection(("127.0.0.1", asked.server.port), TIMEOUT_S) as connection:
         head = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"

@@ -1,133 +1,279 @@
-"""Imports run one way, files stay short: read from the sources, without importing them."""
+"""Rules that hold for every file: read from the sources, without importing them. Each case lists
+the files that break its rule."""
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 from tests.support import ROOT
 
-WEB_SERVICE = ROOT / "web-service"
-SCORING = WEB_SERVICE / "scoring"
-SERVING = sorted(WEB_SERVICE.rglob("*.py"))
-TRAINING = [ROOT / "train.py", *sorted((ROOT / "training").rglob("*.py"))]
-EVERY = [*SERVING, *TRAINING]
+CORE = ROOT / "web-service" / "scoring"
+# each a way to use the core; `benchmarks`, `deploy`, `examples` and `tests` are about all of them
+ROOMS = ("batch", "monitoring", "pipeline", "streaming", "training")
+HTTP = {"serving", "flask", "werkzeug", "gunicorn"}
 
-# From the one who joins everything down to the record: each may import what stands to its right.
-LAYERS = ["server", "app", "api", "pages", "openapi", "registry", "service", "explain", "witness",
-          "metrics", "predictionlog", "predictor", "artifact", "unskops", "unpickle", "scorers",
-          "protocols", "models", "record", "jsontext", "keys", "errors"]  # fmt: skip
+# of the artifact: what makes one asks the predictor, what reads one is asked by it
+MAKERS = ["artifact.writing"]
+# From what joins everything down to the errors: each may import what stands to its right.
+SPINE = ["registry", "engine", "explain", "observers", *MAKERS, "predictor", "compiler",
+         "artifact", "shared_memory", "scorers", "lookups", "profiles", "models", "field_kinds",
+         "cells", "untouched", "typed_decoder", "record", "field_parts", "field_schemas",
+         "json_values", "logs", "settings", "limits", "secret_values", "variable_names",
+         "strict_json", "cpus", "pydantic_errors", "atomic_files", "errors"]  # fmt: skip
+
+# What the image holds, and where in the core each of the others may be imported.
+IMAGE = {"scoring", "serving", "flask", "werkzeug", "gunicorn", "pydantic", "pydantic_core",
+         "annotated_types", "orjson", "msgspec", "uvloop", "gunicorn_h1c", "opentelemetry",
+         "prometheus_client"}  # fmt: skip
+ELSEWHERE = {
+    "registry/": {"requests", "boto3", "botocore"},  # by its poller alone
+    "artifact/": {"skops"},  # where such a file has come
+    # where a model without a compiled form is served, or one is compiled
+    "artifact/pickles.py": {"numpy", "scipy", "sklearn"},
+    "artifact/foreign.py": {"numpy", "scipy", "sklearn"},
+    "compiler/": {"numpy", "scipy", "sklearn"},
+    "profiles/": {"numpy"},  # by what makes, watches and compares them, not by what serves
+    "scorers/sklearn.py": {"numpy", "scipy", "sklearn"},
+    "scorers/vectorised.py": {"numpy"},
+}  # fmt: skip
+
+LONGEST = 300  # lines
+PACKAGES = ("scoring", "serving")
+# sent to people who have nothing else of ours
+ONE_FILE = {"examples/promote.py"}
+
+
+@cache
+def files(*places: str) -> list[Path]:
+    """Return the Python files of these folders and files of the project, in order."""
+    found: list[Path] = []
+    for place in places:
+        path = ROOT / place
+        found += [path] if path.is_file() else sorted(path.rglob("*.py"))
+    return [path for path in found if not any(part.startswith(".venv") for part in path.parts)]
+
+
+def every_file() -> list[Path]:
+    """Return each Python file of ours but for the tests'."""
+    return files("web-service", "train.py", *ROOMS, "benchmarks", "deploy", "examples")
 
 
 def title(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def imports(path: Path) -> set[str]:
-    """Gives the dotted names of all that a file imports, also within functions."""
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def imports(path: Path) -> frozenset[str]:
+    """Return the dotted names of all that a file imports, also within functions."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{title(path)} imports relatively"
-            found |= {f"{node.module}.{name.name}" for name in node.names}
-    return found
+            found |= {f"{'.' * node.level}{node.module or ''}.{name.name}" for name in node.names}
+    return frozenset(found)
 
 
 def packages(path: Path) -> set[str]:
-    """Gives the top-level packages that a file imports, the standard library left out."""
+    """Return the top-level packages that a file imports, the standard library left out."""
     return {name.partition(".")[0] for name in imports(path)} - sys.stdlib_module_names
 
 
-def layer(path: Path) -> str:
-    return path.relative_to(SCORING).with_suffix("").parts[0]
+def documented(path: Path) -> Iterator[tuple[ast.AST, str, str | None]]:
+    """Return everything of a file that can have a docstring: the node, its name, the docstring."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module):
+            yield node, getattr(node, "name", ""), ast.get_docstring(node)
+
+
+def extra(path: Path, allowed: Iterable[str]) -> list[str]:
+    """Return what a file imports beyond `allowed`, as lines for people."""
+    return [f"{title(path)} imports {name}" for name in sorted(packages(path) - {*allowed})]
 
 
 def test_the_files_are_found() -> None:
     """Else everything below would hold of nothing."""
-    assert {"predict.py", "gunicorn.conf.py", "app.py", "ride.py"} <= {
-        path.name for path in SERVING
+    names = {path.name for path in every_file()}
+    assert {"predict.py", "gunicorn.conf.py", "app.py", "ride.py", "train.py"} <= names
+    assert "flask" in packages(ROOT / "web-service/serving/app.py")
+    assert "scoring.errors.StartError" in imports(ROOT / "web-service/predict.py")
+
+
+def test_what_serves_imports_what_the_image_holds() -> None:
+    """No pandas, no MLflow, nothing that trains; and scikit-learn in few files only, so that what
+    serves a compiled model knows nothing of it."""
+    offenders = []
+    for path in files("web-service"):
+        inside = str(path.relative_to(CORE)) if path.is_relative_to(CORE) else ""
+        more = [names for place, names in ELSEWHERE.items() if inside.startswith(place)]
+        offenders += extra(path, IMAGE.union(*more))
+    assert offenders == []
+
+
+def test_the_core_knows_no_http() -> None:
+    """`scoring` imports neither `serving` nor what HTTP is made of."""
+    offenders = [title(path) for path in files("web-service/scoring") if packages(path) & HTTP]
+    assert offenders == []
+
+
+def stage(name: str) -> str:
+    """Return where in the spine a module stands, or a name in it."""
+    return next((m for m in MAKERS if name.startswith(m)), name.partition(".")[0])
+
+
+def test_imports_of_the_core_run_one_way() -> None:
+    """registry -> engine -> observers -> predictor -> artifact -> scorers -> models -> record."""
+    offenders = []
+    for path in files("web-service/scoring"):
+        place = stage(".".join(path.relative_to(CORE).with_suffix("").parts))
+        own = {stage(name[8:]) for name in imports(path) if name.startswith("scoring.")}
+        above = SPINE[: SPINE.index(place)] if place in SPINE else SPINE
+        if place != "__init__":
+            offenders += [f"{title(path)} imports scoring.{name}" for name in own & {*above}]
+    assert offenders == []
+
+
+def modules_of_the_service() -> dict[str, Path]:
+    """Return the files of `scoring` and `serving` by their dotted names."""
+    base = ROOT / "web-service"
+    found = {}
+    for path in files("web-service/scoring", "web-service/serving"):
+        parts = path.relative_to(base).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def test_no_two_modules_import_each_other() -> None:
+    """Neither directly nor through others, imports for types and within functions included: each
+    module can be read without those that use it."""
+    modules = modules_of_the_service()
+    graph = {
+        name: {
+            dotted if dotted in modules else dotted.rpartition(".")[0] for dotted in imports(path)
+        }
+        & modules.keys() - {name}
+        for name, path in modules.items()
     }
-    assert "flask" in packages(SCORING / "app.py")
-    assert "scoring.errors.StartError" in imports(WEB_SERVICE / "predict.py")
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        raise AssertionError(" <- ".join(error.args[1])) from None
 
 
-@pytest.mark.parametrize("path", SERVING, ids=title)
-def test_serving_imports_nothing_of_training(path: Path) -> None:
-    """The image holds no pandas, no MLflow, no XGBoost and nothing that trains."""
-    here = {"scoring", "flask", "werkzeug", "gunicorn", "numpy", "scipy", "sklearn", "pydantic",
-            "orjson", "opentelemetry"}  # fmt: skip
-    # what the registry takes is imported by its follower, or where such a file has come
-    here |= {
-        "registry": {"requests", "boto3", "botocore"},
-        "unskops": {"skops"},
-        "metrics": {"prometheus_client"},
-        "server": {"prometheus_client"},
-    }.get(layer(path) if path.is_relative_to(SCORING) else "", set())
-    assert packages(path) <= here
+def test_only_what_serves_imports_serving() -> None:
+    """Every other way to use a model uses the core, without HTTP."""
+    offenders = [title(path) for path in files("train.py", *ROOMS) if packages(path) & HTTP]
+    assert offenders == []
 
 
-HEAVY = {"numpy", "scipy", "sklearn"}
-# Imported only where a model without a compiled form is served, or one is compiled.
-HEAVY_FILES = {
-    "unpickle.py",
-    "registry/readers.py",
-    *(f"scorers/{name}.py" for name in ("compiling", "flatten", "pair", "vectorised")),
-}
+def test_rooms_do_not_know_each_others_insides() -> None:
+    """Of another room only what its package offers is imported: `monitoring.report`, not a name of
+    a module within it."""
+    offenders = []
+    for path in files(*ROOMS):
+        for name in sorted(imports(path)):
+            room, *inside = name.split(".")
+            if room in ROOMS and room != path.relative_to(ROOT).parts[0] and len(inside) > 1:
+                offenders.append(f"{title(path)} imports {name}")
+    assert offenders == []
 
 
-@pytest.mark.parametrize("path", SERVING, ids=title)
-def test_few_files_import_scikit_learn(path: Path) -> None:
-    """Whatever serves a compiled model knows nothing of it."""
-    assert not packages(path) & HEAVY or str(path.relative_to(SCORING)) in HEAVY_FILES
-
-
-@pytest.mark.parametrize("path", sorted(SCORING.rglob("*.py")), ids=title)
-def test_only_what_stands_above_the_service_knows_of_http(path: Path) -> None:
-    """Below the app nothing imports Flask or Werkzeug; gunicorn is the server's alone."""
-    if layer(path) not in {"server", "app", "api"}:
-        assert not packages(path) & {"flask", "werkzeug"}
-    assert "gunicorn" not in packages(path) or layer(path) == "server"
-
-
-@pytest.mark.parametrize("path", sorted(SCORING.rglob("*.py")), ids=title)
-def test_imports_run_one_way(path: Path) -> None:
-    """server -> app -> api -> registry -> service -> predictor -> scorers -> models."""
-    own = {name.split(".")[1] for name in imports(path) if name.startswith("scoring.")}
-    if path.stem == "settings":
-        assert own <= {"errors", "registry"}  # whose settings are a part of all
-    elif layer(path) not in LAYERS:
-        assert not own, "a helper that imports nothing of ours, or a layer to be named above"
-    else:
-        above = LAYERS[: LAYERS.index(layer(path))]
-        assert not own & set(above)
-        assert "settings" not in own or layer(path) in {"server", "app", "registry"}
-
-
-@pytest.mark.parametrize("path", sorted((SCORING / "models").glob("*.py")), ids=title)
-def test_a_model_is_made_of_plain_parts(path: Path) -> None:
+def test_a_model_is_made_of_plain_parts() -> None:
     """A model file knows the record and what a model is, nothing of files or estimators."""
-    assert packages(path) <= {"scoring", "pydantic"}
-    own = {name.rpartition(".")[0] for name in imports(path) if name.startswith("scoring")}
-    assert own <= {"scoring.models", "scoring.record"}
+    offenders = []
+    for path in files("web-service/scoring/models"):
+        offenders += extra(path, {"scoring", "pydantic"})
+        own = {name.rpartition(".")[0] for name in imports(path) if name.startswith("scoring")}
+        of_package = {
+            f"scoring.{part}" for part in ("errors", "field_kinds", "field_parts", "json_values")
+        }
+        of_package = of_package if path.name == "__init__.py" else set()
+        offenders += [
+            f"{title(path)} imports {name}"
+            for name in sorted(own - {"scoring.models", "scoring.record"} - of_package)
+        ]
+    assert offenders == []
 
 
-@pytest.mark.parametrize("path", EVERY, ids=title)
-def test_a_file_is_short_and_says_what_it_is(path: Path) -> None:
-    """At most 300 lines, and a docstring at the top."""
-    text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 300
-    assert ast.get_docstring(ast.parse(text))
+def test_files_are_short_and_imports_absolute() -> None:
+    """At most 300 lines, of tests as well, and no `from . import`."""
+    offenders = [
+        f"{title(path)} has {length} lines"
+        for path in every_file()
+        if (length := len(path.read_text(encoding="utf-8").splitlines())) > LONGEST
+        and title(path) not in ONE_FILE
+    ]
+    offenders += [
+        f"{title(path)} imports relatively"
+        for path in every_file()
+        if any(name.startswith(".") for name in imports(path))
+    ]
+    assert offenders == []
 
 
-@pytest.mark.parametrize("path", EVERY, ids=title)
-def test_what_is_public_says_what_it_does(path: Path) -> None:
-    """Public classes and functions of a module have a docstring."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    kinds = (ast.FunctionDef, ast.ClassDef)
-    public = [node for node in tree.body if isinstance(node, kinds) and node.name[0] != "_"]
-    assert [node.name for node in public if not ast.get_docstring(node)] == []
+def test_what_is_public_says_what_it_does() -> None:
+    """Each file, and each public class and function of a module, has a docstring."""
+    offenders = []
+    for path in every_file():
+        tree = tree_of(path)
+        if path.parent == CORE / "models" and path.stem != "__init__":
+            continue  # the functions of a model file are described where they are called
+        kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+        public = [node for node in tree.body if isinstance(node, kinds) and node.name[0] != "_"]
+        offenders += [
+            f"{title(path)}: {node.name}" for node in public if not ast.get_docstring(node)
+        ]
+        offenders += [] if ast.get_docstring(tree) else [title(path)]
+    assert offenders == []
+
+
+def test_docstrings_are_in_the_imperative() -> None:
+    """As in "Return the features"; none begins with "Gives"."""
+    offenders = [
+        f"{title(path)}: {name}"
+        for path in [*every_file(), *files("tests")]
+        for _, name, text in documented(path)
+        if text and text.startswith("Gives")
+    ]
+    assert offenders == []
+
+
+def test_each_test_says_what_it_shows() -> None:
+    """One line of docstring that states the behaviour."""
+    offenders = [
+        f"{title(path)}: {name}"
+        for path in files("tests")
+        if path.name.startswith("test_")
+        for _, name, text in documented(path)
+        if name.startswith("test_") and not text
+    ]
+    assert offenders == []
+
+
+def test_the_architecture_names_what_there_is() -> None:
+    """Each path that the page names exists, and each part of the two packages is named."""
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    tops = [ROOT, ROOT / "web-service", *(ROOT / "web-service" / name for name in PACKAGES)]
+    named = set(re.findall(r"(?<![\w./-])[\w-]+(?:[/.][\w-]+)*(?:\.py|\.yaml|/)(?![\w/<])", page))
+    assert len(named) > 40
+    folders = [
+        top / folder for top in tops for folder in ("", "serving/server", "scoring/artifact")
+    ]
+    missing = [path for path in named if not any((folder / path).exists() for folder in folders)]
+    assert missing == []
+    for package in PACKAGES:
+        for part in (ROOT / "web-service" / package).iterdir():
+            if not part.name.startswith("_"):
+                wanted = f"{part.name}/" if part.is_dir() else part.name
+                assert wanted in page, f"{package}/{part.name} is not on the page"

@@ -2,104 +2,76 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import socket
-import subprocess
-import sys
-import threading
-from collections import Counter
 from pathlib import Path
 
 import pytest
 import requests
 
 from scoring.models import discover
-from tests.scoring.metrics.exposition import Scrape
-from tests.support import ROOT, Server, environment, free_port, serving, wait_for
+from tests.load import Fate, Load, Request
+from tests.serving.metrics.exposition import Scrape
+from tests.support import Server, children, free_port, run_to_end, serving, wait_for
 
 pytestmark = pytest.mark.slow
 
 RIDE = discover()["ride"]
 
 
-def children(pid: int) -> set[int]:
-    """Gives the processes that `pid` started and that still run."""
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    alive = set()
-    for child in found:
-        with contextlib.suppress(OSError):  # it may end meanwhile
-            if Path(f"/proc/{child}/cmdline").read_bytes():
-                alive.add(int(child))
-    return alive
-
-
 def scrape(url: str) -> Scrape:
-    """Gives what Prometheus would get."""
+    """Return what Prometheus would get."""
     response = requests.get(f"{url}/metrics", timeout=10)
     assert response.status_code == 200
     assert response.headers["Content-Type"].startswith("text/plain; version=")
     return Scrape(response.content)
 
 
-def ask(server: Server, seen: Counter[tuple[str, str]], stop: threading.Event) -> None:
-    """Asks for all kinds of answers, each on a connection of its own, and notes what came."""
-    good = dict(RIDE.example)
-    while not stop.is_set():
-        for route, value in (
-            ("/predict", good), ("/predict/<name>", [good] * 3), ("/predict", {}), ("_other", good),
-        ):  # fmt: skip
-            path = {"/predict/<name>": "/predict/ride", "_other": "/nowhere"}.get(route, route)
-            try:
-                response = requests.post(f"{server.url}{path}", json=value, timeout=30)
-            except requests.RequestException:
-                seen["lost", "lost"] += 1
-                continue
-            seen[route, str(response.status_code)] += 1
-
-
 def test_counters_add_up_over_a_workers_death(models_dir: Path, tmp_path: Path) -> None:
     """Three workers under load, of which one is killed, then all are exchanged: what is counted is
     what the clients saw. The killed one may have counted an answer that it did not send."""
-    seen: Counter[tuple[str, str]] = Counter()
-    stop = threading.Event()
+    record = dict(RIDE.example)
+    asked = [
+        Request.of("/predict", record),
+        Request.of("/predict", {}, 422),
+        Request.of(f"/predict/{RIDE.name}", [record] * 3, name="/predict/<name>"),
+        Request.of("/nowhere", record, 404, name="_other"),
+    ]
     with serving(models_dir, tmp_path / "log", WORKERS="3", GRACEFUL_TIMEOUT="20") as server:
         master = server.process.pid
         wait_for(lambda: scrape(server.url).sum("service_workers") == 3, "three workers")
-        asking = [threading.Thread(target=ask, args=(server, seen, stop)) for _ in range(4)]
-        for thread in asking:
-            thread.start()
-        wait_for(lambda: seen.total() > 100, "answers")
-        victim = min(children(master))
-        os.kill(victim, signal.SIGKILL)
-        wait_for(lambda: len(children(master) - {victim}) == 3, "another worker in its place")
-        so_far = seen.total()
-        wait_for(lambda: seen.total() > so_far + 50, "more answers")
-        before = children(master)
-        os.kill(master, signal.SIGHUP)
-        wait_for(lambda: len(now := children(master)) == 3 and not now & before, "new workers")
-        stop.set()
-        for thread in asking:
-            thread.join()
-        lost = seen.pop(("lost", "lost"), 0)
+        with Load(("127.0.0.1", server.port), asked, keep_alive=False) as load:
+            wait_for(lambda: load.total() > 100, "answers")
+            victim = min(children(master))
+            os.kill(victim, signal.SIGKILL)
+            wait_for(lambda: len(children(master) - {victim}) == 3, "another worker in its place")
+            so_far = load.total()
+            wait_for(lambda: load.total() > so_far + 50, "more answers")
+            before = children(master)
+            os.kill(master, signal.SIGHUP)
+            wait_for(lambda: len(now := children(master)) == 3 and not now & before, "new workers")
         wait_for(lambda: scrape(server.url).sum("service_workers") == 3, "the old ones to be gone")
         found = scrape(server.url)
+    seen = {(name, str(status)): number for (name, status), number in load.answers.items()}
     counted = {(r, s): found.sum("http_requests_total", method="POST", route=r, status=s)
                for r, s in seen}  # fmt: skip
     assert set(seen) == {("/predict", "200"), ("/predict", "422"), ("/predict/<name>", "200"),
                          ("_other", "404")}  # fmt: skip
-    surplus = sum(counted.values()) - seen.total()
-    assert 0 <= surplus <= lost <= 4, (counted, seen)
+    # what had reached the victim: one request of each client at most
+    lost = len(load.failed(Fate.UNACCEPTED, Fate.BROKEN))
+    surplus = sum(counted.values()) - load.total()
+    assert 0 <= surplus <= lost <= 4, (counted, seen, load.failures)
+    assert load.failed(Fate.CLOSED) == []
     assert all(counted[key] >= seen[key] for key in seen)
-    assert found.sum("model_requests_refused_total", model="ride") == counted["/predict", "422"]
+    refused = found.sum("model_requests_refused_total", model=RIDE.name)
+    assert refused == counted["/predict", "422"]
     answered = counted["/predict", "200"] + 3 * counted["/predict/<name>", "200"]
-    assert found.sum("model_predictions_total", model="ride") == pytest.approx(
-        answered, abs=3 * lost
-    )
+    predictions = found.sum("model_predictions_total", model=RIDE.name)
+    assert predictions == pytest.approx(answered, abs=3 * lost)
     assert found.sum("http_requests_in_progress") == 1  # this very scrape
-    assert len(found.of("model_info")) == 2  # of two models
+    assert len(found.of("model_info")) == len(discover())
 
 
 def test_a_scrape_is_complete_before_anything_was_asked(server: Server) -> None:
@@ -107,7 +79,7 @@ def test_a_scrape_is_complete_before_anything_was_asked(server: Server) -> None:
     found = wait_for(
         lambda: (got := scrape(server.url)).sum("service_workers") == 2 and got, "two workers"
     )
-    assert len(found.of("model_info")) == 2
+    assert len(found.of("model_info")) == len(discover())
     assert set(found.values("model_loaded_timestamp_seconds", "model")) == set(discover())
 
 
@@ -163,14 +135,9 @@ def test_a_taken_metrics_port_stops_the_start(models_dir: Path, tmp_path: Path) 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        given = {"HOST": "127.0.0.1", "PORT": str(free_port()), "MODELS_DIR": str(models_dir),
-                 "METRICS_PORT": str(taken.getsockname()[1])}  # fmt: skip
-        command = [Path(sys.executable).with_name("gunicorn"), "-c", "web-service/gunicorn.conf.py"]
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment(**given), capture_output=True, text=True,
-            check=False, timeout=60,
-        )  # fmt: skip
+        port = str(taken.getsockname()[1])
+        done = run_to_end(MODELS_DIR=str(models_dir), METRICS_PORT=port)
     assert done.returncode == 1
-    said = f"prediction-service cannot start: METRICS_PORT={given['METRICS_PORT']}: "
+    said = f"prediction-service cannot start: METRICS_PORT={port}: "
     assert said + "Address already in use" in done.stderr
     assert "Traceback" not in done.stderr

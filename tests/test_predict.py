@@ -14,27 +14,25 @@ from pathlib import Path
 import pytest
 import requests
 
-from scoring.artifact import MANIFEST
+from scoring.artifact.manifest import MANIFEST
 from scoring.models import discover
-from tests.support import ROOT, environment, free_port, post, serving, wait_for
+from tests.support import (
+    GUNICORN,
+    ROOT,
+    Launch,
+    environment,
+    free_port,
+    post,
+    run_to_end,
+    serving,
+    wait_for,
+)
 
-GUNICORN = [str(Path(sys.executable).with_name("gunicorn")), "-c", "web-service/gunicorn.conf.py"]
-DEVELOPMENT = [sys.executable, "web-service/predict.py"]
-
-
-def start(
-    command: list[str], models_dir: Path, **settings: str
-) -> subprocess.CompletedProcess[str]:
-    """Gives what became of a start that is to stop by itself."""
-    given = {"HOST": "127.0.0.1", "PORT": str(free_port()), "MODELS_DIR": str(models_dir)}
-    return subprocess.run(
-        command, cwd=ROOT, env=environment(**given | settings), capture_output=True, text=True,
-        timeout=60, check=False,
-    )  # fmt: skip
+DEVELOPMENT = (sys.executable, "web-service/predict.py")
 
 
 def listening(port: int) -> set[str]:
-    """Gives the addresses of IPv4 at which somebody listens on `port`."""
+    """Return the addresses of IPv4 at which somebody listens on `port`."""
     rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     ends = [row[1].split(":") for row in rows if row[3] == "0A"]
     return {
@@ -68,7 +66,11 @@ def untouched(_folder: Path) -> None:
 CASES: dict[str, tuple[Callable[[Path], None], dict[str, str], str]] = {
     "a bad port": (untouched, {"PORT": "http"}, "PORT='http': "),
     "two bad settings": (untouched, {"THREADS": "0", "ACCESS_LOG": "no"}, "THREADS='0': "),
-    "an unknown model": (untouched, {"MODELS": "ride,tips"}, "MODELS names 'tips', which is no"),
+    "an unknown model": (
+        untouched,
+        {"MODELS": "ride,tips"},
+        "MODELS names 'tips', which is not a model",
+    ),
     "no models": (no_models, {}, "model 'ride': there is no "),
     "one model of two": (no_churn, {}, "model 'churn': there is no "),
     "a file exchanged": (exchanged, {}, "model 'churn': model_C=1.0.bin has the sha256 "),
@@ -80,13 +82,13 @@ CASES: dict[str, tuple[Callable[[Path], None], dict[str, str], str]] = {
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("command", [GUNICORN, DEVELOPMENT], ids=["gunicorn", "development"])
 def test_what_cannot_serve_does_not_start(
-    models_dir: Path, tmp_path: Path, command: list[str], case: str
+    models_dir: Path, tmp_path: Path, command: tuple[str, ...], case: str
 ) -> None:
     """One clear line on the standard error, a status that is not 0, and no traceback."""
     spoil, settings, words = CASES[case]
     folder = shutil.copytree(models_dir, tmp_path / "models")
     spoil(folder)
-    found = start(command, folder, **settings)
+    found = run_to_end(command, MODELS_DIR=str(folder), **settings)
     assert found.returncode == 1
     assert found.stdout == ""
     [line] = found.stderr.splitlines()
@@ -99,7 +101,7 @@ def test_what_cannot_serve_does_not_start(
 def test_gunicorn_finds_the_app_from_another_folder(models_dir: Path, tmp_path: Path) -> None:
     """`gunicorn -c web-service/gunicorn.conf.py` works wherever it is called."""
     (tmp_path / "web-service").symlink_to(ROOT / "web-service")
-    with serving(models_dir, tmp_path / "log", folder=tmp_path, WORKERS="1") as server:
+    with serving(models_dir, tmp_path / "log", Launch(tmp_path), WORKERS="1") as server:
         assert requests.get(f"{server.url}/ping", timeout=5).text == "PONG"
 
 
@@ -145,7 +147,7 @@ def test_the_development_server_answers_and_has_no_debugger(
             assert response.status_code == 404
             assert response.headers["Content-Type"] == "application/problem+json"
         debugger = requests.get(f"{url}/?__debugger__=yes&cmd=resource&f=debugger.js", timeout=5)
-        assert debugger.headers["Content-Type"].partition(";")[0] in {"text/plain", "text/html"}
+        assert debugger.content == requests.get(url, timeout=5).content, "no debugger's script"
         assert "Debug mode: off" in log.read_text()
         assert "Debugger PIN" not in log.read_text()
     finally:
@@ -162,7 +164,7 @@ def test_a_port_in_use_is_told_by_the_development_server(models_dir: Path) -> No
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        found = start(DEVELOPMENT, models_dir, PORT=port)
+        found = run_to_end(DEVELOPMENT, MODELS_DIR=str(models_dir), PORT=port)
     assert found.returncode != 0
     assert f"Port {port} is in use" in found.stderr
     assert "Traceback" not in found.stderr

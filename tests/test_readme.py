@@ -1,4 +1,4 @@
-"""What the README says is true: each command and each example in it is run."""
+"""The README and the pages it leads to first are true: each command and example in them is run."""
 
 from __future__ import annotations
 
@@ -10,56 +10,57 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 import requests
 
-from scoring.app import create_app
+from scoring import __version__
 from scoring.models import discover
-from scoring.settings import Settings
+from serving.app import create_app
+from serving.settings import Settings
 from tests.support import (
+    DATA_DIR,
     ROOT,
     Server,
+    clean_tree,
+    clone,
     environment,
     free_port,
+    installed,
+    needs_real_data,
     post,
     serving,
     tiny_pair,
     wait_for,
-    write_artifact,
 )
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.M | re.S)
-COMMANDS = [
-    re.sub(r"\s+#.*$", "", line).strip()
-    for kind, text in BLOCKS
-    if kind == "sh"
-    for line in text.replace("\\\n", " ").splitlines()
-    if line.strip()
-]
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/models.md", "docs/training.md")
+TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in PAGES}
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", "\n".join(TEXTS.values()), flags=re.M | re.S)
+COMMANDS = list(
+    dict.fromkeys(
+        re.sub(r"\s+#.*$", "", line).strip()
+        for kind, text in BLOCKS
+        if kind == "sh"
+        for line in text.replace("\\\n", " ").splitlines()
+        if line.strip()
+    )
+)
+
+PUBLISHED = needs_real_data(
+    "green/green_tripdata_2021-01.parquet", "green/green_tripdata_2021-02.parquet"
+)
 
 
 def commands(start: str) -> list[str]:
     return [command for command in COMMANDS if command.startswith(start)]
 
 
-def checkout(target: Path) -> Path:
-    """Gives a copy of the project as a fresh clone has it, with this virtual environment."""
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout
-    for name in names.decode().rstrip("\0").split("\0"):
-        if (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)  # with its time, which make looks at
-    return target
-
-
 def run(command: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs a `python ...` command of the README in `folder`, whose own code it imports."""
+    """Run a `python ...` command of the README in `folder`, whose own code it imports."""
     words = shlex.split(command)
     assert words[0] == "python"
     paths = os.pathsep.join([str(folder / "web-service"), str(folder)])
@@ -77,7 +78,7 @@ def run(command: str, folder: Path, **variables: str) -> subprocess.CompletedPro
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which both models were trained on the sample."""
-    folder = checkout(tmp_path_factory.mktemp("trained"))
+    folder = clean_tree(tmp_path_factory.mktemp("trained"))
     for name in ("ride", "churn"):
         done = run(f"python train.py {name}", folder)
         assert done.returncode == 0, done.stderr
@@ -91,17 +92,69 @@ def running(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield server
 
 
+# What a contributor types: the targets of the Makefile exist, the test files named exist.
+CHECKS = ("make check", "make format", "make help", ".venv/bin/python -m pytest ",
+          ".venv/pipenv/bin/pipenv upgrade ")  # fmt: skip
+
+
+def test_the_commands_of_a_contributor_exist() -> None:
+    """Each make target named in a page is in `make help`, and each test named is there."""
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    targets = set(re.findall(r"^  make (\S+)", listed.stdout, flags=re.M))
+    for text in TEXTS.values():
+        assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, flags=re.M)) <= targets
+    for command in commands(".venv/bin/python -m pytest"):
+        for path in re.findall(r"tests/[\w/.]+", command):
+            assert (ROOT / path).exists(), command
+
+
+def test_each_link_of_a_page_leads_somewhere() -> None:
+    """Relative links name files, and their fragments name headings."""
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    for page in pages:
+        for link in re.findall(r"\]\((?!https?:|mailto:)([^)]+)\)", page.read_text("utf-8")):
+            name, _, fragment = link.partition("#")
+            target = (page.parent / name) if name else page
+            assert target.exists(), f"{page.name}: {link}"
+            if fragment:
+                headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), flags=re.M)
+                slugs = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
+                assert fragment in slugs, f"{page.name}: {link}"
+
+
+def test_the_manifests_name_the_version() -> None:
+    """Kubernetes' tags, those of the guide, the image's label and the changelog's first heading are
+    the version of the code."""
+    for name in ("base", "batch"):
+        text = (ROOT / f"deploy/kubernetes/{name}/kustomization.yaml").read_text(encoding="utf-8")
+        assert re.findall(r"newTag: (\S+)", text) == [__version__]
+    text = (ROOT / "docs/deployment.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"newTag: (\S+)|prediction-service:([0-9.]+)", text)) == {
+        (__version__, ""), ("", __version__)
+    }  # fmt: skip
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## ([0-9.]+)", text, flags=re.M)[0] == __version__
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert re.findall(r"^ARG VERSION=(\S+)", text, flags=re.M) == [__version__]
+
+
+def test_the_readme_is_short() -> None:
+    """Under 200 lines: the rest is in docs/."""
+    assert len(TEXTS["README.md"].splitlines()) < 200
+
+
 def test_every_command_belongs_to_a_test() -> None:
-    """No command stands in the README that no test of this file or the container's runs."""
+    """No page has a command that no test of this file, the container's or the bundle's runs."""
     tested = ("make run", "make test", "curl ", "python ", "docker build ", "docker run ",
-              "make eb-")  # fmt: skip
+              "make eb-", *CHECKS)  # fmt: skip
     assert [command for command in COMMANDS if not command.startswith(tested)] == []
     assert len(COMMANDS) >= 15
 
 
 def test_the_configuration_table_is_that_of_the_settings() -> None:
     """Each variable, its default and its meaning are those of `Settings`, in order."""
-    rows = re.findall(r"^\| `([A-Z0-9_]+)` \| (.+?) \| (.+?) \|$", README, flags=re.M)
+    page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([A-Z0-9_]+)` \| (.+?) \| (.+?) \|$", page, flags=re.M)
     fields = Settings.model_fields
     assert [name for name, _, _ in rows] == [name.upper() for name in fields]
     for name, default, meaning in rows:
@@ -116,8 +169,9 @@ def test_the_configuration_table_is_that_of_the_settings() -> None:
 
 def test_the_table_of_the_api_names_every_route(models_dir: Path) -> None:
     """The API's table has the routes that the app has, and no other."""
-    table = README.partition("## API")[2].partition("\n- ")[0]
-    named = set(re.findall(r"`(?:GET|POST) (/[^`]*)`", table))
+    table = (ROOT / "docs/api.md").read_text(encoding="utf-8").partition("\n- ")[0]
+    rows = "\n".join(line for line in table.splitlines() if line.startswith("|"))
+    named = set(re.findall(r"`(?:GET|POST) (/[^`]*)`", rows))
     app = create_app(Settings(models_dir=models_dir))
     served = {rule.rule.replace("<name>", "<model>") for rule in app.url_map.iter_rules()}
     assert named == served
@@ -126,6 +180,7 @@ def test_the_table_of_the_api_names_every_route(models_dir: Path) -> None:
 @pytest.mark.slow
 def test_the_requests_to_copy_are_answered_as_shown(running: Server) -> None:
     """Each curl command gives the answer that stands below it."""
+    installed("curl")
     shown = [json.loads(text) for kind, text in BLOCKS if kind == "json"]
     asked = commands("curl ")
     assert len(asked) == len(shown) == 2
@@ -144,18 +199,21 @@ def test_the_requests_to_copy_are_answered_as_shown(running: Server) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [c for c in commands("python train.py") if " tip " not in c])
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(command, marks=[PUBLISHED] if "--months" in command else [])
+        for command in commands("python train.py")
+        if " tip " not in command and "--all" not in command
+    ],
+)
 def test_a_training_command_writes_a_model(command: str, trained: Path, tmp_path: Path) -> None:
-    """Each training of the README runs; the TLC's months come from the cache, as a second time."""
+    """Each training of the README runs; the TLC's months are those of DATA_DIR."""
     folder = shutil.copytree(trained, tmp_path / "copy")
-    (folder / "data").mkdir()
-    for month in ("2021-01", "2021-02"):
-        sample = folder / "training/sample/green_tripdata_sample.parquet"
-        shutil.copy(sample, folder / f"data/green_tripdata_{month}.parquet")
     shutil.copy(folder / "training/sample/telco_customers_sample.csv", folder / "customers.csv")
     name = command.split()[2]
     before = (folder / "models" / name / "manifest.json").stat().st_ino
-    done = run(command, folder)
+    done = run(command, folder, DATA_DIR=str(DATA_DIR))
     assert done.returncode == 0, done.stderr
     assert (folder / "models" / name / "manifest.json").stat().st_ino != before
 
@@ -165,7 +223,7 @@ def test_a_tutorials_pickle_is_taken_in(tmp_path: Path) -> None:
     """The command for a pair that was pickled elsewhere writes an artifact that serves."""
     import pickle
 
-    folder = checkout(tmp_path)
+    folder = clean_tree(tmp_path)
     ride = discover()["ride"]
     (folder / "lin_reg.bin").write_bytes(pickle.dumps(tiny_pair(ride)))
     [command] = commands("python -m training.adopt")
@@ -173,31 +231,6 @@ def test_a_tutorials_pickle_is_taken_in(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     app = create_app(Settings(models=("ride",), models_dir=folder / "models"))
     assert app.test_client().post("/predict", json=dict(ride.example)).status_code == 200
-
-
-@pytest.mark.slow
-def test_a_third_model_is_a_third_file(tmp_path: Path) -> None:
-    """The model file of the README is trained by the README's command, passes the contract tests by
-    existing, and is served next to the others."""
-    folder = checkout(tmp_path / "copy")
-    [code] = [text for kind, text in BLOCKS if kind == "python"]
-    (folder / "web-service/scoring/models/tip.py").write_text(code)
-    fares = [3 + n % 40 for n in range(200)]
-    table = {"fare": fares, "passengers": [1 + n % 4 for n in range(200)]}
-    pd.DataFrame({**table, "tip": [0.2 * fare for fare in fares]}).to_csv(folder / "tips.csv")
-    [command] = [c for c in commands("python train.py") if " tip " in c]
-    done = run(command, folder)
-    assert done.returncode == 0, done.stderr
-    tested = run("python -m pytest -q -p no:cacheprovider tests/scoring/test_contract.py", folder)
-    assert tested.returncode == 0, tested.stdout
-    assert "[tip]" in run("python -m pytest --collect-only -q tests/scoring", folder).stdout
-    for model in discover().values():
-        write_artifact(model, folder / "models")
-    with serving(folder / "models", tmp_path / "log", folder=folder) as server:
-        answer = post(f"{server.url}/predict/tip", {"fare": 20.0, "passengers": 2}).json()
-        assert answer["tip"] == pytest.approx(4, abs=0.1)
-        served = requests.get(f"{server.url}/models", timeout=10).json()
-        assert [model["name"] for model in served["models"]] == ["ride", "churn", "tip"]
 
 
 @pytest.mark.slow
@@ -214,8 +247,7 @@ def test_the_clients_run_as_shown(running: Server, trained: Path) -> None:
 @pytest.mark.slow
 def test_make_run_serves_both_models_on_a_fresh_clone(tmp_path: Path) -> None:
     """`make run` trains what is missing, serves on PORT, and a second one is up at once."""
-    folder = checkout(tmp_path / "copy")
-    (folder / Path(sys.prefix).name).symlink_to(Path(sys.prefix))
+    folder = clone(tmp_path / "copy")
     port = str(free_port())
     paths = str(folder / "web-service")
     variables = environment(PORT=port, PYTHONPATH=paths, GRACEFUL_TIMEOUT="2")
@@ -228,7 +260,7 @@ def test_make_run_serves_both_models_on_a_fresh_clone(tmp_path: Path) -> None:
         try:
             for model in discover().values():
                 url = f"http://127.0.0.1:{port}/predict/{model.name}"
-                answered = wait_for(lambda url=url, m=model: _asked(url, m.example), "an answer")
+                answered = wait_for(partial(_asked, url, model.example), "an answer", 300)
                 assert answered.status_code == 200
         finally:
             process.terminate()

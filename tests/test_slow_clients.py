@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import io
 import json
 import resource
 import socket
@@ -37,18 +38,21 @@ def hasty(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def connect(server: Server) -> socket.socket:
+    """Return a new connection to the server."""
     return socket.create_connection(("127.0.0.1", server.port), 30)
 
 
 def answers(connection: socket.socket, count: int) -> list[tuple[int, bytes]]:
-    """Gives so many answers, in order."""
+    """Return so many answers, in order."""
     stream = connection.makefile("rb")
-    found = []
-    for _ in range(count):
-        status = int(stream.readline().split()[1])
-        headers = http.client.parse_headers(stream)
-        found.append((status, stream.read(int(headers["Content-Length"]))))
-    return found
+    return [answer(stream) for _ in range(count)]
+
+
+def answer(stream: Any) -> tuple[int, bytes]:
+    """Return the next answer in a stream of bytes."""
+    status = int(stream.readline().split()[1])
+    headers = http.client.parse_headers(stream)
+    return status, stream.read(int(headers["Content-Length"]))
 
 
 @pytest.mark.parametrize(
@@ -89,8 +93,10 @@ def test_an_idle_connection_is_closed_after_its_time(hasty: Server) -> None:
 
 
 def test_slow_senders_and_a_thousand_idle_connections_stop_nobody(hasty: Server) -> None:
-    """More senders that stall in their bodies than there are threads, and a thousand who say
-    nothing: records, pages and probes are answered at once."""
+    """More senders stall than there are threads, and a thousand say nothing.
+
+    Records, pages and probes are answered all the same.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 3000:
         pytest.skip("this machine allows too few open files")
@@ -126,39 +132,29 @@ def test_a_connection_too_many_is_told_so(models_dir: Path, tmp_path: Path) -> N
         wait_for(lambda: post(f"{server.url}/predict", EXAMPLE).status_code == 200, "room")
 
 
-def test_requests_ahead_of_their_turn_are_answered_in_order(hasty: Server) -> None:
-    """A client may send several at once, some answered at once and some by a thread."""
+@pytest.mark.parametrize("first", [WHOLE, PING], ids=["fast path", "delegated"])
+@pytest.mark.parametrize("behind", [PING, WHOLE * 10_000, b"x"], ids=["one", "many", "nonsense"])
+def test_a_request_with_others_behind_it_is_the_last_one_answered(
+    hasty: Server, first: bytes, behind: bytes
+) -> None:
+    """Pipelining is answered by closing, which the answer says, however much is still sent."""
     with connect(hasty) as connection:
-        connection.sendall(WHOLE + PING + WHOLE + PING)
-        found = answers(connection, 4)
-        assert [status for status, _ in found] == [200] * 4
-        assert [body == b"PONG" for _, body in found] == [False, True, False, True]
-        connection.sendall(PING)
-        assert answers(connection, 1) == [(200, b"PONG")]
-
-
-@pytest.mark.parametrize("ahead", [WHOLE * 1000, (WHOLE + PING) * 500], ids=["plain", "mixed"])
-def test_none_of_a_thousand_ahead_is_lost(hasty: Server, ahead: bytes) -> None:
-    """More than the parser keeps of what comes behind a request, in as few pieces as can be."""
-    expected = [200] * 1000
-    with connect(hasty) as connection:
-        sender = threading.Thread(target=connection.sendall, args=(ahead,))
+        sender = threading.Thread(target=connection.sendall, args=(first + behind,))
         sender.start()
-        assert [status for status, _ in answers(connection, 1000)] == expected
+        found = connection.makefile("rb").read()
         sender.join(30)
+    assert found.count(b"HTTP/1.1 ") == found.count(b"HTTP/1.1 200 OK") == 1
+    assert b"\r\nConnection: close\r\n" in found
+    status, body = answer(io.BytesIO(found))
+    assert (status, body == b"PONG") == (200, first == PING)
 
 
-def test_a_large_body_behind_another_request_is_its_own(hasty: Server) -> None:
-    """It is not taken for a request."""
-    body = b"[" + b",".join([BODY] * 5000) + b"]"
-    large = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
-    for first in (PING, WHOLE):
-        with connect(hasty) as connection:
-            connection.sendall(first + large + PING)
-            found = answers(connection, 3)
-            assert [status for status, _ in found] == [200, 200, 200]
-            assert len(json.loads(found[1][1])["predictions"]) == 5000
-            assert found[2][1] == b"PONG"
+def test_a_blank_line_behind_a_request_is_no_request(hasty: Server) -> None:
+    """Old clients end a body with one (RFC 9112, section 2.2): the connection is kept."""
+    with connect(hasty) as connection:
+        for _ in range(2):
+            connection.sendall(WHOLE + b"\r\n")
+            assert answers(connection, 1)[0][0] == 200
 
 
 def test_a_request_that_ends_anywhere_gets_one_answer_at_most(hasty: Server) -> None:
@@ -188,7 +184,7 @@ def test_a_request_may_come_in_pieces(hasty: Server, size: int) -> None:
 
 def test_a_caller_who_hangs_up_is_nobodys_loss(hasty: Server) -> None:
     """Half-sent, unread, reset: the log holds no failure and the next one is answered."""
-    for part in (b"", WHOLE[:30], WHOLE[:-5], WHOLE, PING * 50):
+    for part in (b"", WHOLE[:30], WHOLE[:-5], WHOLE, PING * 2):
         connection = connect(hasty)
         connection.sendall(part)
         linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # close() resets
@@ -199,15 +195,22 @@ def test_a_caller_who_hangs_up_is_nobodys_loss(hasty: Server) -> None:
 
 
 def test_readiness_says_no_before_a_stop_does(models_dir: Path, tmp_path: Path) -> None:
-    """After SIGTERM new connections are still taken for DRAIN_SECONDS: ready is a 503 with the
-    reason, live is not, and what is asked is answered."""
+    """New connections are still taken for DRAIN_SECONDS after SIGTERM.
+
+    Ready is a 503 with the reason, live is not, and what is asked is answered.
+    """
     more = {"WORKERS": "1", "GRACEFUL_TIMEOUT": "30", "DRAIN_SECONDS": "20"}
     with serving(models_dir, tmp_path / "log", **more) as server:
         ready = f"{server.url}/health/ready"
         assert requests.get(ready, timeout=30).status_code == 200
         server.process.terminate()
-        answered = (requests.get(ready, timeout=30) for _ in iter(int, 1))
-        refused: Any = next(answer for answer in answered if answer.status_code == 503)
+
+        def refusal() -> list[requests.Response]:
+            answer = requests.get(ready, timeout=30)
+            return [answer] if answer.status_code != 200 else []
+
+        [refused] = wait_for(refusal, "readiness to say no", 15)  # it says so for twenty seconds
+        assert refused.status_code == 503
         assert "stopping" in refused.json()["detail"]
         assert refused.headers["Retry-After"] == "1"
         assert requests.get(f"{server.url}/health/live", timeout=30).status_code == 200

@@ -2,63 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
-import pty
 import re
-import signal
-import struct
-import subprocess
-import sys
-import termios
-from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import train
-from scoring.artifact import MANIFEST, load, read_manifest
-from tests.support import ROOT, environment, write_artifact
-from tests.training.support import CHURN, RIDE, customers, data_of, saved, trips
-from training.download import DownloadError
-from training.fit import Options
+from scoring.artifact.reading import load, read_manifest
+from scoring.models import discover
+from tests.support import write_artifact
+from tests.third_model import TIPS
+from tests.training.support import CHURN, RIDE, data_of, saved, trips
+from training.data.publishers import Published
+from training.errors import DownloadError
+from training.fit.estimators import names
+from training.run import Options
+from training.sources import source_of
 
 
 def words(model: str, data: Path, output: Path, *more: str) -> list[str]:
     return [model, "--data", str(data), "--output", str(output), *more]
 
 
-def start(given: Sequence[str], **more: Any) -> subprocess.Popen[str]:
-    """Starts `python train.py ...` as a person does, or `python -c ...`."""
-    command = [sys.executable, *([] if given[0] == "-c" else ["train.py"]), *given]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **more}
-    env = environment(OMP_NUM_THREADS="1", **pipes.pop("env", {}))
-    # a run in the background has Control-C ignored, and hands that on to what it starts
-    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    return subprocess.Popen(command, cwd=ROOT, env=env, preexec_fn=heard, **pipes)
-
-
-def finish(process: subprocess.Popen[str]) -> str:
-    """Gives what it printed, once it ended well."""
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    assert err == ""
-    return out
-
-
-def wait_until_it_fits(process: subprocess.Popen[str]) -> None:
-    """Reads on to the last line of the profile, which is printed just before."""
-    assert process.stdout is not None
-    assert process.stderr is not None
-    if not any(line.startswith("churn ") for line in iter(process.stdout.readline, "")):
-        pytest.fail(f"the training ended: {process.stderr.read()}")
-
-
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Options]]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Options]:
     """What the training is asked to do, instead of its being done."""
     seen: list[Options] = []
     monkeypatch.setattr(train, "train", seen.append)
@@ -66,7 +36,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Options]]:
 
 
 def refusal(given: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """Gives the last line of a usage error."""
+    """Return the last line of a usage error."""
     with pytest.raises(SystemExit) as caught:
         train.main(given)
     assert caught.value.code == 2
@@ -147,9 +117,9 @@ def test_the_last_of_several_months_is_the_validation(
     """One month alone is split; a validation that is named stays."""
     folders = []
 
-    def fetch(months: list[str], folder: Path) -> list[Path]:
+    def fetch(files: dict[str, Published], folder: Path) -> list[Path]:
         folders.append(folder)
-        return [Path(month) for month in months]
+        return [Path(Path(name).stem.removeprefix("green_tripdata_")) for name in files]
 
     monkeypatch.setattr(train, "fetch", fetch)
     train.main(["ride", "--cache", "kept", "--months", *given.split()])
@@ -165,6 +135,10 @@ def test_the_last_of_several_months_is_the_validation(
         ("ride --estimator magic", "argument --estimator: invalid choice: 'magic'"),
         ("ride --months 2021-01 --data a", "--months is for ride, and goes without --data"),
         ("churn --months 2021-01", "--months is for ride, and goes without --data"),
+        ("", "name a MODEL, or --all"),
+        ("ride --missing", "--missing goes with --all"),
+        ("ride --all", "--all goes without MODEL, --data, --months, --validation, "),
+        ("--all --data a.csv", "--all goes without MODEL, --data, --months, --validation, "),
         ("churn --folds 1", "--folds takes 2 or more"),
         ("churn --folds -3", "--folds takes 2 or more"),
         ("churn --threshold 0", "--threshold takes a probability between 0 and 1"),
@@ -202,7 +176,10 @@ def test_any_seed_within_the_limits_is_taken(seed: str, tmp_path: Path) -> None:
         ("--estimator lasso --param alpha=x", "the estimator cannot be fitted: The 'alpha' parame"),
         ("--folds 5000", "5000 folds of 320 rows; at least one row each is expected"),
         ("--validation missing.csv", "there is no file missing.csv"),
-        ("--refit --validation {data}", "--refit learns from the validation too: it needs a test"),
+        (
+            "--refit --validation {data}",
+            "--refit learns from the validation data too: it needs test",
+        ),
     ],
 )
 def test_a_training_that_cannot_be_says_why_in_one_line(
@@ -214,6 +191,64 @@ def test_a_training_that_cannot_be_says_why_in_one_line(
         train.main(words("ride", data, tmp_path / "models", *more.format(data=data).split()))
     assert str(caught.value.code).startswith(f"train.py: {message}")
     assert "\n" not in str(caught.value.code)
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.fixture
+def with_a_third(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A third model without a sample, next to those that are found."""
+    models = {**discover(), "tips": TIPS}
+    monkeypatch.setattr(train, "discover", lambda: models)
+
+
+def test_all_models_with_a_sample_are_trained(
+    asked: list[Options], with_a_third: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each with the options for all of them; of the others it says how, and goes on."""
+    train.main(["--all", "--output", "out", "--seed", "5"])
+    sampled = [model for model in discover().values() if source_of(model).sample]
+    assert asked == [
+        Options(model=model, data=[], validation=[], test=[], output=Path("out"), seed=5)
+        for model in sampled
+    ]
+    said = capsys.readouterr().out
+    assert "tips: no bundled sample; train it with: python train.py tips --data FILE\n" in said
+
+
+def test_what_is_there_is_left_alone_where_only_the_missing_are_asked_for(
+    asked: list[Options], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One artifact is there: the others are trained."""
+    write_artifact(CHURN, tmp_path)
+    train.main(["--all", "--missing", "--output", str(tmp_path)])
+    assert [options.model.name for options in asked] == [
+        model.name
+        for model in discover().values()
+        if source_of(model).sample and model is not CHURN
+    ]
+    assert f"churn: {tmp_path / 'churn'} is there already\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [(False, "on the test data the model is no better than"), (True, "rows are unusable, more")],
+    ids=["no better than trivial", "too many unusable rows"],
+)
+def test_what_a_limit_refuses_has_a_status_of_its_own(
+    broken: bool, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """3, for a job that must tell a bad model or bad data from a failure."""
+    frame = trips()
+    minutes = 90 if broken else 5 + np.random.default_rng(1).random(len(frame))
+    begin = frame["lpep_pickup_datetime"]
+    frame["lpep_dropoff_datetime"] = begin + pd.to_timedelta(minutes, unit="min")
+    data = saved(frame, tmp_path / "a.parquet")
+    with pytest.raises(SystemExit) as caught:
+        train.main(words("ride", data, tmp_path / "models"))
+    assert caught.value.code == 3
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("train.py: ")
+    assert message in line
     assert not (tmp_path / "models").exists()
 
 
@@ -245,135 +280,7 @@ def test_the_help_names_models_and_examples(capsys: pytest.CaptureFixture[str]) 
         train.main(["--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
-    assert "ride, churn" in text
-    assert "default: linear for ride, logistic for churn" in " ".join(text.split())
+    assert ", ".join(discover()) in text
+    defaults = ", ".join(f"{names(m.task)[0]} for {m.name}" for m in discover().values())
+    assert f"default: {defaults}" in " ".join(text.split())
     assert "python train.py ride --months 2021-01 2021-02 " in text
-
-
-@pytest.mark.slow
-def test_the_command_prints_and_writes(tmp_path: Path) -> None:
-    """A process of its own, as a person starts it; standard error stays empty."""
-    data = data_of(CHURN, tmp_path)
-    out = finish(start(words("churn", data, tmp_path)))
-    manifest = load(tmp_path / "churn", CHURN).manifest
-    assert out.splitlines()[0] == "a.csv: 400 of 400 rows are used"
-    assert out.splitlines()[-1] == (
-        f"wrote {tmp_path / 'churn'}: logistic, version {manifest.version}"
-    )
-    assert manifest.data["training"].rows == 240
-
-
-# Each of these estimators learns by another library, or draws at random.
-TWICE = """
-import sys, train
-data, output = sys.argv[1:]
-for model, file, estimator, parameter in (
-    ("ride", "a.parquet", "linear", "tol=1e-6"),
-    ("ride", "a.parquet", "xgboost", "n_estimators=10"),
-    ("churn", "a.csv", "forest", "n_estimators=10"),
-    ("churn", "a.csv", "boosting", "max_iter=10"),
-    ("churn", "a.csv", "logistic", "C=1.0"),
-):
-    how = ["--estimator", estimator, "--param", parameter]
-    train.main([model, "--data", f"{data}/{file}", "--output", f"{output}/{estimator}", *how])
-"""
-
-
-@pytest.mark.slow
-def test_the_same_training_twice_has_the_same_digest(tmp_path: Path) -> None:
-    """In two processes, which order their sets differently; only the moment is another."""
-    data_of(RIDE, tmp_path)
-    data_of(CHURN, tmp_path)
-    started = [
-        start(["-c", TWICE, str(tmp_path), str(tmp_path / seed)], env={"PYTHONHASHSEED": seed})
-        for seed in ("1", "2")
-    ]
-    for process in started:
-        finish(process)
-    folders = sorted(
-        path.parent.relative_to(tmp_path / "1") for path in tmp_path.glob(f"1/*/*/{MANIFEST}")
-    )
-    assert len(folders) == 5
-    for folder in folders:
-        model = RIDE if folder.name == "ride" else CHURN
-        one, two = (read_manifest(tmp_path / seed / folder, model) for seed in ("1", "2"))
-        assert one.sha256 == two.sha256, folder
-        assert one.model_dump(exclude={"created"}) == two.model_dump(exclude={"created"})
-
-
-@pytest.mark.slow
-def test_two_trainings_at_once_leave_one_whole_artifact(tmp_path: Path) -> None:
-    """Into a folder that was not there before: both succeed, the later one stays."""
-    started = []
-    for rows in (300, 400):
-        data = saved(trips(rows), tmp_path / f"{rows}.parquet")
-        started.append(start(words("ride", data, tmp_path / "models")))
-    versions = {finish(process).splitlines()[-1].rpartition(" ")[2] for process in started}
-    assert len(versions) == 2
-    assert load(tmp_path / "models" / "ride", RIDE).manifest.version in versions
-    assert [path.name for path in (tmp_path / "models").iterdir()] == ["ride"]
-
-
-@pytest.mark.slow
-def test_a_training_that_is_killed_leaves_the_old_artifact(tmp_path: Path) -> None:
-    """SIGKILL while it fits: the estimator is one that would take minutes."""
-    manifest = write_artifact(CHURN, tmp_path)
-    data = data_of(CHURN, tmp_path)
-    more = ["--estimator", "xgboost", "--param", "n_estimators=100000000"]
-    process = start(words("churn", data, tmp_path, *more), env={"PYTHONUNBUFFERED": "1"})
-    try:
-        wait_until_it_fits(process)
-    finally:
-        process.kill()
-        process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    assert load(tmp_path / "churn", CHURN).manifest == manifest
-    assert sorted(path.name for path in (tmp_path / "churn").iterdir()) == sorted(
-        [MANIFEST, CHURN.artifact_file, "scorer.json"]
-    )
-
-
-@pytest.mark.slow
-def test_a_person_who_stops_it_sees_one_line(tmp_path: Path) -> None:
-    """Control-C at a terminal, while it fits; nothing is left lying about."""
-    data = saved(customers(), tmp_path / "a.csv")
-    output = tmp_path / "models"
-    more = ["--estimator", "xgboost", "--param", "n_estimators=100000000"]
-    process = start(words("churn", data, output, *more), env={"PYTHONUNBUFFERED": "1"})
-    wait_until_it_fits(process)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert err == "train.py: stopped; nothing was written\n"
-    assert not output.exists()
-
-
-def shown_on_a_terminal(given: list[str]) -> tuple[str, str]:
-    """Gives what a training writes to a terminal that is its standard error, and its output."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 25, 100, 0, 0))
-    process = start(given, stderr=theirs)
-    os.close(theirs)
-    shown = b""
-    with contextlib.suppress(OSError):  # how Linux says that nobody is left to write
-        while more := os.read(ours, 4096):
-            shown += more
-    os.close(ours)
-    out, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, shown
-    return shown.decode(), out
-
-
-@pytest.mark.slow
-def test_long_work_shows_its_progress_on_a_terminal_only(tmp_path: Path) -> None:
-    """Steps, folds and boosting rounds; the output is the same as without."""
-    data = data_of(RIDE, tmp_path)
-    given = words("ride", data, tmp_path, "--estimator", "xgboost", "--param", "n_estimators=5")
-    given += ["--folds", "2"]
-    shown, out = shown_on_a_terminal(given)
-    for step in ("reading", "fitting", "evaluating", "judging", "writing", "done"):
-        assert step in shown
-    assert re.search(r"cross-validation: 100%.* 2/2 ", shown)
-    assert re.search(r"boosting: 100%.* 5/5 ", shown)
-    assert "\x1b" not in out
-    assert finish(start(given)) == out

@@ -9,12 +9,12 @@ from typing import Any
 from flask import Flask
 from pydantic import Field
 
-from scoring.app import create_app
+from scoring.engine import Predictors
 from scoring.models import Answer, Features, Model
 from scoring.predictor import Predictor
 from scoring.record import Record
-from scoring.service import Predictors
-from scoring.settings import Settings
+from serving.app import create_app
+from serving.settings import Settings
 from tests.support import write_artifact
 
 # What a hostile or careless author may write: it must never become markup.
@@ -56,7 +56,7 @@ TIPS = Model(
 
 
 def app_of(model: Model, folder: Path, **facts: Any) -> Flask:
-    """Gives the app over a tiny artifact of `model` with these `facts` in its manifest."""
+    """Return the app over a tiny artifact of `model` with these `facts` in its manifest."""
     write_artifact(model, folder, **facts)
     predictor = Predictor.from_folder(folder / model.name, model)
     return create_app(Settings(models_dir=folder), Predictors({model.name: predictor}))

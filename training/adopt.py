@@ -1,10 +1,14 @@
-"""Takes in a pair that was pickled elsewhere, such as a tutorial's `lin_reg.bin`.
+"""Take in a model that was saved elsewhere, such as a tutorial's `lin_reg.bin`.
 
     python -m training.adopt ride lin_reg.bin
+    python -m training.adopt ride dv.pkl model.joblib     the parts in files of their own
+    python -m training.adopt ride models.pkl --pick ridge one of several models in a file
+    python -m training.adopt tip x.pkl --data tips.csv --target tip   a model without a model file
     python -m training.adopt ride models/ride     an artifact of before compiled forms gets its own
 
-The pickle is read through the service's allow-list, checked for the features that the model's code
-makes, tried on the example, and written with a manifest of its own.
+A file is never run. It is read as data, the pair in it is found, loaded through the service's
+allow-list, checked for the features that the model's code makes, tried on the example, and written
+with a manifest of its own.
 """
 
 from __future__ import annotations
@@ -14,66 +18,50 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scoring.artifact import MANIFEST, OTHER_VERSION, Manifest
+from scoring.artifact.manifest import MANIFEST
+from scoring.artifact.writing import compile_again
+from scoring.compiler.compile import NotCompiled
 from scoring.errors import ArtifactError
-from scoring.models import Model, discover
-from scoring.unpickle import loads
-from training import artifact
-from training.errors import TrainingError
-
-
-def adopt(
-    model: Model, path: Path, output: Path, *, threshold: float | None, other_version: bool
-) -> Manifest:
-    """Writes `output/<model>/` with the very bytes of `path` and gives its manifest. Raises
-    ArtifactError for a pickle that the service would not load, one of another scikit-learn minor
-    version included, unless `other_version`; the manifest then says so."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
-    pair, versions = loads(data, other_version=other_version)
-    notes = [f"taken in from {path.name}, trained elsewhere"]
-    if versions:
-        notes += [OTHER_VERSION, f"pickled by scikit-learn {', '.join(sorted(versions))}"]
-    try:
-        return artifact.write(
-            output,
-            model,
-            pair,
-            golden=[model.example],
-            threshold=model.threshold if threshold is None else threshold,
-            pickled=data,
-            say=print,
-            notes=notes,
-        )
-    except (ArtifactError, TrainingError):
-        raise
-    except Exception as error:  # what came through the checks can still raise anything when asked
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ArtifactError(
-            f"the pair cannot answer the example of '{model.name}': {what}"
-        ) from error
+from scoring.models import discover
+from training.adoption.take_in import Options, adopt
+from training.adoption.unknown import adopt_unknown
+from training.errors import TrainingError, leave, usable_model
+from training.new import model_name
 
 
 def probability(text: str) -> float:
-    """Gives the number from 0 to 1 that `text` is; for argparse, which says what is wrong."""
+    """Return the number from 0 to 1 that `text` holds; argparse reports what is wrong."""
     value = float(text)
     if not 0 <= value <= 1:  # NaN is neither
         raise ValueError(text)
     return value
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Takes in one pair; exits with status 1 and one line where it cannot."""
+def _name(text: str) -> str:
+    return usable_model(model_name(text))
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
     models = discover()
     line = argparse.ArgumentParser(
         prog="python -m training.adopt", description=(__doc__ or "").partition("\n")[0]
     )
-    line.add_argument("model", choices=list(models), metavar="MODEL", help=", ".join(models))
     line.add_argument(
-        "pickle", type=Path, metavar="FILE", help="pickle of the pair, or an artifact's folder"
-    )
+        "model", type=_name, metavar="MODEL",
+        help=f"{', '.join(models)}, or the name of a new one, whose model file is guessed then",
+    )  # fmt: skip
+    line.add_argument(
+        "--data", type=Path, nargs="+", default=[], metavar="TABLE",
+        help="Parquet or CSV files to measure it on, and to guess a new model's fields from",
+    )  # fmt: skip
+    line.add_argument("--target", metavar="COLUMN", help="the column of the data that it predicts")
+    line.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE",
+        help="pickle, joblib or skops files of the DictVectorizer and the model, a folder of "
+        "MLflow's, or an artifact's folder",
+    )  # fmt: skip
+    line.add_argument("--pick", metavar="NAME", help="which model, where the files hold several")
     line.add_argument(
         "--output", type=Path, default=Path("models"), metavar="DIR",
         help="writes DIR/MODEL/ (default: %(default)s)",
@@ -83,23 +71,51 @@ def main(words: Sequence[str] | None = None) -> None:
         help="probability from which a class is predicted (default: the model's)",
     )  # fmt: skip
     line.add_argument(
-        "--other-version", action="store_true",
-        help="take it although another scikit-learn version pickled it: its predictions may differ",
+        "--positive", metavar="CLASS",
+        help="class whose probability is answered, where the names of the classes do not tell",
     )  # fmt: skip
+    line.add_argument(
+        "--expect", action="append", default=[], metavar="FILE=ANSWER",
+        help="a record as JSON and what the model answers to it: refused where it does not",
+    )  # fmt: skip
+    line.add_argument(
+        "--other-version", action="store_true",
+        help="load what another scikit-learn version saved and cannot be read as data: its "
+        "predictions may differ",
+    )  # fmt: skip
+    return line
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Take in one model; exits with status 1 and one line where it cannot."""
+    line = parser()
     given = line.parse_args(words)
-    model = models[given.model]
-    options = {"threshold": given.threshold, "other_version": given.other_version}
+    model = discover().get(given.model)
+    options = Options(
+        output=given.output,
+        pick=given.pick,
+        threshold=given.threshold,
+        positive=given.positive,
+        other_version=given.other_version,
+        expect=tuple(given.expect),
+        data=tuple(given.data),
+        target=given.target,
+    )
     try:
-        if not (given.pickle / MANIFEST).is_file():
-            manifest = adopt(model, given.pickle, given.output, **options)
-        elif any(options.values()):
+        if model is None:
+            manifest = adopt_unknown(given.model, given.files, options)
+        elif not (given.files[0] / MANIFEST).is_file():
+            manifest = adopt(model, given.files, options)
+        elif len(given.files) > 1 or options != Options(output=given.output):
             line.error(
                 "an artifact keeps its threshold and its pair: give the pickle in it instead"
             )
         else:
-            manifest = artifact.compile_again(given.pickle, given.output, model, print)
-    except (ArtifactError, TrainingError) as error:
-        hint = "; --other-version takes it all the same" if "written by" in str(error) else ""
+            manifest = compile_again(given.files[0], given.output, model, print)
+    except TrainingError as error:
+        leave("training.adopt", error)
+    except (ArtifactError, NotCompiled) as error:
+        hint = "; --other-version loads it all the same" if "written by" in str(error) else ""
         sys.exit(f"training.adopt: {error}{hint}")
     print(f"wrote {given.output / given.model}: version {manifest.version}")
 

@@ -17,22 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from scoring.artifact import Manifest
+from scoring.artifact.manifest import Manifest
 from scoring.models import discover
+from training.data.publishers import default_folder
 from training.errors import TrainingError
-from training.fit import Options, train
+from training.run import Options, train
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-
-JANUARY = "green_tripdata_2021-01.parquet"
-FEBRUARY = "green_tripdata_2021-02.parquet"
+JANUARY = "green/green_tripdata_2021-01.parquet"
+FEBRUARY = "green/green_tripdata_2021-02.parquet"
 CUSTOMERS = "telco_customer_churn.csv"
-
-_PUBLISHERS = {
-    JANUARY: "https://d37ci6vzurychx.cloudfront.net/trip-data/" + JANUARY,
-    FEBRUARY: "https://d37ci6vzurychx.cloudfront.net/trip-data/" + FEBRUARY,
-    CUSTOMERS: "IBM's Telco customer churn sample, WA_Fn-UseC_-Telco-Customer-Churn.csv",
-}
 
 Value = float | list[list[int]]
 
@@ -63,7 +56,7 @@ class Recipe:
 
 
 def metric(part: str, name: str) -> Callable[[Manifest], Value]:
-    """Gives what reads one metric of one part of the data from a manifest."""
+    """Return a function that reads one metric of one part of the data from a manifest."""
 
     def read(manifest: Manifest) -> Value:
         value: Value = manifest.metrics[part][name]
@@ -79,8 +72,8 @@ def _ride(figure: Figure, estimator: str, **more: Any) -> Recipe:
 _RMSE = metric("validation", "rmse")
 
 # Rides: DataTalksClub, MLOps Zoomcamp, module 2. Churn: Machine Learning Bookcamp, chapters 3 to 5.
-# The linear figures are those of solvers that stop early: the order of the columns moves the AUC by
-# 0.00001, another BLAS the RMSE by less.
+# The linear figures come from solvers that stop early: the order of the columns moves the AUC by
+# 0.00001, and another BLAS the RMSE by less.
 RECIPES = (
     _ride(Figure("ride, linear: RMSE", 7.758715210382775, _RMSE, 1e-4), "linear"),
     _ride(
@@ -138,21 +131,19 @@ RECIPES = (
 
 
 def find(folder: Path, names: Sequence[str]) -> dict[str, Path]:
-    """Gives the path of each file, in `folder` or in its `green`. Raises TrainingError that names
-    all that are not there, and where they come from."""
-    places = {name: [folder / name, folder / "green" / name] for name in names}
-    found = {name: p for name, paths in places.items() for p in reversed(paths) if p.is_file()}
-    missing = [f"\n  {name} ({_PUBLISHERS[name]})" for name in names if name not in found]
+    """Return the path of each file in `folder`; raise TrainingError naming all that are missing."""
+    files = {name: folder / name for name in names}
+    missing = [name for name, path in files.items() if not path.is_file()]
     if missing:
         raise TrainingError(
-            f"{len(missing)} of {len(names)} files are not in {folder}; name their folder with "
-            f"--data and the files:{''.join(missing)}"
+            f"{len(missing)} of {len(names)} files are not in {folder}: {', '.join(missing)}; "
+            "`make data` downloads them, or name their folder with --data"
         )
-    return found
+    return files
 
 
 def run(recipe: Recipe, files: dict[str, Path]) -> Manifest:
-    """Trains by the recipe into a folder that is gone afterwards, and gives the manifest."""
+    """Train by the recipe into a temporary folder and return the manifest."""
     with tempfile.TemporaryDirectory() as output:
         return train(
             Options(
@@ -163,14 +154,14 @@ def run(recipe: Recipe, files: dict[str, Path]) -> Manifest:
                 parameters=recipe.parameters,
                 output=Path(output),
                 published=True,
-                say=lambda _line: None,
+                log=lambda _line: None,
                 **recipe.options,
             )
         )
 
 
 def compare(figure: Figure, manifest: Manifest) -> tuple[str, bool]:
-    """Gives one line of the table, and whether ours is what it must be."""
+    """Return one line of the table, and whether our figure is within the tolerance."""
     ours = figure.ours(manifest)
     expected = figure.published if figure.recipe_gives is None else figure.recipe_gives
     agrees = _distance(ours, expected) <= figure.tolerance
@@ -187,28 +178,28 @@ def compare(figure: Figure, manifest: Manifest) -> tuple[str, bool]:
 
 
 def rows(recipes: Sequence[Recipe], files: dict[str, Path]) -> Iterator[tuple[str, bool]]:
-    """Gives the lines of all figures, each as soon as its training is over."""
+    """Yield the lines of all figures, each as soon as its training is over."""
     for recipe in recipes:
         manifest = run(recipe, files)
         for figure in recipe.figures:
             yield compare(figure, manifest)
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Prints the table; exits with status 1 where a figure is off or the data is not there."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the table; exit with status 1 where a figure is off or a file is missing."""
     line = argparse.ArgumentParser(
         prog="python -m training.published", description=(__doc__ or "").partition("\n")[0]
     )
     line.add_argument(
-        "--data", type=Path, default=DATA, metavar="DIR",
-        help="where the published files are (default: ../shared/data beside the project)",
+        "--data", type=Path, default=default_folder(), metavar="DIR",
+        help="folder of the published files, which make data fills (default: DATA_DIR, else data)",
     )  # fmt: skip
     line.add_argument("--quick", action="store_true", help="leave out what takes minutes")
-    given = line.parse_args(words)
-    recipes = [recipe for recipe in RECIPES if not (given.quick and recipe.slow)]
+    arguments = line.parse_args(argv)
+    recipes = [recipe for recipe in RECIPES if not (arguments.quick and recipe.slow)]
     names = [name for recipe in recipes for name in (recipe.data, recipe.validation) if name]
     try:
-        files = find(given.data, list(dict.fromkeys(names)))
+        files = find(arguments.data, list(dict.fromkeys(names)))
         print(_line("result", "published", "ours", "difference", "verdict"))
         verdicts = []
         for text, agrees in rows(recipes, files):

@@ -1,4 +1,4 @@
-"""The registry's command line: which versions there are, and which one serves.
+"""Lists the versions of a registered model, and sets which one serves.
 
     python -m training.registry list ride
     python -m training.registry promote ride 4 --why "two more months of data"
@@ -6,7 +6,7 @@
     python -m training.registry archive ride 2
     python -m training.registry history ride
 
-Where MLFLOW_TRACKING_URI points; unset, the embedded sqlite:///mlflow.db.
+The registry is the one at MLFLOW_TRACKING_URI, by default the embedded sqlite:///mlflow.db.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from mlflow.exceptions import MlflowException
 
 from scoring.errors import StartError
 from scoring.models import Model, discover
-from training import contest, naming
-from training.errors import TrainingError
-from training.naming import ARCHIVED, CHAMPION, HISTORY, PREVIOUS, PRODUCTION
-from training.tracking import champion, developer, quiet, told
+from training.errors import Refused, TrainingError, leave, usable_model
+from training.evaluation.champion import compare_champion, deciding_metric
+from training.tracking import naming
+from training.tracking.naming import ARCHIVED, CHAMPION, HISTORY, PREVIOUS, PRODUCTION
+from training.tracking.runs import champion, developer, one_line, silence_mlflow
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,16 @@ class Registry:
 
     @property
     def name(self) -> str:
+        """The registered model's name."""
         return self.model.registered_name
 
     def versions(self) -> list[str]:
-        """Gives a line a version, the newest first."""
+        """Return one line for each version, the newest first."""
         aliases: dict[str, list[str]] = {}
         for alias, number in self._registered().aliases.items():
             aliases.setdefault(str(number), []).append(alias)
         found = self.client.search_model_versions(f"name='{self.name}'")
-        metric = contest.metric(self.model)
+        metric = deciding_metric(self.model)
         lines = [
             f"{'version':>8}  {'aliases':34}{'test ' + metric:>12}  {'data':14}{'commit':10}by"
         ]
@@ -67,9 +69,12 @@ class Registry:
     def promote(
         self, number: str, *, why: str, margin: float, force: bool, data: Sequence[Path]
     ) -> str:
-        """Makes a version the champion; gives a line that says so. It is compared with the present
-        one on the same rows first. Raises TrainingError where it is worse by more than `margin` (a
-        share of the metric), archived, or cannot serve at all; `force` overrides the first two."""
+        """Make a version the champion and return a line that says so.
+
+        It is first compared with the present champion on the same rows. Raises Refused where it is
+        archived or worse by more than `margin`, a share of the metric, unless `force` is given;
+        ArtifactError where it is unable to serve.
+        """
         version = self._version(number)
         before = champion(self.client, self.name)
         if before == number:
@@ -77,16 +82,19 @@ class Registry:
         objections = []
         if ARCHIVED in version.tags:
             objections.append(f"version {number} is archived: {version.tags[ARCHIVED]}")
-        found = contest.hold(self.model, version, self._version(before) if before else None, data)
-        objections += found.objections(margin)
+        present = self._version(before) if before else None
+        comparison = compare_champion(self.model, version, present, data)
+        objections += comparison.objections(margin)
         if objections and not force:
-            raise TrainingError(f"{'; '.join(objections)} (--force promotes it all the same)")
-        event = {"forced": bool(objections), "objections": objections, **found.scores()}
+            raise Refused(f"{'; '.join(objections)} (--force promotes it all the same)")
+        event = {"forced": bool(objections), "objections": objections, **comparison.scores()}
         return self._move("promote", number, before, why, event)
 
     def rollback(self, *, why: str) -> str:
-        """Makes the champion's predecessor the champion again; a second rollback undoes the first.
-        Nothing is compared: it must be quick."""
+        """Make the champion's predecessor the champion again and return a line that says so.
+
+        A second rollback undoes the first. Nothing is compared, because it must be quick.
+        """
         before = champion(self.client, self.name)
         target = self._registered().aliases.get(PREVIOUS)
         if target is None or str(target) == before:
@@ -94,7 +102,7 @@ class Registry:
         return self._move("rollback", str(target), before, why, {})
 
     def archive(self, number: str, *, why: str) -> str:
-        """Puts a version away: it stays, and is promoted by force only."""
+        """Mark a version as archived: it stays, and is promoted by force only."""
         self._version(number)
         if champion(self.client, self.name) == number:
             raise TrainingError(f"{self.name} {number} is the champion: promote another one first")
@@ -104,7 +112,7 @@ class Registry:
         return f"archived {self.name} {number}"
 
     def history(self) -> list[str]:
-        """Gives a line for each time the champion changed, the oldest first."""
+        """Return one line for each change of the champion, the oldest first."""
         lines = []
         for event in self.events():
             line = f"{event['when']}  {event['action']:9} {event['from'] or '-':>4} -> "
@@ -116,14 +124,14 @@ class Registry:
         return lines
 
     def events(self) -> list[dict[str, Any]]:
-        """Gives the changes of the champion as they were kept, the oldest first."""
+        """Return the recorded changes of the champion, the oldest first."""
         tags = self._registered().tags
         return [json.loads(tags[key]) for key in sorted(tags) if key.startswith(HISTORY)]
 
     def _move(
         self, action: str, number: str, before: str | None, why: str, event: dict[str, Any]
     ) -> str:
-        """The record first: a change that is not in the history must not happen."""
+        """Record the change, then make it: a change must never be missing from the history."""
         when = _now()
         record = {"when": when, "action": action, "from": before, "to": number}
         record |= {"by": developer(), "why": why[:1000], **event}
@@ -158,7 +166,7 @@ class Registry:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Gives the command line's parser."""
+    """Return the command line's parser."""
     models = discover()
     described, *_ = (__doc__ or "").split("\n\n")
     line = argparse.ArgumentParser(prog="python -m training.registry", description=described)
@@ -166,13 +174,16 @@ def parser() -> argparse.ArgumentParser:
     said = {
         "list": "the versions, the newest first",
         "promote": "let a version serve",
-        "rollback": "let the one before serve again",
-        "archive": "put a version away",
-        "history": "which version was champion when, by whom, why",
+        "rollback": "let the previous champion serve again",
+        "archive": "mark a version as archived",
+        "history": "which version was champion since when, set by whom, and why",
     }
     made = {name: actions.add_parser(name, help=text) for name, text in said.items()}
     for name, action in made.items():
-        action.add_argument("model", choices=list(models), metavar="MODEL", help=", ".join(models))
+        action.add_argument(
+            "model", type=usable_model, choices=list(models), metavar="MODEL",
+            help=", ".join(models),
+        )  # fmt: skip
         if name in ("promote", "archive"):
             action.add_argument("version", metavar="VERSION", help="its number")
         if name in ("promote", "rollback", "archive"):
@@ -184,42 +195,44 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     made["promote"].add_argument(
         "--margin", type=float, default=0.01, metavar="SHARE",
-        help="by how much of its RMSE or AUC it may be worse (default: %(default)s)",
+        help="share of the champion's RMSE or AUC by which it may be worse (default: %(default)s)",
     )  # fmt: skip
     made["promote"].add_argument(
-        "--force", action="store_true", help="promote it though it is worse; this is recorded"
+        "--force",
+        action="store_true",
+        help="promote it although it is worse or archived; the history says so",
     )
     return line
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Does one action; exits with status 1 and one line where it cannot."""
-    given = parser().parse_args(words)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one action; exit with one line and status 1 where it fails, 3 where it is refused."""
+    arguments = parser().parse_args(argv)
     uri = naming.tracking_uri()
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    quiet()
+    silence_mlflow()
     try:
-        registry = Registry(mlflow.MlflowClient(), discover()[given.model])
-        if given.action == "list":
+        registry = Registry(mlflow.MlflowClient(), discover()[arguments.model])
+        if arguments.action == "list":
             print("\n".join(registry.versions()))
-        elif given.action == "history":
+        elif arguments.action == "history":
             print("\n".join(registry.history()))
-        elif given.action == "promote":
-            wanted = {"margin": given.margin, "force": given.force, "data": given.data}
-            print(registry.promote(given.version, why=given.why, **wanted))
-        elif given.action == "archive":
-            print(registry.archive(given.version, why=given.why))
+        elif arguments.action == "promote":
+            wanted = {"margin": arguments.margin, "force": arguments.force, "data": arguments.data}
+            print(registry.promote(arguments.version, why=arguments.why, **wanted))
+        elif arguments.action == "archive":
+            print(registry.archive(arguments.version, why=arguments.why))
         else:
-            print(registry.rollback(why=given.why))
+            print(registry.rollback(why=arguments.why))
     except (TrainingError, StartError) as error:
-        sys.exit(f"training.registry: {error}")
+        leave("training.registry", error)
     except MlflowException as error:
-        sys.exit(f"training.registry: {told(uri, error)}")
+        sys.exit(f"training.registry: {one_line(uri, error)}")
 
 
 def _now() -> str:
-    """UTC to the millisecond: the history's order."""
+    """Return the time in UTC to the millisecond, by which the history is ordered."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

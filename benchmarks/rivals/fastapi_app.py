@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from scoring.models import discover
+from scoring.models import Answer, discover
 
 MODEL = discover()[os.environ["MODEL"]]
 Body = MODEL.record
@@ -18,8 +18,8 @@ with Path(os.environ["PAIR"]).open("rb") as file:
 app = FastAPI()
 
 
-async def predict(record) -> dict[str, float | bool]:  # type: ignore[no-untyped-def]
-    """Answers one validated record."""
+async def predict(record) -> Answer:  # type: ignore[no-untyped-def]
+    """Answer one validated record."""
     x = vectorizer.transform([MODEL.features(record)])
     if MODEL.task == "classification":
         return MODEL.answer(float(estimator.predict_proba(x)[0, 1]), MODEL.threshold)

@@ -16,19 +16,19 @@ flask_constant = Flask("constant")
 
 @flask_constant.post("/predict")
 def constant() -> Response:
-    """Answers without a look at the request."""
+    """Answer without a look at the request."""
     return Response(ANSWER, mimetype="application/json")
 
 
 def wsgi_constant(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-    """Reads the body and answers (WSGI)."""
+    """Read the body and answer (WSGI)."""
     environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
     start_response("200 OK", _HEADERS)
     return [ANSWER]
 
 
 async def asgi_constant(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Reads the body and answers (ASGI)."""
+    """Read the body and answer (ASGI)."""
     if scope["type"] == "lifespan":
         for word in ("startup", "shutdown"):
             await receive()

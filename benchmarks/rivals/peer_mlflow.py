@@ -14,7 +14,7 @@ import mlflow.pyfunc
 BIN = Path(sys.executable).parent
 
 
-class Rides(mlflow.pyfunc.PythonModel):
+class Rides(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined]  # lazily loaded
     """Features, then the model. MLflow makes a table of the records it is sent."""
 
     def load_context(self, context: Any) -> None:

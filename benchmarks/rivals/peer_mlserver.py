@@ -31,6 +31,7 @@ class Rides(MLModel):
 
 
 async def main() -> None:
+    """Serve on the port of the first argument."""
     port = int(sys.argv[1])
     settings = Settings(
         host="127.0.0.1", http_port=port, grpc_port=port + 1, parallel_workers=0,

@@ -17,7 +17,7 @@ app = Flask("tutorial")
 
 
 def prepared(record: dict[str, Any]) -> dict[str, Any]:
-    """Makes the features of one record."""
+    """Make the features of one record."""
     if NAME != "ride":
         return record
     zones = f"{record['PULocationID']}_{record['DOLocationID']}"
@@ -25,7 +25,7 @@ def prepared(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def answers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Gives what is answered to rows of features, scored in one pass."""
+    """Return what is answered to rows of features, scored in one pass."""
     x = vectorizer.transform(rows)
     if NAME == "ride":
         return [{"duration": float(y)} for y in model.predict(x)]
@@ -35,7 +35,7 @@ def answers(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @app.post("/predict")
 def predict() -> Any:
-    """Answers one record as the tutorials do, or each of a list in that way."""
+    """Answer one record as the tutorials do, or each of a list in that way."""
     sent = request.get_json()
     if isinstance(sent, list):
         return jsonify([answers([prepared(record)])[0] for record in sent])
@@ -44,5 +44,5 @@ def predict() -> Any:
 
 @app.post("/predict/in-one-pass")
 def predict_in_one_pass() -> Any:
-    """Answers a list with one call of scikit-learn, which no tutorial does."""
+    """Answer a list with one call of scikit-learn, which no tutorial does."""
     return jsonify(answers([prepared(record) for record in request.get_json()]))

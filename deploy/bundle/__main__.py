@@ -16,10 +16,17 @@ DEFAULT = Path("dist/prediction-service-eb.zip")
 
 
 def main(words: list[str] | None = None) -> int:
-    """Does what the command line says; gives the exit status."""
+    """Do what the command line says; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m deploy.bundle", description=__doc__)
     parser.add_argument("what", choices=["build", "verify", "rehearse"])
     parser.add_argument("--bundle", type=Path, default=DEFAULT, help=f"the zip ({DEFAULT})")
+    parser.add_argument("--models-dir", type=Path, default=os.environ.get("MODELS_DIR") or None,
+                        help="folder of the models in the bundle (models)")  # fmt: skip
+    parser.add_argument(
+        "--models",
+        default=os.environ.get("MODELS", ""),
+        help="names of the models in it, separated by commas (all with a folder)",
+    )
     parser.add_argument("--policy", default=os.environ.get("EB_POLICY") or next(iter(POLICIES)),
                         help=f"of a deployment: {', '.join(POLICIES)}")  # fmt: skip
     parser.add_argument("--image", default=os.environ.get("EB_IMAGE", ""),
@@ -39,8 +46,11 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _build(given: argparse.Namespace) -> int:
+    named = [name.strip() for name in given.models.split(",") if name.strip()]
     names = build(
         given.bundle,
+        models_dir=given.models_dir,
+        models=named,
         policy=given.policy,
         image=given.image,
         settings=given.settings,

@@ -6,22 +6,26 @@ import json
 import os
 import re
 import stat
-import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pathspec
 
+from scoring.artifact.manifest import MANIFEST
+from scoring.atomic_files import replacing
+from serving.settings import Settings
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 PLATFORM: Final = Path("deploy", "elastic-beanstalk")
+MODEL_FILES: Final = "web-service/scoring/models"
 POLICIES: Final = {
     "RollingWithAdditionalBatch": "rolling.config",
     "TrafficSplitting": "traffic-splitting.config",
     "Immutable": "immutable.config",
 }
-PORT: Final = 9696
+PORT: Final[int] = Settings.model_fields["port"].default
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # a zip knows no earlier time; files' own would differ
 _SECRET: Final = re.compile(r"([A-Z][A-Z0-9_]*)=(arn:aws[a-z-]*:(?:secretsmanager|ssm):\S+)")
 _SETTING: Final = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
@@ -35,49 +39,47 @@ def build(
     target: Path,
     *,
     root: Path = ROOT,
+    models_dir: Path | None = None,
+    models: Collection[str] = (),
     policy: str = "RollingWithAdditionalBatch",
     image: str = "",
     settings: str = "",
     secrets: str = "",
+    tell: Callable[[str], Any] = print,
 ) -> list[str]:
-    """Writes the bundle to `target` and gives the names in it, sorted.
+    """Write the bundle to `target` and return the names in it, sorted.
 
-    `policy` is how a new version replaces the old one. With `image`, the bundle only names an image
-    in a registry (Dockerrun, version 1) instead of holding what builds one. `settings` are
-    NAME=value words for the service's environment, `secrets` NAME=arn words for what Secrets
-    Manager or Parameter Store keeps. Raises BundleError.
+    It holds the `models` (none named: all that `choose_models` finds) as they are in `models_dir`
+    (None: the folder of `root`). `policy` is how a new version replaces the old one. With `image`,
+    the bundle only names an image in a registry (Dockerrun, version 1) instead of holding what
+    builds one. `settings` are NAME=value words for the service's environment, `secrets` NAME=arn
+    words for what Secrets Manager or Parameter Store keeps. `tell` is called with a line for each
+    model that is left out. Raises BundleError.
     """
     files = dict(_platform_files(root / PLATFORM, policy))
     files |= {".ebextensions/50-environment.config": _environment(settings, secrets)}
     if image:
         files["Dockerrun.aws.json"] = _dockerrun(image)
     else:
-        _need_models(root)
-        files |= {name: (root / name).read_bytes() for name in included(root)}
+        chosen, untrained = choose_models(models_dir or root / "models", models, root)
+        for name in untrained:
+            tell(f"there is no model '{name}', which is left out; `{_training(name)}` makes it")
+        files |= {name: path.read_bytes() for name, path in _tree(root, models_dir, chosen).items()}
     modes = {name: 0o755 if _executable(root, name) else 0o644 for name in files}
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
-    try:
-        with os.fdopen(handle, "wb") as out, zipfile.ZipFile(out, "w") as archive:
-            for name in sorted(files):
-                entry = zipfile.ZipInfo(name, _EPOCH)
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                entry.create_system = 3  # Unix, on any system: it says how to read the mode
-                entry.external_attr = (stat.S_IFREG | modes[name]) << 16
-                archive.writestr(entry, files[name], compresslevel=9)
-        Path(aside).chmod(0o644)
-        Path(aside).replace(target)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
+    with replacing(target) as out, zipfile.ZipFile(out, "w") as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = 3  # Unix, on any system: it says how to read the mode
+            entry.external_attr = (stat.S_IFREG | modes[name]) << 16
+            archive.writestr(entry, files[name], compresslevel=9)
     return sorted(files)
 
 
 def included(root: Path) -> list[str]:
-    """Gives the files below `root` that .ebignore lets in, sorted, as `eb deploy` would choose
-    them."""
-    lines = (root / ".ebignore").read_text(encoding="utf-8").splitlines()
-    ignored = pathspec.GitIgnoreSpec.from_lines(lines)
+    """Return the files below `root` that .ebignore lets in, sorted, as `eb deploy` chooses them."""
+    ignored = _ignored(root)
     found = []
     for folder, folders, names in os.walk(root):
         below = Path(folder).relative_to(root)
@@ -87,9 +89,66 @@ def included(root: Path) -> list[str]:
     return sorted(name for name in found if not ignored.match_file(name))
 
 
+def _ignored(root: Path) -> pathspec.GitIgnoreSpec:
+    lines = (root / ".ebignore").read_text(encoding="utf-8").splitlines()
+    return pathspec.GitIgnoreSpec.from_lines(lines)
+
+
+def choose_models(
+    models_dir: Path, named: Collection[str] = (), root: Path = ROOT
+) -> tuple[list[str], list[str]]:
+    """Return the models that a bundle holds, and those that it leaves out for want of an artifact.
+
+    Those `named` are held; none named: those of the code that have an artifact in `models_dir`.
+    Raises BundleError where a named one has no artifact, or no model has one.
+    """
+    known = [path.stem for path in sorted((root / MODEL_FILES).glob("[!_]*.py"))]
+    for name in named:
+        if name not in known:
+            there = ", ".join(known)
+            raise BundleError(f"MODELS names '{name}', which is not a model; there are: {there}")
+    trained = [name for name in known if (models_dir / name / MANIFEST).is_file()]
+    chosen = [name for name in known if name in (named or trained)]
+    missing = [name for name in chosen or known if name not in trained]
+    if missing:
+        folder = models_dir / missing[0]
+        shown = folder.relative_to(root) if folder.is_relative_to(root) else folder
+        raise BundleError(
+            f"no model in '{shown}': every instance would train its own; "
+            f"`{_training(missing[0])}` makes one, or ship an image (EB_IMAGE=...)"
+        )
+    return chosen, [] if named else [name for name in known if name not in trained]
+
+
+def _training(name: str) -> str:
+    return f"python train.py {name} [--data FILE]"
+
+
+def _tree(root: Path, models_dir: Path | None, chosen: Collection[str]) -> dict[str, Path]:
+    """Return the files that an instance builds the image of, by their names in the bundle.
+
+    Of a model that is not `chosen` there is no file: the image would train it, or not start.
+    """
+    files = {name: root / name for name in included(root)}
+    if models_dir is not None:
+        files = {name: path for name, path in files.items() if not name.startswith("models/")}
+        ignored = _ignored(root)
+        for path in models_dir.rglob("*"):
+            name = f"models/{path.relative_to(models_dir).as_posix()}"
+            if path.is_file() and not ignored.match_file(name):
+                files[name] = path
+    of_a_model = re.compile(rf"(?:models/|{MODEL_FILES}/(?=[^/_][^/]*\.py$))([^/.]+)")
+    owners = {name: of_a_model.match(name) for name in files}
+    return {
+        name: path
+        for name, path in files.items()
+        if not (owner := owners[name]) or owner[1] in chosen
+    }
+
+
 def _platform_files(platform: Path, policy: str) -> Iterator[tuple[str, bytes]]:
     if policy not in POLICIES:
-        raise BundleError(f"EB_POLICY={policy} is not known; there are: {', '.join(POLICIES)}")
+        raise BundleError(f"EB_POLICY={policy} is unknown; must be one of {', '.join(POLICIES)}")
     yield (
         ".ebextensions/10-deployment.config",
         (platform / "policies" / POLICIES[policy]).read_bytes(),
@@ -135,15 +194,6 @@ def _dockerrun(image: str) -> bytes:
         "Ports": [{"ContainerPort": PORT}],
     }
     return (json.dumps(told, indent=2) + "\n").encode()
-
-
-def _need_models(root: Path) -> None:
-    for path in sorted((root / "web-service" / "scoring" / "models").glob("[!_]*.py")):
-        if not (root / "models" / path.stem / "manifest.json").is_file():
-            raise BundleError(
-                f"there is no model 'models/{path.stem}': every instance would train its own; "
-                "`make train` makes one, or ship an image (EB_IMAGE=...)"
-            )
 
 
 def _executable(root: Path, name: str) -> bool:

@@ -1,5 +1,6 @@
-"""The options of Elastic Beanstalk that a bundle of ours may set, as options.yaml lists them: a
-misspelt name is refused by the platform only after the upload, a namespace sometimes never.
+"""The options of Elastic Beanstalk that a bundle of ours may set, as options.yaml lists them.
+
+The platform refuses a misspelt name only after the upload, and a misspelt namespace not always.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _ARN: Final = re.compile(r"arn:aws[a-z-]*:(secretsmanager|ssm):[a-z0-9-]+:\d{12}
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _LOGIN: Final = re.compile(r"://[^/@\s]*:[^/@\s]*@")  # of an address
 _CONFIDENTIAL: Final = re.compile(r"PASSWORD|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_KEY")
-
+_FILE: Final = re.compile(r"_(FILE|PATH)$")  # a variable that names a file holds no secret itself
 
 _KNOWN: Final = Path(__file__).with_name("options.yaml")
 
@@ -34,13 +35,15 @@ class Known(NamedTuple):
 
 @cache
 def known() -> Known:
-    """Gives the options that there are, and what they may be set to."""
+    """Return the known options, and the values that they take."""
     return Known(**yaml.safe_load(_KNOWN.read_text(encoding="utf-8")))
 
 
 def settings(document: Any) -> Iterator[tuple[str, str, Any]]:
-    """Gives namespace, name and value of every option that a .config file sets, in either of the
-    two forms that the platform reads."""
+    """Return namespace, name and value of every option that a .config file sets.
+
+    The platform reads two forms, a mapping and a list.
+    """
     found = document.get("option_settings") if isinstance(document, dict) else None
     if isinstance(found, list):
         for entry in found:
@@ -51,30 +54,31 @@ def settings(document: Any) -> Iterator[tuple[str, str, Any]]:
 
 
 def wrong(namespace: str, name: str, value: Any) -> str | None:
-    """Gives what is wrong with one option, and how to mend it; None where nothing is."""
+    """Return what is wrong with one option and how to mend it, or None."""
     place = f"{namespace} / {name}"
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if namespace in (ENVIRONMENT, SECRETS):
         return _wrong_variable(place, namespace, name, text)
     namespaces, choices, ranges = known()
     if namespace not in namespaces:
-        return f"{place}: there is no such namespace; see deploy/bundle/options.yaml"
+        return f"{place}: unknown namespace; known are {', '.join(namespaces)}"
     if name not in namespaces[namespace]:
-        return f"{place}: there is no such option; there are {', '.join(namespaces[namespace])}"
+        return f"{place}: unknown option; known are {', '.join(namespaces[namespace])}"
     if name in choices and text not in choices[name]:
-        return f"{place}: '{text}' is none of {', '.join(choices[name])}"
+        return f"{place}: '{text}' must be one of {', '.join(choices[name])}"
     low, high = ranges.get(name, (0, 0))
     if name in ranges and not (text.isdigit() and low <= int(text) <= high):
-        return f"{place}: '{text}' is no whole number from {low} to {high}"
+        return f"{place}: '{text}' must be a whole number from {low} to {high}"
     return None
 
 
 def _wrong_variable(place: str, namespace: str, name: str, text: str) -> str | None:
     if not _NAME.fullmatch(name):
-        return f"{place}: this is no name for an environment variable"
+        return f"{place}: not a name for an environment variable"
     if namespace == SECRETS and not _ARN.fullmatch(text):
-        return f"{place}: expected the ARN of a secret or a parameter, never the secret itself"
-    if namespace == ENVIRONMENT and (_CONFIDENTIAL.search(name) or _LOGIN.search(text)):
+        return f"{place}: must be the ARN of a secret or a parameter, never the secret itself"
+    confidential = _CONFIDENTIAL.search(name) and not _FILE.search(name)
+    if namespace == ENVIRONMENT and (confidential or _LOGIN.search(text)):
         return (
             f"{place}: a secret in the open; keep it in Secrets Manager and name it in EB_SECRETS"
         )

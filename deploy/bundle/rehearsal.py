@@ -11,21 +11,19 @@ import shutil
 import socket
 import stat
 import subprocess
-import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from deploy.bundle.build import PLATFORM, ROOT
-from deploy.bundle.verify import PORT
+from deploy.bundle.archive import Bundle
+from deploy.bundle.build import PLATFORM, PORT, ROOT
+from deploy.bundle.callers import Answer, Load, ask
+from deploy.bundle.verify_service import STOP_S, given
 from deploy.bundle.verify_settings import MAX_BODY_BYTES
 
-STOP_S: Final = 10  # what the platform's `docker stop` grants
 _START_S: Final = 60.0
-_RECORD: Final = {"PULocationID": 74, "DOLocationID": 75, "trip_distance": 2.5}
 _PROBLEM: Final = "application/problem+json"
 
 
@@ -33,58 +31,14 @@ class RehearsalFailed(Exception):
     """The deployment would have failed; the message says at which step and how."""
 
 
-class Answer(NamedTuple):
-    """What came back."""
-
-    status: int
-    media_type: str
-    headers: dict[str, str]
-    body: bytes
-
-
-@dataclass
-class Load:
-    """Callers that ask for predictions, each request on a connection of its own, until told to
-    stop. Every request must be answered with 200."""
-
-    port: int
-    answered: int = 0
-    failed: list[str] = field(default_factory=list)
-    _over: threading.Event = field(default_factory=threading.Event)
-
-    def run(self) -> None:
-        """Asks, and counts."""
-        while not self._over.is_set():
-            try:
-                answer = ask(self.port, "POST", "/predict", json.dumps(_RECORD).encode())
-            except OSError as error:
-                self.failed.append(repr(error))
-                continue
-            if answer.status == http.HTTPStatus.OK:
-                self.answered += 1
-            else:
-                self.failed.append(f"HTTP {answer.status}: {answer.body[:200]!r}")
-
-    @contextlib.contextmanager
-    def during(self, callers: int) -> Iterator[None]:
-        """Has `callers` of them ask while the block runs."""
-        threads = [threading.Thread(target=self.run, daemon=True) for _ in range(callers)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            for thread in threads:
-                thread.join()
-
-
 def rehearse(
     bundle: Path, folder: Path, image: str = "", tell: Callable[[str], Any] = print
 ) -> int:
-    """Deploys `bundle` twice in `folder`, an empty one, and gives the number of requests that were
-    answered on the way. `image`: a built one of this bundle; else it is built. Raises
-    RehearsalFailed."""
+    """Deploy `bundle` twice in `folder`, an empty one; return the number of answered requests.
+
+    The containers start with the bundle's settings. `image` is a built one of this bundle; without
+    it, it is built. Raises RehearsalFailed.
+    """
     for program in ("docker", "nginx"):
         if shutil.which(program) is None and not Path("/usr/sbin", program).exists():
             raise RehearsalFailed(f"{program} is not installed: apt-get install {program}")
@@ -92,20 +46,25 @@ def rehearse(
     unpack(bundle, unpacked)
     built = image or build_image(unpacked, tell=tell)
     port = _free_port()
-    with _container(built) as (first, address):
+    environ = given(Bundle(bundle))
+    if environ.pop("MLFLOW_TRACKING_URI", ""):
+        tell("the registry is not asked from here: the image's models serve")
+    with _container(built, environ) as (first, address):
         _proxy_settings(unpacked, folder, port, address)
         with _nginx(folder):
             _until(lambda: _pings(port), "nginx to pass /ping on")
-            _speak(port, tell)
-            load = Load(port)
-            with load.during(callers=4), _container(built) as (_, second):
+            load = Load(port, _speak(port, environ, tell))
+            with load.during(callers=4), _container(built, environ) as (_, second):
                 _until(lambda: load.answered > 50, "the load to be steady")
                 _upstream(folder, second)
                 _reload(folder)
                 took = _stop(first)
                 before = load.answered
-                _until(lambda: load.answered > before + 50, "the new container to answer")
-                load._over.set()
+                _until(
+                    lambda: bool(load.failed) or load.answered > before + 50,
+                    "the new container to answer",
+                )
+                load.stop()
             if load.failed:
                 raise RehearsalFailed(f"{len(load.failed)} requests were lost: {load.failed[0]}")
             tell(
@@ -119,7 +78,7 @@ def rehearse(
 
 
 def unpack(bundle: Path, folder: Path) -> None:
-    """Unzips as the platform does, the files' modes included."""
+    """Unzip as the platform does, the files' modes included."""
     with zipfile.ZipFile(bundle) as archive:
         for info in archive.infolist():
             path = Path(archive.extract(info, folder))
@@ -127,56 +86,43 @@ def unpack(bundle: Path, folder: Path) -> None:
                 path.chmod(mode)
 
 
-def ask(port: int, method: str, path: str, body: bytes | None = None) -> Answer:
-    """Gives the answer of this machine's `port`; raises OSError where there is none."""
-    with contextlib.closing(
-        http.client.HTTPConnection("127.0.0.1", port, timeout=90)
-    ) as connection:
-        headers = {"Connection": "close", "Accept": "text/html, */*"}  # as a browser would
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        try:
-            connection.request(method, path, body, headers)
-            got = connection.getresponse()
-            content = got.read()
-        except http.client.HTTPException as error:
-            raise ConnectionError(repr(error)) from error
-        told = {name.lower(): value for name, value in got.getheaders()}
-        media_type = told.get("content-type", "").partition(";")[0]
-        return Answer(got.status, media_type, told, content)
-
-
-def _speak(port: int, tell: Callable[[str], Any]) -> None:
-    _expect("GET /", ask(port, "GET", "/"), 200, "text/html")
+def _speak(port: int, environ: Mapping[str, str], tell: Callable[[str], Any]) -> bytes:
+    """Ask for everything once through nginx; return a record that is answered, as JSON."""
+    page = "text/plain" if environ.get("PAGES") == "off" else "text/html"
+    _expect("GET /", ask(port, "GET", "/"), 200, page)
     if ask(port, "GET", "/ping").body != b"PONG":
         raise RehearsalFailed("GET /ping is not answered with PONG")
-    predicted = ask(port, "POST", "/predict", json.dumps(_RECORD).encode())
+    catalogue = ask(port, "GET", "/models")
+    _expect("GET /models", catalogue, 200, "application/json")
+    served = json.loads(catalogue.body)
+    [example] = [m["example"] for m in served["models"] if m["name"] == served["default"]]
+    record = json.dumps(example).encode()
+    predicted = ask(port, "POST", "/predict", record)
     _expect("POST /predict", predicted, 200, "application/json")
-    if "duration" not in json.loads(predicted.body):
-        raise RehearsalFailed(f"POST /predict is answered with {predicted.body[:200]!r}")
     _expect("GET /nothing", ask(port, "GET", "/nothing"), 404, _PROBLEM)
     _expect("GET /metrics from outside", ask(port, "GET", "/metrics"), 404, _PROBLEM)
-    largest = json.dumps(_RECORD).encode().ljust(MAX_BODY_BYTES)
+    largest = record.ljust(MAX_BODY_BYTES)
     _expect("a body of the largest size", ask(port, "POST", "/predict", largest), 200)
     oversized = ask(port, "POST", "/predict", largest + b" ")
     _expect("a body that is too large", oversized, 413, _PROBLEM)
     if str(MAX_BODY_BYTES) not in json.loads(oversized.body)["detail"]:
         raise RehearsalFailed("nginx's 413 does not name the limit")
     tell("through nginx: /, /ping, /predict, 404, the largest body, 413 as a problem document")
+    return record
 
 
 def _expect(what: str, answer: Answer, status: int, media_type: str = "") -> None:
     if answer.status != status or (media_type and answer.media_type != media_type):
         raise RehearsalFailed(
-            f"{what}: expected {status} {media_type}, got {answer.status} {answer.media_type}: "
-            f"{answer.body[:200]!r}"
+            f"{what}: answered with {answer.status} {answer.media_type} instead of {status} "
+            f"{media_type}: {answer.body[:200]!r}"
         )
 
 
 def build_image(
     unpacked: Path, tag: str = "prediction-service-rehearsal", tell: Callable[[str], Any] = print
 ) -> str:
-    """Gives the image of an unzipped bundle: built as `tag`, or the one that it names."""
+    """Return the image of an unzipped bundle: built as `tag`, or the one that it names."""
     dockerrun = unpacked / "Dockerrun.aws.json"
     if dockerrun.exists():
         return str(json.loads(dockerrun.read_text(encoding="utf-8"))["Image"]["Name"])
@@ -186,9 +132,10 @@ def build_image(
 
 
 @contextlib.contextmanager
-def _container(image: str) -> Iterator[tuple[str, str]]:
-    """Runs a container as the platform does and gives its id and its address, once it answers."""
-    container = _docker("run", "-d", image)
+def _container(image: str, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Run a container as the platform does; yield its id and its address once it answers."""
+    variables = [word for pair in environ.items() for word in ("-e", "=".join(pair))]
+    container = _docker("run", "-d", *variables, image)
     try:
         shown = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         host = _docker("inspect", "-f", shown, container)
@@ -199,7 +146,15 @@ def _container(image: str) -> Iterator[tuple[str, str]]:
                 return b" 200 " in probe.recv(100)
             return False
 
-        _until(there, "the container to answer", lambda: _docker("logs", "--tail", "5", container))
+        def running() -> bool:
+            return _docker("inspect", "-f", "{{.State.Running}}", container) == "true"
+
+        def last_lines() -> str:
+            return _docker("logs", "--tail", "5", container, stderr=subprocess.STDOUT)
+
+        _until(lambda: there() or not running(), "the container to answer", last_lines)
+        if not running():
+            raise RehearsalFailed(f"the container does not start: {last_lines()}")
         yield container, f"{host}:{PORT}"
     finally:
         _docker("rm", "-f", "-v", container)
@@ -270,12 +225,14 @@ def _until(condition: Callable[[], bool], what: str, more: Callable[[], str] = l
         time.sleep(0.05)
 
 
-def _docker(*words: str, timeout_s: float = 120) -> str:
+def _docker(*words: str, timeout_s: float = 120, stderr: int = subprocess.PIPE) -> str:
+    command = ["docker", *words]
     done = subprocess.run(
-        ["docker", *words], capture_output=True, text=True, check=False, timeout=timeout_s
+        command, stdout=subprocess.PIPE, stderr=stderr, text=True, check=False, timeout=timeout_s
     )
     if done.returncode:
-        raise RehearsalFailed(f"docker {' '.join(words[:3])}: {done.stderr.strip()[-1000:]}")
+        said = (done.stderr or done.stdout).strip()[-1000:]
+        raise RehearsalFailed(f"docker {' '.join(words[:3])}: {said}")
     return done.stdout.strip()
 
 

@@ -1,26 +1,29 @@
 """Every reason why the platform would refuse a bundle, or serve it wrongly, found without AWS.
 
-A check takes the bundle and gives a line for each thing that is wrong; `CHECKS` says how to mend
+A check takes the bundle and yields a line for each thing that is wrong; `CHECKS` says how to mend
 it. A new check is a function with a line there, and a case in tests/deploy/test_verify.py.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import stat
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+
+from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+from detect_secrets.plugins.base import RegexBasedDetector
+from detect_secrets.plugins.ip_public import IPPublicDetector
 
 from deploy.bundle.archive import Bundle
+from deploy.bundle.verify_service import environment, models
 from deploy.bundle.verify_settings import body_size, health_path, known_options
-from scoring.settings import Settings
 
 MAX_BYTES: Final = 500 * 1024 * 1024
-PORT: Final = Settings.model_fields["port"].default
 
 _STAGES: Final = ("prebuild", "predeploy", "postdeploy")
 _COMPOSE: Final = re.compile(r"(docker-)?compose(\.[a-z]+)*\.ya?ml")
@@ -28,14 +31,6 @@ _SECRET_FILES: Final = re.compile(
     r"(^|/)(\.env(\..*)?|\.netrc|\.pypirc|\.pgpass|\.git-credentials|credentials|id_(rsa|dsa|ecdsa|ed25519)"
     r"|[^/]*\.(pem|key|p12|pfx|jks))$|(^|/)\.(aws|ssh|git)/"
 )
-_SECRETS: Final = {
-    "a private key": re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
-    "an AWS access key": re.compile(rb"\b(AKIA|ASIA)[0-9A-Z]{16}\b"),
-    "a GitHub token": re.compile(rb"\bgh[pousr]_[A-Za-z0-9]{36}"),
-    "an address with a password": re.compile(
-        rb"\b(https?|postgres(ql)?|s3)://[^/@\s:'\"{}<$]+:[^/@\s'\"{}<$]+@"
-    ),
-}
 
 
 class Problem(NamedTuple):
@@ -50,11 +45,11 @@ class Problem(NamedTuple):
 
 
 def problems(path: Path) -> list[Problem]:
-    """Gives everything that is wrong with the bundle at `path`."""
+    """Return everything that is wrong with the bundle at `path`."""
     try:
         bundle = Bundle(path)
     except (OSError, zipfile.BadZipFile) as error:
-        return [Problem("layout", f"{path} is no zip: {error}", "make eb-bundle")]
+        return [Problem("layout", f"{path} is not a zip: {error}", "make eb-bundle")]
     return [
         Problem(check.__name__.replace("_", " "), what, mend)
         for check, mend in CHECKS.items()
@@ -63,20 +58,21 @@ def problems(path: Path) -> list[Problem]:
 
 
 def layout(bundle: Bundle) -> Iterator[str]:
-    """One way to run, at the top and not in a folder; every part that the platform reads."""
+    """There is one way to run it, at the top of the zip, and every part that the platform reads."""
     for name in ("Dockerfile", "Dockerrun.aws.json"):
         if any(entry.count("/") and entry.endswith(f"/{name}") for entry in bundle.entries):
             yield f"{name} is in a folder; the platform looks for it at the top"
     both = [name for name in ("Dockerfile", "Dockerrun.aws.json") if name in bundle.entries]
     if len(both) != 1:
-        yield f"expected a Dockerfile or a Dockerrun.aws.json, found {' and '.join(both) or 'none'}"
+        held = " and ".join(both) or "neither"
+        yield f"it holds {held}; one of Dockerfile and Dockerrun.aws.json is needed"
     needed = ["Pipfile.lock", "web-service/gunicorn.conf.py", "web-service/predict.py"]
     for name in needed if "Dockerfile" in both else ():
         if name not in bundle.entries:
-            yield f"{name} is not there"
+            yield f"{name} is missing"
     for folder in (".ebextensions/", ".platform/nginx/conf.d/", ".platform/hooks/"):
         if not bundle.below(folder):
-            yield f"{folder} is empty or not there"
+            yield f"{folder} is empty or missing"
 
 
 def names(bundle: Bundle) -> Iterator[str]:
@@ -99,7 +95,15 @@ def compose_file(bundle: Bundle) -> Iterator[str]:
     """A compose file at the top takes over, and removes nginx."""
     for name in bundle.entries:
         if _COMPOSE.fullmatch(name.rpartition("/")[2]):
-            yield f"{name}: it would take the Dockerfile's place, and nginx away"
+            yield f"{name}: the platform would use it instead of the Dockerfile, and start no nginx"
+
+
+@cache
+def _detectors() -> list[RegexBasedDetector]:
+    """Return detect-secrets' patterns of whole secrets; an address of a machine is not one."""
+    classes: Iterable[type[Any]] = get_mapping_from_secret_type_to_class().values()
+    patterns = [found for found in classes if issubclass(found, RegexBasedDetector)]
+    return [found() for found in patterns if found is not IPPublicDetector]
 
 
 def secrets(bundle: Bundle) -> Iterator[str]:
@@ -108,28 +112,20 @@ def secrets(bundle: Bundle) -> Iterator[str]:
         if _SECRET_FILES.search(name):
             yield f"{name}: a file of this name holds secrets"
             continue
-        content = bundle.bytes(name)
-        for what, pattern in _SECRETS.items():
-            if pattern.search(content):
-                yield f"{name} holds {what}"
+        content = bundle.text(name)
+        for detector in _detectors():
+            if any(detector.analyze_string(content)):
+                yield f"{name} holds a secret: {detector.secret_type}"
 
 
 def port(bundle: Bundle) -> Iterator[str]:
     """The platform's nginx asks the one port that it can read off the file."""
-    if bundle.by_image:
-        ports = bundle.json("Dockerrun.aws.json").get("Ports")
-        found = [p.get("ContainerPort") for p in ports or () if isinstance(p, dict)]
-        if [str(number) for number in found] != [str(PORT)]:
-            yield f"Dockerrun.aws.json has the ports {found}, gunicorn listens on {PORT}"
-        return
-    exposed = [argument for name, argument in bundle.instructions if name == "EXPOSE"]
-    if len(exposed) != 1:
-        yield f"the Dockerfile has {len(exposed)} EXPOSE lines: without one a deployment aborts"
-    for argument in exposed:
-        if not argument.isdigit():
-            yield f"EXPOSE {argument}: the platform reads one number, without variables"
-        elif int(argument) != PORT:
-            yield f"EXPOSE {argument}, and gunicorn listens on {PORT}"
+    where = "Ports in Dockerrun.aws.json" if bundle.by_image else "EXPOSE in the Dockerfile"
+    if len(bundle.ports) != 1:
+        yield f"{where}: {len(bundle.ports)} instead of one; without one a deployment is aborted"
+    for found in bundle.ports:
+        if not found.isdigit():
+            yield f"{where}: {found}; the platform reads one number, without variables"
 
 
 def exec_form(bundle: Bundle) -> Iterator[str]:
@@ -178,36 +174,13 @@ def hooks(bundle: Bundle) -> Iterator[str]:
                 yield f"{name} does not begin with #!"
 
 
-def models(bundle: Bundle) -> Iterator[str]:
-    """What is deployed is what was trained, whole, and no instance trains its own."""
-    if bundle.by_image:
-        return
-    known = [
-        name.rpartition("/")[2].removesuffix(".py")
-        for name in bundle.below("web-service/scoring/models/")
-        if re.fullmatch(r"[a-z][a-z0-9_]*\.py", name.rpartition("/")[2])
-    ]
-    for model in known:
-        manifest = bundle.json(f"models/{model}/manifest.json")
-        if not manifest:
-            yield f"models/{model}/manifest.json is not there: every instance would train a model"
-            continue
-        parts = [manifest, manifest.get("compiled") or {}]
-        for file, digest in [(p["file"], p["sha256"]) for p in parts if "file" in p]:
-            name = f"models/{model}/{file}"
-            if name not in bundle.entries:
-                yield f"{name} is not there, and its manifest names it"
-            elif hashlib.sha256(bundle.bytes(name)).hexdigest() != digest:
-                yield f"{name} is not the file of its manifest: the sha256 differs"
-
-
 CHECKS: Final[dict[Callable[[Bundle], Iterator[str]], str]] = {
     layout: "make eb-bundle, which puts everything at the top of the zip; see .ebignore",
     names: "make eb-bundle; what is in deploy/elastic-beanstalk/.ebextensions is called *.config",
     size: "leave files out by .ebignore, or ship an image: make eb-bundle EB_IMAGE=...",
     compose_file: "leave it out by .ebignore; ours is deploy/compose.yaml, which is not in it",
     secrets: "leave it out by .ebignore, change the secret, and keep it in Secrets Manager",
-    port: "write the port as a number, once, the same as PORT's default in scoring/settings.py",
+    port: "write the port as a number, once",
     exec_form: 'write it as a JSON array: CMD ["gunicorn", "-c", "..."]',
     image_name: "name the image by a tag of its own or its digest: repository@sha256:...",
     hooks: "chmod +x, line ends of Unix, #!/bin/bash in the first line; make eb-bundle again",
@@ -215,4 +188,5 @@ CHECKS: Final[dict[Callable[[Bundle], Iterator[str]], str]] = {
     health_path: "set it in deploy/elastic-beanstalk/.ebextensions/01-service.config",
     body_size: "set it in .platform/nginx/conf.d, in 10_limits.conf and in 10_problems.conf",
     models: "make train, then make eb-bundle",
+    environment: "change EB_SETTINGS, or the ENV and EXPOSE lines of the Dockerfile",
 }  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Final
 
 from deploy.bundle import options
 from deploy.bundle.archive import Bundle
-from scoring.settings import Settings
+from serving.settings import Settings
 
 MAX_BODY_BYTES: Final = Settings.model_fields["max_body_bytes"].default
 
@@ -32,11 +32,11 @@ def known_options(bundle: Bundle) -> Iterator[str]:
             try:
                 json.loads(str(value))
             except ValueError:
-                yield f"{place} is no JSON"
+                yield f"{place} is not JSON"
 
 
 def health_path(bundle: Bundle) -> Iterator[str]:
-    """Left to itself, the platform asks for the page for people, and counts callers' mistakes."""
+    """By default the platform asks for the page for people, and counts callers' mistakes."""
     found = {(namespace, name): value for _, namespace, name, value in bundle.settings[0]}
     for place in (
         ("aws:elasticbeanstalk:application", "Application Healthcheck URL"),
@@ -46,11 +46,11 @@ def health_path(bundle: Bundle) -> Iterator[str]:
             yield f"{' / '.join(place)} is {found.get(place)}, not /ping"
     rules = found.get(("aws:elasticbeanstalk:healthreporting:system", "ConfigDocument"), "")
     if not re.search(r'"ApplicationRequests4xx":\s*\{"Enabled":\s*false\}', str(rules)):
-        yield "no rule says that 4xx answers are no illness of the environment"
+        yield "no rule keeps 4xx answers from counting against the environment's health"
 
 
 def body_size(bundle: Bundle) -> Iterator[str]:
-    """nginx's own limit is 1 MB and its answer a page of HTML."""
+    """The limit of nginx itself is 1 MB and its answer a page of HTML."""
     files = bundle.below(".platform/nginx/conf.d/")
     bare = re.sub(r"#.*", "", "\n".join(bundle.text(file) for file in files))
     sizes = re.findall(r"\bclient_max_body_size\s+([^;\s]+)\s*;", bare)
@@ -60,7 +60,7 @@ def body_size(bundle: Bundle) -> Iterator[str]:
         f"the body is larger than {MAX_BODY_BYTES} bytes" not in bare
         or "error_page 413" not in bare
     ):
-        yield f"nginx's 413 is no problem document that names {MAX_BODY_BYTES} bytes"
+        yield f"nginx's 413 is not a problem document that names {MAX_BODY_BYTES} bytes"
     for file, _, name, value in bundle.settings[0]:
         if name == "MAX_BODY_BYTES" and [str(value)] != sizes:
             yield f"{file}: MAX_BODY_BYTES is set to {value}, and nginx stops at {sizes}"

@@ -16,7 +16,7 @@ IMAGE = "prediction-service"
 
 
 def main(words: list[str] | None = None) -> int:
-    """Does what the command line says; gives the exit status."""
+    """Do what the command line says; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m deploy.supplychain", description=__doc__)
     parser.add_argument("what", choices=["audit", "sbom"])
     parser.add_argument("--image", default=IMAGE, help=f"what the SBOM is of ({IMAGE})")

@@ -17,7 +17,7 @@ CODE: Final = ("web-service", "training", "train.py")
 
 CLEAN: Final = 0
 FOUND: Final = 1
-NOT_ASKED: Final = 2  # no answer is no all-clear
+NOT_ASKED: Final = 2  # which is not the same as clean
 
 _SHOWN: Final = 5
 
@@ -30,7 +30,7 @@ class Finding(NamedTuple):
 
 
 def hashes(path: Path = LOCK) -> Finding:
-    """Is every package of the lock pinned to a version and its bytes?"""
+    """Check that the lock pins every package to a version and its hashes."""
     try:
         found = unhashed(path)
     except LockError as error:
@@ -41,7 +41,7 @@ def hashes(path: Path = LOCK) -> Finding:
 
 
 def code(*paths: str) -> Finding:
-    """Does bandit find nothing in our code (or in `paths`)?"""
+    """Have bandit look for known mistakes in our code (or in `paths`)."""
     words = ["bandit", "-q", "-r", "-c", "pyproject.toml", *(paths or CODE)]
     done = _run(words)
     if done.returncode == 0:
@@ -51,7 +51,7 @@ def code(*paths: str) -> Finding:
 
 
 def vulnerabilities(locked: str | None = None) -> Finding:
-    """Is no vulnerability known of any package that an image can hold? Asks PyPI."""
+    """Ask PyPI for known vulnerabilities of the packages that an image can hold."""
     with tempfile.TemporaryDirectory(prefix="audit-") as folder:
         file = Path(folder) / "requirements.txt"
         try:
@@ -67,8 +67,11 @@ def vulnerabilities(locked: str | None = None) -> Finding:
 
 
 def judge(answer: str, complaint: str = "") -> Finding:
-    """Reads pip-audit's JSON. It ends well, and says that it found nothing, where the service knew
-    none of the packages; here that is no answer."""
+    """Return what pip-audit's JSON says.
+
+    pip-audit succeeds and reports nothing where PyPI did not know a single package; here that
+    counts as not asked.
+    """
     try:
         asked = json.loads(answer)["dependencies"]
         skipped = [entry["name"] for entry in asked if "skip_reason" in entry]
@@ -97,7 +100,7 @@ QUESTIONS: Final[tuple[Callable[[], Finding], ...]] = (hashes, code, vulnerabili
 
 
 def audit(questions: tuple[Callable[[], Finding], ...] = QUESTIONS) -> int:
-    """Asks all questions, prints the answers; gives the worst status: FOUND before NOT_ASKED."""
+    """Ask all questions, print the answers, return the worst status: FOUND before NOT_ASKED."""
     statuses = set()
     for question in questions:
         status, text = question()

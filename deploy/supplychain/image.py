@@ -46,11 +46,13 @@ class Contents(BaseModel):
 
 
 def contents(image: str) -> Contents | None:
-    """Gives what `image` holds; None where there is no Docker or no such image. Raises ImageError
-    for one that cannot be asked."""
+    """Return what `image` holds, or None without Docker or without such an image.
+
+    Raises ImageError where the image exists and cannot be asked.
+    """
     try:
         known = _docker("image", "inspect", "--format", "{{.Id}}", image)
-    except (FileNotFoundError, subprocess.TimeoutExpired):
+    except (OSError, subprocess.TimeoutExpired):
         return None
     if known.returncode:
         return None

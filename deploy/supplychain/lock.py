@@ -12,12 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 LOCK: Final = Path("Pipfile.lock")
-GROUPS: Final = (
-    "packages",
-    "fast",
-    "s3",
-    "otel",
-)  # as pipenv calls them
+GROUPS: Final = ("packages", "fast", "sklearn", "s3", "otel")  # as pipenv calls them
 OPTIONAL: Final = ("s3", "otel")
 
 _HASH: Final = re.compile(r"sha256:[0-9a-f]{64}")
@@ -28,8 +23,10 @@ class LockError(Exception):
 
 
 def unhashed(path: Path = LOCK) -> list[str]:
-    """Gives `group: package` for each package of any group that can be installed without its bytes
-    being checked. This project itself, installed from its folder, is not one. Raises LockError."""
+    """Return `group: package` for each package that pip would install without checking its hash.
+
+    This project itself, installed from its folder, does not count. Raises LockError.
+    """
     try:
         lock = json.loads(path.read_text(encoding="utf-8"))
         groups = {name: part for name, part in lock.items() if name != "_meta"}
@@ -49,15 +46,17 @@ def _without(group: dict[str, dict[str, Any]]) -> Iterator[str]:
 
 
 def requirements(*groups: str) -> str:
-    """Gives the locked requirements of `groups`, with hashes, as the Dockerfile has pip install
-    them. Raises LockError."""
+    """Return the locked requirements of `groups`, with hashes, as the Dockerfile installs them.
+
+    Raises LockError.
+    """
     pipenv = Path(sys.prefix) / "pipenv" / "bin" / "pipenv"
     words = [str(pipenv), "requirements", "--hash", "--categories", " ".join(groups)]
     quiet = os.environ | {"PIPENV_IGNORE_VIRTUALENVS": "1", "PIPENV_VERBOSITY": "-1"}
     try:
         done = subprocess.run(words, capture_output=True, text=True, check=True, env=quiet)
     except FileNotFoundError as error:
-        raise LockError(f"there is no {pipenv}: run make setup") from error
+        raise LockError(f"{pipenv} is missing: run make setup") from error
     except subprocess.CalledProcessError as error:
         raise LockError(f"pipenv cannot read the lock: {error.stderr.strip()[-500:]}") from error
     return done.stdout

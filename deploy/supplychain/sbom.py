@@ -23,13 +23,17 @@ from packageurl import PackageURL
 
 from deploy.supplychain.image import Contents, ImageError, contents
 from deploy.supplychain.lock import GROUPS, OPTIONAL, LockError, requirements
+from scoring.atomic_files import write_file
 
 PROJECT: Final = Path("web-service/pyproject.toml")
 
 
 def document(image: str) -> tuple[str, str]:
-    """Gives the bill of materials of `image`, or of the lock where there is none, and one line that
-    says of what it is. Raises LockError, or ImageError where the image is not of this lock."""
+    """Return a bill of materials, and one line that says what it describes.
+
+    It describes `image`, or the lock where that image does not exist. Raises LockError, or
+    ImageError where the image was not built from this lock.
+    """
     held = contents(image)
     bom = locked()
     if held is None:
@@ -47,7 +51,7 @@ def document(image: str) -> tuple[str, str]:
 
 
 def locked() -> Bom:
-    """Gives what the lock has an image hold, with hashes."""
+    """Return the packages that the lock puts into an image, with hashes."""
     words = [
         sys.executable, "-m", "cyclonedx_py", "requirements", "-", "--sv", "1.6",
         "--pyproject", str(PROJECT), "--short-PURLs",
@@ -67,8 +71,10 @@ def locked() -> Bom:
 
 
 def keep_installed(bom: Bom, held: Contents) -> None:
-    """Leaves of the lock's packages those that the image holds. Raises ImageError where the image
-    has another version or something that is not in the lock."""
+    """Remove from `bom` the locked packages that the image does not hold.
+
+    Raises ImageError where the image has another version, or a package that is not locked.
+    """
     installed = {_plain(name): version for name, version in held.locked.items()}
     wrong, kept = [], []
     for component in bom.components:
@@ -86,7 +92,7 @@ def keep_installed(bom: Bom, held: Contents) -> None:
 
 
 def of_base(held: Contents) -> Iterator[Component]:
-    """Gives what the base image brings: Python, what came with it, and Debian's packages."""
+    """Return what the base image brings: Python, what came with it, and Debian's packages."""
     python = PackageURL("generic", None, "python", held.python)
     yield _component("python", held.python, python, ComponentType.PLATFORM)
     for name, version in held.base.items():
@@ -98,7 +104,7 @@ def of_base(held: Contents) -> Iterator[Component]:
 
 
 def serialised(bom: Bom) -> str:
-    """Gives the document as JSON that CycloneDX's schema takes."""
+    """Return the document as JSON, valid by CycloneDX's schema; raise LockError otherwise."""
     text = JsonV1Dot6(bom).output_as_string(indent=1)
     if problem := problem_of(text):
         raise LockError(f"the bill of materials is not valid: {problem}")
@@ -106,17 +112,15 @@ def serialised(bom: Bom) -> str:
 
 
 def problem_of(text: str) -> str | None:
-    """Gives what CycloneDX's own schema has against a document, None for nothing."""
+    """Return why a document is not valid by CycloneDX's own schema, or None."""
     found = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     return None if found is None else str(found)[:500]
 
 
 def write(text: str, path: Path) -> None:
-    """Writes the document aside, then to its place."""
+    """Write the document to `path`, whole or not at all; its folder is made where it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.new")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
+    write_file(path, text.encode())
 
 
 def _component(

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks import count, report
-from benchmarks.load import BadAnswer, parsed, threads
+from benchmarks import count, report, servers
+from benchmarks.load import Address, BadAnswer, parsed, threads
 from benchmarks.servers import agrees
-from tests.support import ROOT, Server
+from tests.support import ROOT, Server, installed, is_running, wait_for
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -80,16 +79,17 @@ def test_an_answer_is_right_by_its_number(answer: Any, right: bool) -> None:
 def test_threads_take_the_place_of_wrk(server: Server) -> None:
     """They read every answer, and another status than 200 ends the run."""
     body = b'{"PULocationID": 10, "DOLocationID": 50, "trip_distance": 40}'
-    found = threads(server.port, "/predict/ride", body, 4, 0.3)
+    found = threads(Address(server.port), "/predict/ride", body, 4, 0.3)
     assert found.per_second > 0
     assert 0 < found.p50_ms <= found.p99_ms
     with pytest.raises(BadAnswer, match="status 422"):
-        threads(server.port, "/predict/ride", b"{}", 2, 0.3)
+        threads(Address(server.port), "/predict/ride", b"{}", 2, 0.3)
 
 
 @pytest.mark.slow
 def test_a_quick_run_measures_all_kinds(models_dir: Path, tmp_path: Path) -> None:
     """It writes where, when and of what, and every figure; the README given gets the table."""
+    installed("openssl")  # one of the servers speaks TLS
     readme, output = tmp_path / "README.md", tmp_path / "results.json"
     readme.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
     words = [sys.executable, "-m", "benchmarks", "--quick", "--models", str(models_dir)]
@@ -100,9 +100,11 @@ def test_a_quick_run_measures_all_kinds(models_dir: Path, tmp_path: Path) -> Non
     assert {"commit", "dirty", "machine", "cores", "libraries", "load", "date"} <= {*results}
     assert results["not_measured"] == {}
     single = {"start_s", "p50_1_ms", "per_second", "p99_32_ms", "memory_mb"}
-    for name in ("this service, ride", "this service, churn", "FastAPI, pydantic, uvicorn, ride"):
+    for name in ("this service, ride", "this service, churn", "FastAPI, pydantic, uvicorn, ride",
+                 "this service, key, log and TLS, ride"):  # fmt: skip
         assert single <= {*results["found"][name]}, name
     made = report.ratios(results)
+    assert "ride: requests/s with key, log and TLS, over without" in made
     assert "ride: requests/s, over the tutorial's" in made
     assert "1,000 records: rows/s, over the tutorial's, a record at a time" in made
     assert all(
@@ -113,6 +115,44 @@ def test_a_quick_run_measures_all_kinds(models_dir: Path, tmp_path: Path) -> Non
         f"before\n{report.BEGIN}\n{report.table(results)}\n{report.END}\nafter\n"
     )
     assert report.update(readme, results) is False
+
+
+# hears no SIGTERM
+DEAF = (
+    "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"
+)
+# answers, and leaves two such processes: one in its session, one in a session of its own
+LEAVES = """
+import http.server, subprocess, sys
+port, pids, deaf = sys.argv[1:]
+words = [sys.executable, "-c", deaf]
+left = [subprocess.Popen(words, stdout=-1, start_new_session=own) for own in (False, True)]
+for process in left:
+    process.stdout.readline()
+with open(pids, "w") as file:
+    file.write(" ".join(str(process.pid) for process in left))
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"1.5")
+    log_message = lambda *_: None
+http.server.HTTPServer(("127.0.0.1", int(port)), Answer).serve_forever()
+"""
+
+
+@pytest.mark.slow
+def test_nothing_that_a_server_has_started_is_left(tmp_path: Path) -> None:
+    """Neither a worker that hears no signal nor one that went into a session of its own."""
+    pids = tmp_path / "pids"
+    command = (sys.executable, "-c", LEAVES, "{port}", str(pids), DEAF)
+    server = servers.Server("leaves", command)
+    with servers.running(server, b"{}", 1.5, cpus=os.sched_getaffinity(0), log=tmp_path / "log"):
+        left = [int(pid) for pid in pids.read_text().split()]
+        assert all(is_running(pid) for pid in left)
+    assert len(left) == 2
+    wait_for(lambda: not any(is_running(pid) for pid in left), "them to end")
 
 
 def test_the_readmes_table_is_of_the_results() -> None:
@@ -135,9 +175,7 @@ def test_a_readme_without_a_place_is_refused(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_prediction_takes_no_more_instructions_than_it_did(tmp_path: Path) -> None:
     """From a body's bytes to the answer's. More? Make it less, or see docs/benchmarks.md."""
-    if not shutil.which("valgrind"):
-        assert not os.environ.get("CI"), "valgrind is to be installed: see .ci/run"
-        pytest.skip("valgrind is not installed")
+    installed("valgrind")
     if not (bounds := count.stored()):
         pytest.skip(f"no counts are stored for Python {count.python()}")
     found = count.count(tmp_path)

@@ -54,7 +54,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser, site: Server) -> Iterator[OpenPage]:
-    """Opens a path of the site in a fresh context with the settings given, and watches it."""
+    """Open a path of the site in a fresh context with the settings given, and watch it."""
     contexts: list[BrowserContext] = []
     wrong: list[str] = []
 

@@ -17,7 +17,7 @@ PAGES = {"home": "/", "ride-card": "/models/ride/card", "churn-card": "/models/c
 
 
 def faults(page: Page) -> list[str]:
-    """Gives axe's serious and critical findings, each with the element."""
+    """Return axe's serious and critical findings, each with the element."""
     found: list[dict[str, Any]] = Axe().run(page).response["violations"]
     return [
         f"{rule['id']}: {node['html'][:120]}"

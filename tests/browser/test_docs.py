@@ -23,7 +23,7 @@ def test_the_api_page_works_offline_and_predicts(open_page: OpenPage) -> None:
     ride.get_by_role("button", name="Execute").click()
     shown = ride.locator(".live-responses-table .response-col_description pre").first
     expect(shown).to_contain_text("model_version")
-    assert json.loads(shown.text_content())["duration"] >= 0
+    assert json.loads(shown.inner_text())["duration"] >= 0
     expect(ride.locator(".live-responses-table .response-col_status").last).to_contain_text("200")
 
 

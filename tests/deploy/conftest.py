@@ -12,7 +12,8 @@ import pytest
 
 from deploy.bundle.build import build
 from deploy.bundle.rehearsal import build_image, unpack
-from tests.test_container import alone, clean_tree, docker, need_engine
+from tests.support import clean_tree
+from tests.support.containers import alone, docker, need_engine
 
 
 @pytest.fixture(scope="session")

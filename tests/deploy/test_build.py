@@ -7,15 +7,16 @@ import shutil
 import stat
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from deploy.bundle.__main__ import main
 from deploy.bundle.build import POLICIES, PORT, BundleError, build, included
-from deploy.bundle.verify import PORT as SERVED
 from deploy.bundle.verify import problems
 from scoring.models import discover
+from tests.support import write_artifact
 
 
 def read(bundle: Path, name: str) -> str:
@@ -59,8 +60,8 @@ def test_ebignore_decides(tree: Path, tmp_path: Path) -> None:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_text("x")
     assert included(copy) == before
-    (copy / "training" / "new.py").write_text("")
-    assert set(included(copy)) - set(before) == {"training/new.py"}
+    (copy / "training" / "another.py").write_text("")
+    assert set(included(copy)) - set(before) == {"training/another.py"}
 
 
 def test_modes_are_kept(bundle: Path) -> None:
@@ -93,14 +94,14 @@ def test_an_image_of_a_registry_takes_the_place_of_the_code(tree: Path, tmp_path
     assert told["AWSEBDockerrunVersion"] == "1"
     assert told["Image"]["Name"] == "registry.example/predictions:1.4.2"
     assert told["Ports"] == [{"ContainerPort": PORT}]
-    assert PORT == SERVED
 
 
 def test_settings_and_secrets_reach_the_service(tree: Path, tmp_path: Path) -> None:
     """EB_SETTINGS are written out, of EB_SECRETS only where they are kept."""
     arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mlflow-AbCdEf:password::"
-    given = {
-        "settings": 'MLFLOW_TRACKING_URI=https://mlflow.example MODEL_VERSION=ride:3,churn:"4"',
+    given: dict[str, Any] = {
+        "settings": "MLFLOW_TRACKING_URI=https://mlflow.example "
+        'MLFLOW_TRACKING_USERNAME=eb TEAM=rides,"taxis"',
         "secrets": f"MLFLOW_TRACKING_PASSWORD={arn}",
     }
     target = tmp_path / "bundle.zip"
@@ -109,7 +110,7 @@ def test_settings_and_secrets_reach_the_service(tree: Path, tmp_path: Path) -> N
     found = yaml.safe_load(read(target, ".ebextensions/50-environment.config"))["option_settings"]
     environment = found["aws:elasticbeanstalk:application:environment"]
     assert environment["MLFLOW_TRACKING_URI"] == "https://mlflow.example"
-    assert environment["MODEL_VERSION"] == 'ride:3,churn:"4"'
+    assert environment["TEAM"] == 'rides,"taxis"'
     secrets = found["aws:elasticbeanstalk:application:environmentsecrets"]
     assert secrets == {"MLFLOW_TRACKING_PASSWORD": arn}
 
@@ -117,14 +118,14 @@ def test_settings_and_secrets_reach_the_service(tree: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"policy": "Rolling"}, "there are: RollingWithAdditionalBatch"),
+        ({"policy": "Rolling"}, "must be one of RollingWithAdditionalBatch"),
         ({"settings": "LOG_LEVEL"}, "EB_SETTINGS: 'LOG_LEVEL'"),
         ({"secrets": "MLFLOW_TRACKING_PASSWORD=hunter2"}, "EB_SECRETS: 'MLFLOW_TRACKING_PASSWORD'"),
     ],
     ids=["policy", "settings", "secrets"],
 )
 def test_what_cannot_be_understood_makes_no_bundle(
-    tree: Path, tmp_path: Path, given: dict[str, str], says: str
+    tree: Path, tmp_path: Path, given: dict[str, Any], says: str
 ) -> None:
     """One line that says which word and what it should be; never the secret; no file is left."""
     with pytest.raises(BundleError, match=says) as refused:
@@ -133,12 +134,82 @@ def test_what_cannot_be_understood_makes_no_bundle(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_model_there_is_no_bundle(tree: Path, tmp_path: Path) -> None:
-    """Each instance would train its own: the error says what makes one."""
+def test_a_model_without_an_artifact_is_left_out(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither its code nor its folder is in the bundle, which starts with the others; a line says
+    so, and which command makes it."""
+    copy = shutil.copytree(tree, tmp_path / "copy")
+    (copy / "models" / "churn" / "manifest.json").unlink()
+    target = tmp_path / "bundle.zip"
+    words = ["build", "--bundle", str(target), "--models-dir", str(copy / "models")]
+    assert main(words) == 0
+    told = capsys.readouterr()
+    assert "there is no model 'churn', which is left out; `python train.py churn" in told.out
+    assert "checks passed" in told.out
+    with zipfile.ZipFile(target) as archive:
+        names = set(archive.namelist())
+    assert not [name for name in names if name.startswith("models/churn")]
+    assert "web-service/scoring/models/churn.py" not in names
+    assert {f"web-service/scoring/models/{name}.py" for name in ("ride", "__init__")} <= names
+    assert "models/ride/manifest.json" in names
+
+
+def test_a_model_that_is_named_must_be_there(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """MODELS says which ones the bundle holds; one without an artifact makes none, and no more
+    does a folder without any, as each instance would train its own."""
     copy = shutil.copytree(tree, tmp_path / "copy")
     shutil.rmtree(copy / "models" / "churn")
-    with pytest.raises(BundleError, match="models/churn.*make train"):
-        build(tmp_path / "bundle.zip", root=copy)
+    target = tmp_path / "bundle.zip"
+    with pytest.raises(BundleError, match=r"models/churn.*python train\.py churn"):
+        build(target, root=copy, models=["ride", "churn"])
+    with pytest.raises(BundleError, match="MODELS names 'rides', which is not a model; "):
+        build(target, root=copy, models=["rides"])
+    shutil.rmtree(copy / "models")
+    with pytest.raises(BundleError, match="no model in 'models/"):
+        build(target, root=copy)
+    monkeypatch.setenv("MODELS", "churn")
+    monkeypatch.setenv("MODELS_DIR", str(tree / "models"))
+    assert main(["build", "--bundle", str(target)]) == 0
+    assert "left out" not in capsys.readouterr().out
+    with zipfile.ZipFile(target) as archive:
+        assert not [name for name in archive.namelist() if name.startswith("models/ride")]
+
+
+def test_settings_name_only_models_of_the_bundle(tree: Path, tmp_path: Path) -> None:
+    """EB_SETTINGS with a model that was left out would stop every instance's start."""
+    copy = shutil.copytree(tree, tmp_path / "copy")
+    shutil.rmtree(copy / "models" / "churn")
+    build(tmp_path / "bundle.zip", root=copy, settings="MODELS=ride,churn")
+    [problem] = problems(tmp_path / "bundle.zip")
+    assert "MODELS names 'churn', which is not a model; there are: ride" in problem.what
+
+
+def test_the_models_of_another_folder_are_packed(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make eb-bundle MODELS_DIR=elsewhere` packs those and none of `models/`."""
+    elsewhere = tmp_path / "elsewhere"
+    for model in discover().values():
+        write_artifact(model, elsewhere, notes=["another one"])
+    (elsewhere / ".half-written").mkdir()
+    (elsewhere / ".half-written" / "x").touch()
+    target = tmp_path / "bundle.zip"
+    names = build(target, root=tree, models_dir=elsewhere)
+    assert problems(target) == []
+    for name in discover():
+        packed = json.loads(read(target, f"models/{name}/manifest.json"))
+        assert packed["notes"] == ["another one"]
+    assert not any("half-written" in name for name in names)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MODELS_DIR", "elsewhere")
+    assert main(["build", "--bundle", "again.zip"]) == 0
+    assert json.loads(read(Path("again.zip"), f"models/{name}/manifest.json")) == packed
+    monkeypatch.setenv("MODELS_DIR", "nowhere")
+    assert main(["build", "--bundle", "third.zip"]) == 1
+    assert not Path("third.zip").exists()
 
 
 def test_an_old_bundle_survives_a_failure(tree: Path, tmp_path: Path) -> None:

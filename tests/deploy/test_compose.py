@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import uuid
 from pathlib import Path
@@ -13,26 +12,24 @@ from pathlib import Path
 import pytest
 import requests
 import yaml
+from sqlalchemy import create_engine, make_url
+from sqlalchemy.exc import OperationalError
 
-from scoring.settings import Settings
-from tests.support import ROOT, wait_for
+from deploy.environment import Container, problems
+from serving.settings import Settings
+from tests.support import ROOT, installed, wait_for
 
 FILE = ROOT / "deploy" / "compose.yaml"
 COMPOSE = yaml.safe_load(FILE.read_text(encoding="utf-8"))
 SERVICES = COMPOSE["services"]
-PASSWORD = {"MLFLOW_DB_PASSWORD": "a-long-word"}
+PASSWORD = {"MLFLOW_DB_PASSWORD": "a long/word@with:marks"}
 
 every_service = pytest.mark.parametrize("name", SERVICES)
 
 
 def composed(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs docker-compose, Docker's predecessor of its plugin, over the file."""
-    program = shutil.which("docker-compose")
-    if program is None:
-        reason = "docker-compose is not installed: apt-get install docker-compose"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    """Run docker-compose, Docker's predecessor of its plugin, over the file."""
+    program = installed("docker-compose")
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "PYTHON"))}
     return subprocess.run(
         [program, "-f", str(FILE), *words],
@@ -51,8 +48,22 @@ def test_docker_compose_reads_it() -> None:
     assert done.returncode == 0, done.stderr
     found = yaml.safe_load(done.stdout)
     assert set(found["services"]) == {"service", "mlflow", "database", "prometheus"}
-    uri = found["services"]["mlflow"]["environment"]["MLFLOW_BACKEND_STORE_URI"]
-    assert uri == "postgresql://mlflow:a-long-word@database/mlflow"
+    services = {name: found["services"][name]["environment"] for name in ("mlflow", "database")}
+    assert services["mlflow"]["PGPASSWORD"] == PASSWORD["MLFLOW_DB_PASSWORD"]
+    assert services["database"]["POSTGRES_PASSWORD"] == PASSWORD["MLFLOW_DB_PASSWORD"]
+
+
+def test_mlflow_has_the_driver_of_its_database() -> None:
+    """The address asks for the driver that MLflow's image installs, which reads the password."""
+    given = SERVICES["mlflow"]["environment"]
+    address = make_url(given["MLFLOW_BACKEND_STORE_URI"])
+    assert address.host in SERVICES
+    driver = address.get_dialect().import_dbapi().__name__
+    dockerfile = (ROOT / SERVICES["mlflow"]["build"]["dockerfile"]).read_text(encoding="utf-8")
+    assert f"'^{driver}-binary=='" in dockerfile
+    assert "PGPASSWORD" in given
+    with pytest.raises(OperationalError, match="could not translate host name|connection"):
+        create_engine(address).connect()
 
 
 @pytest.mark.slow
@@ -86,14 +97,21 @@ def test_a_service_is_bounded_and_watched(name: str) -> None:
         assert how == {"condition": "service_healthy"}
 
 
-def test_the_service_is_set_by_its_own_settings() -> None:
-    """Variables are those that it knows, and its port is its own."""
+def test_the_service_is_set_by_its_own_settings(models_dir: Path) -> None:
+    """It starts with the variables of the file, at the port that is published, and a stop is in
+    time."""
     service = SERVICES["service"]
+    [published] = service["ports"]
+    container = Container(
+        port=int(published.rpartition(":")[2]),
+        stop_s=int(service["stop_grace_period"].removesuffix("s")),
+        writable=tuple(mount.partition(":")[0] for mount in service["tmpfs"]),
+    )
+    assert problems(service["environment"], container, models_dir) == []
     known = Settings.from_env(service["environment"])
     assert known.mlflow_tracking_uri == "http://mlflow:5000"
     assert known.model_fallback == "image"
-    assert service["ports"] == [f"127.0.0.1:{known.port}:{known.port}"]
-    assert int(service["stop_grace_period"].removesuffix("s")) > known.graceful_timeout
+    assert published == f"127.0.0.1:{known.port}:{known.port}"
 
 
 def test_volumes_and_files_are_there() -> None:
@@ -124,7 +142,9 @@ def test_prometheus_asks_the_service() -> None:
     """The targets are services of the file, with their ports."""
     scraped = yaml.safe_load((FILE.parent / "prometheus" / "compose.yml").read_text())
     jobs = {
-        job["job_name"]: job["static_configs"][0]["targets"] for job in scraped["scrape_configs"]
+        job["job_name"]: job["static_configs"][0]["targets"]
+        for job in scraped["scrape_configs"]
+        if "static_configs" in job
     }
     assert jobs["prediction-service"] == [f"service:{Settings().port}"]
 
@@ -170,7 +190,8 @@ def test_the_service_runs_as_the_file_says(bundled_image: str, tmp_path: Path) -
         url = f"http://{run('port', 'service', '9696')}"
         assert url.startswith("http://127.0.0.1:")
         wait_for(lambda: _answers(f"{url}/health/ready"), "the service to be ready", 60)
-        example = requests.get(f"{url}/models/ride", timeout=30).json()["example"]
+        shown = requests.get(f"{url}/models", timeout=30).json()
+        example = requests.get(f"{url}/models/{shown['default']}", timeout=30).json()["example"]
         assert requests.post(f"{url}/predict", json=example, timeout=30).status_code == 200
     finally:
         run("down", "-v", "--timeout", "10")

@@ -6,7 +6,6 @@ import contextlib
 import json
 import re
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ import pytest
 import requests
 import yaml
 
-from scoring.metrics.places import REASONS
 from scoring.models import discover
-from tests.scoring.metrics.exposition import Scrape
+from scoring.observers.series import REASONS
+from tests.load import Load, Request
+from tests.serving.metrics.exposition import Scrape
 from tests.support import (
     ROOT,
     Server,
@@ -40,8 +40,8 @@ DOCS = (ROOT / "docs" / "metrics.md").read_text()
 
 
 def checked(*words: str) -> str:
-    """Runs promtool and gives what it says; an error of it is one of the test."""
-    installed("prometheus")  # the package that promtool comes with
+    """Run promtool and return what it says; an error of it is one of the test."""
+    installed("promtool", package="prometheus")
     command = ["promtool", *words]
     done = subprocess.run(command, cwd=RULES, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -84,18 +84,15 @@ class Prometheus:
         return found
 
 
-def traffic(server: Server, stop: threading.Event) -> None:
-    """Asks for everything that is counted: good, bad, many, unknown."""
-    models = discover()
-    rows = {name: records(model, 10) for name, model in models.items()}
-    while not stop.wait(0.02):
-        for name, some in rows.items():
-            url = f"{server.url}/predict/{name}"
-            for value in (some[0], some, {}, "no record"):
-                requests.post(url, json=value, timeout=10)
-        far = {"PULocationID": 265, "DOLocationID": 263, "trip_distance": 1.0}
-        requests.post(f"{server.url}/predict", json=far, timeout=10)
-        requests.get(f"{server.url}/nowhere", timeout=10)
+def traffic() -> list[Request]:
+    """Return requests for everything that is counted: good, bad, many, unknown."""
+    asked = [Request.of("/nowhere", {}, 404)]
+    for name, model in discover().items():
+        some = records(model, 10)
+        for value, status in ((some[0], 200), (some, 200), ({}, 422), ("no record", 422)):
+            asked.append(Request.of(f"/predict/{name}", value, status))
+    far = {"PULocationID": 265, "DOLocationID": 263, "trip_distance": 1.0}
+    return [*asked, Request.of("/predict", far)]
 
 
 @pytest.fixture(scope="module")
@@ -114,13 +111,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "REGISTRY_CACHE": str(folder / "cache"),
         "PREDICTION_LOG": str(folder / "log.jsonl"),
     }
-    stop = threading.Event()
     with serving(folder / "models", folder / "log", **given) as server:
-        asking = threading.Thread(target=traffic, args=(server, stop))
-        asking.start()
-        yield server
-        stop.set()
-        asking.join()
+        with Load(("127.0.0.1", server.port), traffic(), clients=1, pause_s=0.005) as load:
+            yield server
+        assert load.failures == []
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +127,8 @@ def prometheus(served: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
     assert '"localhost:9696"' in text
     text = text.replace("interval: 15s", "interval: 1s").replace("localhost:9696", served.url[7:])
     (folder / "prometheus.yml").write_text(text)
-    (folder / "alerts.yml").write_bytes((RULES / "alerts.yml").read_bytes())
+    for rules in ("alerts.yml", "stream_alerts.yml"):
+        (folder / rules).write_bytes((RULES / rules).read_bytes())
     port = free_port()
     command = [program, f"--config.file={folder}/prometheus.yml",
                f"--storage.tsdb.path={folder}/data",
@@ -187,7 +182,8 @@ def test_each_alert_is_evaluated(prometheus: Prometheus) -> None:
     """Without an error; the registry that is away is seen, and nothing says that we are down."""
 
     def rules() -> Any:
-        [group] = prometheus.ask("rules")["groups"]
+        groups = prometheus.ask("rules")["groups"]
+        group = next(one for one in groups if one["name"] == "prediction-service")
         return all(rule["health"] == "ok" for rule in group["rules"]) and group["rules"]
 
     found = {rule["name"]: rule for rule in wait_for(rules, "all rules to be evaluated")}
@@ -201,11 +197,17 @@ def test_each_alert_is_evaluated(prometheus: Prometheus) -> None:
 
 def test_every_metric_is_described_and_every_name_is_real(served: Server) -> None:
     """The documentation, the alerts and the dashboard name what is there, and leave out none."""
-    found = Scrape(requests.get(f"{served.url}/metrics", timeout=10).content)
-    there = {name for name, _ in found.samples}
-    families = {re.sub("_(bucket|count|sum)$", "", name) for name in there}
     described = set(re.findall(r"^\| `([a-z_]+)(?:\{[^}]*\})?` \|", DOCS, flags=re.M))
-    assert described == families
+
+    def scrape() -> tuple[Scrape, set[str]]:
+        found = Scrape(requests.get(f"{served.url}/metrics", timeout=10).content)
+        return found, {re.sub("_(bucket|count|sum)$", "", name) for name, _ in found.samples}
+
+    # some are there once something was asked, or once the registry has been missed
+    wait_for(lambda: described <= scrape()[1], "every metric that is described")
+    found, families = scrape()
+    assert families == described
+    there = {name for name, _ in found.samples}
     used = "\n".join([rule["expr"] for rule in ALERTS] + QUERIES)
     named = set(
         re.findall(r"\b((?:http|model|registry|service|prediction_log|process)_\w+)\{", used)

@@ -1,4 +1,4 @@
-"""make audit and make sbom: what they say of the lock, of our code, of an answer that is none."""
+"""make audit and make sbom: what they say of the lock, of our code, of an unusable answer."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from deploy.supplychain import audit, image, sbom
 from deploy.supplychain.__main__ import main
 from deploy.supplychain.image import Contents, ImageError
-from deploy.supplychain.lock import LockError, requirements, unhashed
+from deploy.supplychain.lock import GROUPS, LockError, requirements, unhashed
 from tests.support import ROOT
 
 GOOD = {"version": "==1.0", "hashes": ["sha256:" + "0" * 64]}
@@ -26,6 +27,7 @@ def at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_package_of_the_lock_has_hashes() -> None:
+    """So that only the bytes that were locked are installed."""
     assert unhashed() == []
 
 
@@ -43,6 +45,7 @@ def test_every_package_of_the_lock_has_hashes() -> None:
 def test_a_package_that_is_not_pinned_to_its_bytes_is_named(
     entry: dict[str, Any], tmp_path: Path
 ) -> None:
+    """One version and a sha256 are asked for; our own folder needs neither."""
     ours = {"editable": True, "path": "./web-service"}
     lock = {"_meta": {"hash": {}}, "default": {"good": GOOD, "bad": entry}, "develop": {"o": ours}}
     path = tmp_path / "Pipfile.lock"
@@ -53,6 +56,7 @@ def test_a_package_that_is_not_pinned_to_its_bytes_is_named(
 
 @pytest.mark.parametrize("text", ["", "[]", '{"default": 1}', None])
 def test_a_lock_that_cannot_be_read_is_no_all_clear(text: str | None, tmp_path: Path) -> None:
+    """Empty, of another shape or missing: the audit says that it could not ask."""
     path = tmp_path / "Pipfile.lock"
     if text is not None:
         path.write_text(text)
@@ -61,12 +65,14 @@ def test_a_lock_that_cannot_be_read_is_no_all_clear(text: str | None, tmp_path: 
 
 @pytest.mark.slow
 def test_bandit_finds_nothing_in_our_code() -> None:
+    """What is left out has its reason in pyproject.toml."""
     status, text = audit.code()
     assert status == audit.CLEAN, text
 
 
 @pytest.mark.slow
 def test_bandit_would_find_something(tmp_path: Path) -> None:
+    """A shell command and an eval are named by their numbers."""
     path = tmp_path / "wrong.py"
     path.write_text("import os\n\n\ndef run(word):\n    os.system('ls ' + word)\n    eval(word)\n")
     status, text = audit.code(str(path))
@@ -101,6 +107,7 @@ FLAWED = {
 def test_only_an_answer_about_every_package_is_an_all_clear(
     answer: object, status: int, words: str
 ) -> None:
+    """A finding outweighs a package without an answer, and that outweighs the rest."""
     found = audit.judge(json.dumps(answer), "first\nthe last line\n")
     assert found.status == status
     assert words in found.text
@@ -124,11 +131,16 @@ def test_offline_the_audit_says_that_it_could_not_ask() -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def always(finding: audit.Finding) -> Callable[[], audit.Finding]:
+    return lambda: finding
+
+
 def test_a_finding_outweighs_a_question_that_was_not_answered(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """The exit status is the worst one, and only what is well goes to the standard output."""
     found = [audit.Finding(status, f"text {status}") for status in (0, 1, 2)]
-    assert audit.audit(tuple(lambda f=f: f for f in found)) == audit.FOUND
+    assert audit.audit(tuple(map(always, found))) == audit.FOUND
     told = capsys.readouterr()
     assert told.out == "text 0\n"
     assert told.err == "text 1\ntext 2\n"
@@ -147,6 +159,7 @@ def test_what_is_known_of_the_image_is_nothing_bad() -> None:
 
 @pytest.mark.slow
 def test_the_requirements_are_those_that_the_dockerfile_installs() -> None:
+    """The default group and the parser, with hashes, and no optional package."""
     text = requirements("packages", "fast")
     assert "flask==" in text
     assert "gunicorn-h1c==" in text
@@ -157,6 +170,7 @@ def test_the_requirements_are_those_that_the_dockerfile_installs() -> None:
 def test_without_pipenv_the_message_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    """It names the command that installs it."""
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     with pytest.raises(LockError, match="make setup"):
         requirements("packages")
@@ -166,6 +180,7 @@ def test_without_pipenv_the_message_says_what_to_do(
 def test_without_an_image_the_bill_is_of_the_lock(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Every locked package is listed with its hashes, optional ones as optional."""
     path = tmp_path / "dist" / "bill.json"
     assert main(["sbom", "--image", "no-such-image-of-ours", "--output", str(path)]) == 0
     assert "Python packages of the lock" in capsys.readouterr().out
@@ -176,27 +191,30 @@ def test_without_an_image_the_bill_is_of_the_lock(
     assert bill["metadata"]["component"]["name"] == "prediction-service"
     lock = json.loads((ROOT / "Pipfile.lock").read_text(encoding="utf-8"))
     parts = {part["name"]: part for part in bill["components"]}
-    wanted = {name for group in ("default", "fast", "s3", "otel") for name in lock[group]}
+    groups = ["default" if group == "packages" else group for group in GROUPS]
+    wanted = {name for group in groups for name in lock[group]}
     assert set(parts) == wanted
     for name, part in parts.items():
-        entry = next(lock[g][name] for g in ("default", "fast", "s3", "otel") if name in lock[g])
+        entry = next(lock[group][name] for group in groups if name in lock[group])
         assert part["version"] == entry["version"].removeprefix("==")
         assert part["purl"].startswith(f"pkg:pypi/{name}@")
         [reference] = part["externalReferences"]
         assert {h["content"] for h in reference["hashes"]} == {
             h.removeprefix("sha256:") for h in entry["hashes"]
         }
-        always = name in lock["default"] or name in lock["fast"]
+        always = any(name in lock[group] for group in ("default", "fast", "sklearn"))
         assert part["scope"] == ("required" if always else "optional")
 
 
 def test_the_schema_would_refuse_what_is_no_bill() -> None:
+    """An unknown key is named."""
     text = json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6", "parts": []})
     assert "parts" in (sbom.problem_of(text) or "")
 
 
 @pytest.mark.slow
 def test_an_image_of_another_lock_is_refused() -> None:
+    """What the image leaves out is not in the bill; another version or package is an error."""
     bom = sbom.locked()
     held = {part.name: part.version for part in bom.components}
     del held["boto3"]
@@ -220,5 +238,6 @@ def test_an_image_of_another_lock_is_refused() -> None:
 
 
 def test_without_docker_there_is_no_image(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The bill is of the lock then, instead of a traceback."""
     monkeypatch.setenv("PATH", str(tmp_path))
     assert image.contents("prediction-service") is None

@@ -25,7 +25,7 @@ DOCKERRUN = (
 
 
 def rewritten(bundle: Path, target: Path, change: Callable[[Files], Any]) -> Path:
-    """Gives a copy of the bundle after `change` of its files."""
+    """Return a copy of the bundle after `change` of its files."""
     with zipfile.ZipFile(bundle) as old:
         files = {i.filename: (old.read(i), i.external_attr >> 16) for i in old.infolist()}
     change(files)
@@ -63,10 +63,15 @@ def by_image(content: bytes) -> Callable[[Files], Any]:
 
 
 def option(line: str) -> Callable[[Files], Any]:
-    """Adds an option to the files: `namespace|name: value`."""
+    """Add an option to the files: `namespace|name: value`."""
     namespace, _, rest = line.partition("|")
     text = f"option_settings:\n  {namespace}:\n    {rest}\n"
     return put(".ebextensions/90-more.config", text.encode())
+
+
+def variable(line: str) -> Callable[[Files], Any]:
+    """Set a variable of the service: `NAME: value`."""
+    return option(f"aws:elasticbeanstalk:application:environment|{line}")
 
 
 def in_a_folder(files: Files) -> None:
@@ -76,25 +81,24 @@ def in_a_folder(files: Files) -> None:
 
 CASES = [
     ("layout", in_a_folder, "is in a folder"),
-    ("layout", drop("Dockerfile"), "found none"),
-    ("layout", put("Dockerrun.aws.json", DOCKERRUN), "found Dockerfile and Dockerrun"),
-    ("layout", drop("Pipfile.lock"), "Pipfile.lock is not there"),
-    ("layout", drop(".platform/nginx/"), ".platform/nginx/conf.d/ is empty"),
+    ("layout", drop("Dockerfile"), "it holds neither"),
+    ("layout", put("Dockerrun.aws.json", DOCKERRUN), "it holds Dockerfile and Dockerrun"),
+    ("layout", drop("Pipfile.lock"), "Pipfile.lock is missing"),
+    ("layout", drop(".platform/nginx/"), ".platform/nginx/conf.d/ is empty or missing"),
     ("names", put("../evil"), "unpacked elsewhere"),
     ("names", put(".ebextensions/notes.yaml"), "only *.config is read"),
-    ("compose file", put("docker-compose.yml"), "nginx away"),
-    ("compose file", put("compose.override.yaml"), "nginx away"),
+    ("compose file", put("docker-compose.yml"), "start no nginx"),
+    ("compose file", put("compose.override.yaml"), "start no nginx"),
     ("secrets", put(".env", b"A=1"), ".env"),
     ("secrets", put("web-service/server.pem"), "server.pem"),
-    ("secrets", put("training/x.py", b"KEY = 'AKIAABCDEFGHIJKLMNOP'"), "an AWS access key"),
-    ("secrets", put("x", b"-----BEGIN RSA PRIVATE KEY-----"), "a private key"),
-    ("secrets", put("x", b"url=https://me:hunter2@mlflow.example/"), "an address with a password"),
-    ("port", swap("Dockerfile", "\nEXPOSE 9696\n", "\n"), "0 EXPOSE lines"),
-    ("port", swap("Dockerfile", "\nEXPOSE 9696\n", "\nEXPOSE 9696\nEXPOSE 80\n"), "2 EXPOSE"),
+    ("secrets", put("training/x.py", b"KEY = 'AKIAABCDEFGHIJKLMNOP'"), "AWS Access Key"),
+    ("secrets", put("x", b"-----BEGIN RSA PRIVATE KEY-----"), "Private Key"),
+    ("secrets", put("x", b"url=https://me:hunter2@mlflow.example/"), "Basic Auth Credentials"),
+    ("port", swap("Dockerfile", "\nEXPOSE 9696\n", "\n"), "0 instead of one"),
+    ("port", swap("Dockerfile", "\nEXPOSE 9696\n", "\nEXPOSE 9696\nEXPOSE 80\n"), "2 instead"),
     ("port", swap("Dockerfile", "\nEXPOSE 9696\n", "\nEXPOSE ${PORT}\n"), "one number"),
-    ("port", swap("Dockerfile", "\nEXPOSE 9696\n", "\nEXPOSE 8080\n"), "EXPOSE 8080"),
-    ("port", by_image(DOCKERRUN.replace(b"9696", b"80")), "gunicorn listens on 9696"),
-    ("exec form", swap("Dockerfile", '\nCMD ["gunicorn", "-c",', "\nCMD gunicorn -c "), "shell"),
+    ("port", by_image(DOCKERRUN.replace(b"9696}]", b"9696}, {}]")), "2 instead of one"),
+    ("exec form", swap("Dockerfile", '\nCMD ["env",', "\nCMD env "), "shell"),
     ("exec form", swap("Dockerfile", "\nCMD [", '\nENTRYPOINT sh\nCMD ['), "ENTRYPOINT sh"),
     ("exec form", swap("Dockerfile", "\nCMD [", "\n#CMD ["), "no CMD"),
     ("image name", by_image(DOCKERRUN.replace(b"it:1", b"it")), "another image tomorrow"),
@@ -105,13 +109,13 @@ CASES = [
     ("hooks", put(HOOK, b"#!/bin/bash\r\n", 0o100755), "Windows' line ends"),
     ("hooks", put(HOOK, b"exit 0\n", 0o100755), "does not begin with #!"),
     ("hooks", put(".platform/hooks/after/x.sh", b"#!/bin/sh\n", 0o100755), "hooks are in prebuild"),
-    ("known options", swap(SERVICE, "StreamLogs", "StreamLog"), "no such option; there are Delete"),
+    ("known options", swap(SERVICE, "StreamLogs", "StreamLog"), "unknown option; known are Delete"),
     ("known options", swap(SERVICE, "cloudwatch:logs:health", "cloudwatch:health"), "namespace"),
-    ("known options", swap(CAPACITY, "LoadBalanced", "LoadBallanced"), "none of"),
-    ("known options", swap(CAPACITY, 'MaxSize: "8"', 'MaxSize: "many"'), "no whole number"),
+    ("known options", swap(CAPACITY, "LoadBalanced", "LoadBallanced"), "must be one of"),
+    ("known options", swap(CAPACITY, 'MaxSize: "8"', 'MaxSize: "many"'), "must be a whole number"),
     ("known options", swap(CAPACITY, 'MaxSize: "8"', "MaxSize: 8"), "in quotes"),
-    ("known options", swap(SERVICE, '"Version":1}', '"Version":1'), "is no JSON"),
-    ("known options", put(".ebextensions/x.config", b"a: [b"), "is no YAML"),
+    ("known options", swap(SERVICE, '"Version":1}', '"Version":1'), "is not JSON"),
+    ("known options", put(".ebextensions/x.config", b"a: [b"), "is not YAML"),
     ("known options", option('aws:autoscaling:asg|MinSize: "3"'), "02-capacity.config already"),
     (
         "known options",
@@ -126,18 +130,30 @@ CASES = [
     (
         "known options",
         option("aws:elasticbeanstalk:application:environment|LOG LEVEL: info"),
-        "no name for an environment variable",
+        "not a name for an environment variable",
     ),
     ("health path", swap(SERVICE, "HealthCheckPath: /ping", "HealthCheckPath: /"), "not /ping"),
     ("health path", swap(SERVICE, "Application Healthcheck URL: /ping", "{}"), "None, not /ping"),
     ("health path", swap(SERVICE, 'Requests4xx":{"Enabled":false', 'Requests4xx":{"Enabled":true'),
-     "no illness"),
+     "keeps 4xx answers from counting"),
     ("body size", swap(LIMITS, "client_max_body_size 1048576", "client_max_body_size 10m"), "10m"),
     ("body size", swap(LIMITS, "client_max_body_size", "#client_max_body_size"), "not set"),
-    ("body size", drop(".platform/nginx/conf.d/elasticbeanstalk/"), "no problem document"),
+    ("body size", drop(".platform/nginx/conf.d/elasticbeanstalk/"), "not a problem document"),
     ("body size", swap(ENVIRONMENT, 'LOG_LEVEL: "info"', 'MAX_BODY_BYTES: "99"'), "set to 99"),
     ("models", drop("models/ride/manifest.json"), "every instance would train"),
     ("models", drop("models/churn/model_C=1.0.bin"), "its manifest names it"),
+    ("environment", swap("Dockerfile", "\nEXPOSE 9696\n", "\nEXPOSE 8080\n"), "in at port 8080"),
+    ("environment", by_image(DOCKERRUN.replace(b"9696", b"80")), "requests come in at port 80"),
+    ("environment", swap("Dockerfile", "\nEXPOSE", "\nENV HOST=::1 PAGES=on\nEXPOSE"), "HOST=::1"),
+    ("environment", swap("Dockerfile", "\nEXPOSE", "\nENV PORT 8080\nEXPOSE"), "PORT=8080"),
+    *[
+        ("environment", variable(line), line.partition(":")[0] + "=")
+        for line in ("PORT: '8080'", "HOST: 127.0.0.1", "METRICS_PORT: '9696'", "WORKERS: zero",
+                     "MODEL_FALLBACK: yes", "LOG_LEVEL: INFO", "GRACEFUL_TIMEOUT: '10'",
+                     "MLFLOW_TRACKING_URI: sqlite:///mlflow.db", "API_KEYS_FILE: /run/keys.json",
+                     "MODELS_DIR: /elsewhere", "PREDICTION_LOG: /var/log/predictions")
+    ],
+    ("environment", variable("MODELS: tips"), "not a model; there are"),
     ("models", put("models/ride/lin_reg.bin", b"another"), "the sha256 differs"),
     ("models", put("models/ride/scorer.json", b"{}"), "the sha256 differs"),
 ]  # fmt: skip
@@ -186,7 +202,7 @@ def test_a_file_that_is_no_zip_is_seen(tmp_path: Path) -> None:
     (tmp_path / "cut.zip").write_bytes(b"PK")
     for name in ("cut.zip", "none.zip"):
         [problem] = problems(tmp_path / name)
-        assert "is no zip" in problem.what
+        assert "is not a zip" in problem.what
 
 
 def test_a_list_of_options_is_read_as_well(bundle: Path, tmp_path: Path) -> None:
@@ -194,4 +210,4 @@ def test_a_list_of_options_is_read_as_well(bundle: Path, tmp_path: Path) -> None
     text = b"option_settings:\n- namespace: aws:autoscaling:asg\n  option_name: Min\n  value: '2'\n"
     change = put(".ebextensions/x.config", text)
     [problem] = problems(rewritten(bundle, tmp_path / "x.zip", change))
-    assert "aws:autoscaling:asg / Min: there is no such option" in problem.what
+    assert "aws:autoscaling:asg / Min: unknown option" in problem.what

@@ -6,37 +6,38 @@ import json
 import math
 from typing import Any, NoReturn
 
-from scoring import jsontext
-from scoring.api import problems
+from scoring import strict_json
+from scoring.engine import predict
 from scoring.errors import NotJson, RequestError
+from scoring.limits import Limits
 from scoring.predictor import Predictor
-from scoring.service import predict
+from serving.http import problems
 
-_MAX_RECORDS = 50  # few enough that a small body can hold too many
+_LIMITS = Limits(max_records=50)  # few enough that a small body can hold too many
 _BEYOND_64_BITS = 2.0**63  # where orjson makes floats of integers, which no field comes near
 
 
 def check(predictors: list[Predictor], body: bytes) -> None:
     """Nothing but a RequestError comes out of a body, both decoders read the same in it, and the
     answer, good or bad, is JSON that holds the same when it is decoded again."""
-    read = _outcome(jsontext.decode, body)
-    careful = _outcome(jsontext._decode_with_care, body)
+    read = _outcome(strict_json.decode, body)
+    careful = _outcome(strict_json._decode_with_care, body)
     if not same(read, careful):
         raise AssertionError(f"read as {read!r:.200}, and with care as {careful!r:.200}")
     for predictor in predictors:
         for explain in (False, True):
             try:
-                answer = predict(predictor, body, max_records=_MAX_RECORDS, explain=explain)
+                answer = predict(predictor, body, limits=_LIMITS, explain=explain)
             except RequestError as error:
                 _loads(problems.document(error))
                 break
-            said = jsontext.encode(answer)
-            if not same(_loads(said), answer) or not same(jsontext.decode(said), answer):
+            said = strict_json.encode(answer)
+            if not same(_loads(said), answer) or not same(strict_json.decode(said), answer):
                 raise AssertionError(f"{answer!r:.200} was encoded as {said!r:.200}")
 
 
 def same(one: Any, other: Any) -> bool:
-    """Says whether two decoded values are the same, and of the same types all the way down."""
+    """Say whether two decoded values are the same, and of the same types all the way down."""
     pairs = [(one, other)]
     while pairs:  # a value may be nested deeper than functions can call themselves
         left, right = pairs.pop()
@@ -63,7 +64,7 @@ def _same_leaf(left: Any, right: Any) -> bool:
         return left == right and math.copysign(1, left) == math.copysign(1, right)
     if isinstance(left, NotJson):
         return bool(left.detail == right.detail)
-    return isinstance(left, jsontext.Repeated) or bool(left == right)
+    return isinstance(left, strict_json.DuplicateKey) or bool(left == right)
 
 
 def _outcome(decode: Any, body: bytes) -> Any:

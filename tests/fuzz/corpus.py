@@ -8,8 +8,8 @@ from pathlib import Path
 
 from scoring.models import discover
 from scoring.predictor import Predictor
+from tests.request_pairs import CASES, raw_requests
 from tests.support import ROOT, write_artifact
-from tests.test_hostile_requests import CASES, raw_requests
 
 FINDINGS = ROOT / "test-output" / "fuzz"  # git-ignored
 
@@ -18,7 +18,7 @@ _TOKENS = [*'{}[],:"', "null", "true", "false", "NaN", "Infinity", "-0", "1e5", 
 
 
 def predictors(folder: Path) -> list[Predictor]:
-    """Gives a predictor of every model that is found, over tiny artifacts in `folder`, which are
+    """Return a predictor of every model that is found, over tiny artifacts in `folder`, which are
     made where there are none."""
     found = []
     for name, model in discover().items():
@@ -29,7 +29,7 @@ def predictors(folder: Path) -> list[Predictor]:
 
 
 def bodies() -> Iterator[bytes]:
-    """Gives the bodies of the pairs in `tests/requests/`."""
+    """Return the bodies of the pairs in `tests/requests/`."""
     for file in CASES.values():
         for part in raw_requests(file.read_bytes()):
             body = part.partition(b"\r\n\r\n")[2]
@@ -38,7 +38,7 @@ def bodies() -> Iterator[bytes]:
 
 
 def words() -> Iterator[str]:
-    """Gives what bodies are made of, as a dictionary of libFuzzer has it."""
+    """Return what bodies are made of, as a dictionary of libFuzzer has it."""
     names: set[str] = set()
     for model in discover().values():
         for name, value in model.example.items():
@@ -48,5 +48,5 @@ def words() -> Iterator[str]:
 
 
 def again(target: str, what: str) -> str:
-    """Gives the command that tries a finding again."""
+    """Return the command that tries a finding again."""
     return f"{Path(sys.executable).name} -m tests.fuzz.{target} {what}"

@@ -20,7 +20,7 @@ with atheris.instrument_imports(include=["scoring", "tests.fuzz.answers"]):
 
 
 def main(arguments: list[str]) -> None:
-    """Looks for a body that breaks something. Does not come back."""
+    """Look for a body that breaks something. Does not come back."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.decoder")
     parser.add_argument("--seconds", type=int, default=300)
     parser.add_argument("--runs", type=int, default=-1, help="inputs to try at most")

@@ -27,39 +27,39 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 from schemathesis.core.parameters import ParameterLocation
 
-from scoring.app import create_app
-from scoring.settings import Settings
+from serving.app import create_app
+from serving.settings import Settings
 from tests.fuzz import corpus
-from tests.test_hostile_requests import SECRETS
+from tests.request_pairs import SECRETS
 
 # of these the document says what a body may hold in words: which keys depends on the model
 _LOOSE = ("/invocations", "/v2/")
 
 
 def of_app(app: Flask) -> Any:
-    """Gives the schema that `app` publishes, and asks it."""
+    """Return the schema that `app` publishes, and ask it."""
     return schemathesis.openapi.from_wsgi("/openapi.json", app)
 
 
 def loaded(document: dict[str, Any], app: Flask) -> Any:
-    """Gives the schema of `document`, and asks `app`."""
+    """Return the schema of `document`, and ask `app`."""
     schema = schemathesis.openapi.from_dict(document)
     schema.app = app
     return schema
 
 
 def of_url(url: str) -> Any:
-    """Gives the schema that the service at `url` publishes, and asks it."""
+    """Return the schema that the service at `url` publishes, and ask it."""
     return schemathesis.openapi.from_url(f"{url}/openapi.json")
 
 
 def operations(schema: Any) -> list[Any]:
-    """Gives everything that can be asked, by the document."""
+    """Return everything that can be asked, by the document."""
     return [found.ok() for found in schema.get_all_operations()]
 
 
 def fuzz(operation: Any, seed: int, examples: int) -> int:
-    """Asks so many right and so many wrong things, and gives how many they were in all; the first
+    """Ask so many right and so many wrong things, and return how many they were in all; the first
     bad answer, made as small as can be, is raised. The same seed asks the same."""
     asked = 0
 
@@ -85,7 +85,8 @@ def fuzz(operation: Any, seed: int, examples: int) -> int:
         )  # fmt: skip
         cases = operation.as_strategy(generation_mode=mode).map(lambda case, m=mode: (case, m))
         try:
-            seeded(seed)(bounded(given(cases)(lambda pair: ask(*pair))))()
+            decorate: Any = given(cases)
+            seeded(seed)(bounded(decorate(lambda pair: ask(*pair))))()
         except Unsatisfiable:
             continue  # nothing is sent there, so nothing can be wrong with it
     return asked
@@ -114,7 +115,7 @@ def _rounds(seconds: int, seed: int) -> Iterator[int]:
 
 
 def main(arguments: list[str]) -> None:
-    """Ends with status 1 at the first bad answer, and says how to ask the same again."""
+    """End with status 1 at the first bad answer, and say how to ask the same again."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.openapi")
     parser.add_argument("--seconds", type=int, default=300)
     parser.add_argument("--seed", type=int, default=random.getrandbits(30), help="of round one")

@@ -13,7 +13,7 @@ from tests.fuzz import answers, corpus
 
 
 def main(files: list[str], models: Path | None = None) -> None:
-    """Raises what the body of a file raises; says so of each that is right."""
+    """Raise what the body of a file raises; print a line for each that is right."""
     with tempfile.TemporaryDirectory() as folder:
         predictors = corpus.predictors(models or Path(folder))
     for file in files:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from scoring import jsontext
+from scoring import strict_json
 from scoring.models import discover
 from tests.fuzz import answers, corpus, openapi, replay
 from tests.support import ROOT, Server
@@ -78,9 +78,9 @@ def test_a_decoder_that_errs_is_found_out(
     predictors = corpus.predictors(models_dir)
     answers.check(predictors, BODY)
     with monkeypatch.context() as broken:
-        broken.setattr(jsontext, "_has_each_key_once", lambda *_: True)
+        broken.setattr(strict_json, "_has_each_key_once", lambda *_: True)
         with pytest.raises(AssertionError, match="and with care as"):
             answers.check(predictors, b'{"a": 1, "a": 2}')
-    monkeypatch.setattr(jsontext, "_has_each_key_once", lambda *_: 1 / 0)
+    monkeypatch.setattr(strict_json, "_has_each_key_once", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         answers.check(predictors, BODY)

@@ -33,7 +33,7 @@ def _eight_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_the_quota_of_version_2_is_rounded_up(tmp_path: Path, limit: str, count: int) -> None:
-    """`cpu.max` holds quota and period; no quota, or what is none, leaves all CPUs."""
+    """The file `cpu.max` holds quota and period; without a quota, all CPUs count."""
     (tmp_path / "cpu.max").write_text(limit)
     assert cpus.available(tmp_path) == count
 
@@ -82,12 +82,12 @@ def test_without_a_quota_there_are_all(tmp_path: Path) -> None:
 def test_without_an_affinity_the_machine_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: int | None, count: int
 ) -> None:
-    """macOS knows no affinity; a machine that does not tell has one CPU."""
+    """Systems such as macOS have none."""
     monkeypatch.delattr("os.sched_getaffinity", raising=False)
     monkeypatch.setattr("os.cpu_count", lambda: machine)
     assert cpus.available(tmp_path) == count
 
 
 def test_this_machine_has_at_least_one() -> None:
-    """The real place of the cgroup gives a number, whatever the machine."""
+    """The real place of the cgroup tells a number, whatever the machine."""
     assert 1 <= cpus.available() <= 8

@@ -10,9 +10,9 @@ import pytest
 from flask.testing import FlaskClient
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-from scoring.app import create_app
 from scoring.models import Model, discover
-from scoring.settings import Settings
+from serving.app import create_app
+from serving.settings import Settings
 from tests.support import records, write_artifact
 
 
@@ -84,7 +84,9 @@ def test_a_wrong_value_of_the_query_is_named(client: FlaskClient, model: Model) 
     """explain=maybe is a 422 whose error names the parameter."""
     response = client.post(f"/predict/{model.name}?explain=maybe", json=dict(model.example))
     assert response.status_code == 422
-    assert response.json["errors"] == [{"field": "explain", "problem": "expected true or false"}]
+    assert response.get_json()["errors"] == [
+        {"field": "explain", "problem": "expected true or false"}
+    ]
 
 
 def test_too_many_records_are_not_explained(client: FlaskClient) -> None:

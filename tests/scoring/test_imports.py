@@ -6,15 +6,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler
 
 from scoring.models import discover
-from tests.support import ROOT, environment, records, tiny_pair, write_artifact
-from training import artifact
+from tests.support import ROOT, environment, write_artifact
 
 HEAVY = {"sklearn", "scipy", "numpy", "pandas", "skops", "joblib", "requests", "xgboost", "mlflow"}
 
@@ -23,9 +22,9 @@ ASKS = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from scoring.app import create_app
+from serving.app import create_app
 from scoring.models import discover
-from scoring.settings import Settings
+from serving.settings import Settings
 
 client = create_app(Settings(models_dir=Path(sys.argv[2]))).test_client()
 for model in discover().values():
@@ -42,7 +41,7 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 
 
 def imported(models_dir: Path) -> set[str]:
-    """Gives the packages that a service of `models_dir` has imported once it was asked all."""
+    """Return the packages that a service of `models_dir` has imported once it was asked all."""
     done = subprocess.run(
         [sys.executable, "-c", ASKS, ROOT / "web-service", models_dir],
         env=environment(), capture_output=True, text=True, check=False,
@@ -58,7 +57,7 @@ def test_compiled_models_are_served_without_scikit_learn(models_dir: Path) -> No
     found = imported(models_dir)
     assert {"flask", "pydantic", "scoring"} <= found
     assert not found & HEAVY
-    assert "scoring.unpickle" not in found
+    assert "scoring.artifact.pickles" not in found
 
 
 @pytest.mark.slow
@@ -74,9 +73,9 @@ def test_a_compiled_forest_is_served_without_scikit_learn(tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_a_model_without_a_compiled_form_brings_scikit_learn(tmp_path: Path) -> None:
     """Else the test above could not fail."""
-    ride, churn = discover().values()
-    write_artifact(churn, tmp_path)
-    vectorizer, estimator = tiny_pair(ride)
-    pair: Any = (vectorizer, make_pipeline(estimator))
-    artifact.write(tmp_path, ride, pair, golden=records(ride, 1), threshold=0.5)
+    ride = discover()["ride"]
+    for model in discover().values():
+        write_artifact(model, tmp_path)
+    forest = make_pipeline(MaxAbsScaler(), RandomForestRegressor(n_estimators=3))
+    assert write_artifact(ride, tmp_path, forest).compiled is None
     assert {"sklearn", "scipy", "numpy"} <= imported(tmp_path)

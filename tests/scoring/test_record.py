@@ -9,17 +9,17 @@ import pytest
 from pydantic import BeforeValidator, Field
 
 from scoring.errors import FieldError, InvalidRecords
-from scoring.jsontext import Repeated
+from scoring.field_schemas import describe
 from scoring.models import Model, discover
 from scoring.record import (
     MAX_ERRORS,
     Record,
     RecordReader,
     Spelling,
-    describe,
     normalise,
     probably_meant,
 )
+from scoring.strict_json import DuplicateKey
 from tests.support import records
 
 
@@ -36,7 +36,7 @@ READER = RecordReader(Parcel)
 
 
 def errors_of(value: object) -> dict[str, str]:
-    """Gives the bad fields of one value and what is wrong with each."""
+    """Return the bad fields of one value and what is wrong with each."""
     with pytest.raises(InvalidRecords) as caught:
         READER.one(value)
     assert caught.value.status == 422
@@ -47,6 +47,18 @@ def test_a_good_record_is_taken_and_other_keys_are_ignored() -> None:
     """A record has its fields; a customer id that came along is dropped."""
     record = READER.one({**GOOD, "customer_id": "7590-VHVEG", "": None})
     assert dict(record) == GOOD
+
+
+@pytest.mark.parametrize("depot", [3.0, 9.0])
+def test_a_number_without_a_fraction_is_a_whole_number(depot: float) -> None:
+    """74.0 is what pandas and spreadsheets write for 74; alone, in an array, with a spelling."""
+    sent = {**GOOD, "depot": depot, "speed": "Two Days"}
+    for read in (READER.one(sent), *READER.many([GOOD, sent])[1:]):
+        assert dict(read) == {**GOOD, "depot": int(depot), "speed": "two_days"}
+        assert type(dict(read)["depot"]) is int
+    assert errors_of({**sent, "depot": 10.0}) == {
+        "depot": "expected a whole number from 1 to 9, got 10"
+    }
 
 
 def test_a_whole_number_is_a_number() -> None:
@@ -65,7 +77,7 @@ def test_a_whole_number_is_a_number() -> None:
         (None, "null"),
         ([3], "an array"),
         ({"a": 3}, "an object"),
-        (3.0, "3.0"),
+        (3.5, "3.5"),
         (0, "0"),
         (10, "10"),
         (-1, "-1"),
@@ -73,7 +85,7 @@ def test_a_whole_number_is_a_number() -> None:
         (10**400, "a number far too large"),
         (math.inf, "a number far too large"),
         (-math.inf, "a number far too large"),
-        (Repeated(), "the key more than once"),
+        (DuplicateKey(), "the key more than once"),
     ],
     ids=lambda value: f"{value!r:.20}",
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from training import plots
+from training.evaluation import plots
 
 
 @pytest.fixture
 def without_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves out the slowest part of a short training, where a test is not about it."""
+    """Leave out the slowest part of a short training, where a test is not about it."""
     monkeypatch.setattr(plots, "draw", lambda *_: [])

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scoring.artifact import Manifest
-from tests.support import SHARED_DATA, needs_real_data
+from scoring.artifact.manifest import Manifest
+from tests.support import DATA_DIR, needs_real_data
 from tests.training.support import customers, saved, trips
 from training import published
+from training.data.publishers import FILES, default_folder
 from training.errors import TrainingError
 from training.published import CUSTOMERS, FEBRUARY, JANUARY, Figure, Recipe, metric
 
@@ -38,7 +38,7 @@ EXPECTED: dict[str, dict[tuple[str, str], tuple[Any, float]]] = {
 
 
 def title(recipe: Recipe) -> str:
-    """Gives what tells one recipe from another."""
+    """Return what tells one recipe from another."""
     more = [f"{k}={v}" for k, v in {**recipe.parameters, **recipe.options}.items()]
     return " ".join([recipe.model, *([recipe.estimator] if recipe.estimator else []), *more])
 
@@ -49,6 +49,7 @@ QUICK = {title(recipe): recipe for recipe in published.RECIPES if not recipe.slo
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """A folder with small files of the published names."""
+    (tmp_path / JANUARY).parent.mkdir()
     for name in (JANUARY, FEBRUARY):
         saved(trips(200), tmp_path / name)
     saved(customers(), tmp_path / CUSTOMERS)
@@ -61,7 +62,7 @@ def table_of(
     words: list[str],
     *recipes: Recipe,
 ) -> list[str]:
-    """Gives the lines that are printed for these recipes instead of the published ones."""
+    """Return the lines that are printed for these recipes instead of the published ones."""
     monkeypatch.setattr(published, "RECIPES", recipes)
     published.main(words)
     return capsys.readouterr().out.splitlines()
@@ -75,14 +76,14 @@ def with_figure(recipe: Recipe, *figures: Figure, slow: bool = False) -> Recipe:
     return dataclasses.replace(recipe, figures=figures, slow=slow)
 
 
-@needs_real_data
+@needs_real_data(JANUARY, FEBRUARY, CUSTOMERS)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXPECTED)
 def test_what_was_published_comes_out_of_the_real_data(name: str) -> None:
     """By the training of train.py, and the table says so."""
     recipe = QUICK[name]
     needed = [n for n in (recipe.data, recipe.validation) if n]
-    manifest = published.run(recipe, published.find(SHARED_DATA, needed))
+    manifest = published.run(recipe, published.find(DATA_DIR, needed))
     for (part, key), (value, tolerance) in EXPECTED[name].items():
         found = manifest.metrics[part][key]
         assert found == (pytest.approx(value, abs=tolerance) if tolerance else value), key
@@ -169,7 +170,7 @@ def test_the_quick_table_leaves_out_what_takes_minutes(
     slow = with_figure(CHURN, Figure("slow", 0.5, metric("test", "auc"), 1), slow=True)
     lines = table_of(monkeypatch, capsys, ["--data", str(data), "--quick"], quick, slow)
     assert [line.split()[0] for line in lines] == ["result", "quick"]
-    with pytest.raises(SystemExit, match=rf"^training\.published: 1 of 3 files .*\n  {CUSTOMERS} "):
+    with pytest.raises(SystemExit, match=rf"^training\.published: 1 of 3 files .*: {CUSTOMERS};"):
         published.main(["--data", str(data)])
 
 
@@ -182,30 +183,21 @@ def test_recipes_use_the_published_split(data: Path) -> None:
     assert list(manifest.metrics) == ["test"]
 
 
-def test_files_are_found_in_the_folder_or_below_green(tmp_path: Path) -> None:
-    """As train.py downloads them, or as they are kept here; the folder itself comes first."""
-    below = tmp_path / "green" / JANUARY
-    below.parent.mkdir()
-    below.write_text("")
-    assert published.find(tmp_path, [JANUARY]) == {JANUARY: below}
-    (tmp_path / JANUARY).write_text("")
-    assert published.find(tmp_path, [JANUARY]) == {JANUARY: tmp_path / JANUARY}
-
-
-def test_files_that_are_missing_are_named_with_their_source(tmp_path: Path) -> None:
-    """All at once, with where to get them and the name to give them."""
-    (tmp_path / JANUARY).write_text("")
+def test_files_that_are_missing_are_named(tmp_path: Path) -> None:
+    """All at once, with the command that downloads them."""
+    (tmp_path / CUSTOMERS).write_text("")
     with pytest.raises(TrainingError) as caught:
         published.find(tmp_path, [JANUARY, FEBRUARY, CUSTOMERS])
-    first, *lines = str(caught.value).splitlines()
-    assert (
-        first == f"2 of 3 files are not in {tmp_path}; name their folder with --data and the files:"
+    assert str(caught.value) == (
+        f"2 of 3 files are not in {tmp_path}: {JANUARY}, {FEBRUARY}; "
+        "`make data` downloads them, or name their folder with --data"
     )
-    assert len(lines) == 2
-    assert re.fullmatch(rf"  {FEBRUARY} \(https://\S+/trip-data/{FEBRUARY}\)", lines[0])
-    assert lines[1].startswith(f"  {CUSTOMERS} (IBM's ")
 
 
-def test_the_data_is_looked_for_beside_the_project() -> None:
-    """Where --data names no other folder."""
-    assert published.DATA == SHARED_DATA
+def test_the_data_is_looked_for_where_make_data_puts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DATA_DIR, else `data`; what is needed is among the files that the command downloads."""
+    monkeypatch.delenv("DATA_DIR", raising=False)
+    assert default_folder() == Path("data")
+    monkeypatch.setenv("DATA_DIR", "/elsewhere")
+    assert default_folder() == Path("/elsewhere")
+    assert {JANUARY, FEBRUARY, CUSTOMERS} <= FILES.keys()

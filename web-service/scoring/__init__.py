@@ -1,3 +1,3 @@
 """From a record to a served prediction: record -> features -> model -> answer."""
 
-__version__ = "1.0.0"
+__version__ = "1.1.0"

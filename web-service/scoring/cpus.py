@@ -8,8 +8,11 @@ from pathlib import Path
 
 
 def available(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Gives the whole number of CPUs that the affinity and the cgroup quota (version 2 or 1, in
-    microseconds a period) leave us, at least 1; a part of a CPU counts as one."""
+    """Return the number of CPUs that the affinity and the cgroup quota leave us, at least 1.
+
+    The quota is that of cgroup version 2 or 1, in microseconds per period; a part of a CPU counts
+    as a whole one.
+    """
     count = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )

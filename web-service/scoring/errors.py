@@ -1,4 +1,4 @@
-"""What can go wrong on the way of a request, and before the first one.
+"""Errors of a request, and of the start of the service.
 
     body --decode--> JSON --validate--> records --score--> answer
          NotJson          InvalidRecords         (anything else: 500, logged whole)
@@ -30,7 +30,7 @@ class FieldError(_Line):
 
     @classmethod
     def because(cls, reason: Reason, field: str, problem: str) -> FieldError:
-        """Gives one with its reason."""
+        """Make the error with its reason."""
         made = cls(field, problem)
         made.reason = reason
         return made
@@ -49,43 +49,43 @@ class RequestError(Exception):
 
 
 class NotJson(RequestError):
-    """The body is no JSON text (RFC 8259)."""
+    """The body is not a JSON text (RFC 8259)."""
 
     status = 400
 
 
 class NotCsv(RequestError):
-    """The body is declared as CSV and is none (RFC 4180)."""
+    """The body is declared as CSV and cannot be read as such (RFC 4180)."""
 
     status = 400
 
 
 class UnreadableBody(RequestError):
-    """The body's bytes broke off or were framed wrongly."""
+    """The body ended early, or its chunks were framed wrongly."""
 
     status = 400
 
 
 class UnreadableTarget(RequestError):
-    """What is asked for is no address."""
+    """The request target is not a valid URL path."""
 
     status = 400
 
 
 class BadSignature(RequestError):
-    """A webhook that its sender did not sign, or that came late or twice."""
+    """The webhook is not signed by its sender, is too old, or was received before."""
 
     status = 401
 
 
 class Unauthorised(RequestError):
-    """The request brings no API key, or none that is known."""
+    """The request has no API key, or an unknown one."""
 
     status = 401
 
 
 class Forbidden(RequestError):
-    """The API key is for something else."""
+    """The API key does not allow this route or model."""
 
     status = 403
 
@@ -109,39 +109,39 @@ class UnsupportedMedia(RequestError):
 
 
 class TooSlow(RequestError):
-    """The request took longer to come than it may."""
+    """The request took longer than TIMEOUT to arrive."""
 
     status = 408
 
 
 class Overloaded(RequestError):
-    """More is in line than will be answered soon."""
+    """The limit of requests in flight or of connections is reached."""
 
     status = 503
     retry_after_s = 1
 
 
 class NotReady(RequestError):
-    """The service cannot be sent requests now."""
+    """The service is stopping and should be sent no further requests."""
 
     status = 503
     retry_after_s = 1
 
 
 class UnknownExpectation(RequestError):
-    """The caller expects what no server of ours knows."""
+    """The Expect header names something other than 100-continue."""
 
     status = 417
 
 
 class InvalidRecords(RequestError):
-    """JSON, but no valid record: `errors` names every bad field."""
+    """The JSON is not a valid record: `errors` names every bad field."""
 
     status = 422
 
 
 class InvalidQuery(RequestError):
-    """A parameter behind the question mark has a value that it does not take."""
+    """A query parameter has an unknown value."""
 
     status = 422
 
@@ -155,4 +155,5 @@ class SettingsError(StartError):
 
 
 class ArtifactError(StartError):
-    """A model's files are missing, damaged, foreign or do not fit this service."""
+    """A model's files are missing, damaged, not an artifact, made for another version of the
+    service, or cannot be written."""

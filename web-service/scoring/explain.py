@@ -13,32 +13,28 @@ do not add up, and are marked `exact: false`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from scoring.errors import InvalidRecords, TooLarge
+from scoring.errors import InvalidRecords
+from scoring.field_parts import parts_of
+from scoring.json_values import as_json
 from scoring.models import Features
 from scoring.predictor import Predictor
 from scoring.record import Record
 from scoring.scorers.linear import Linear
 
-# Explaining takes many times the time and the bytes of predicting: one request may not ask for all.
-MAX_EXPLAINED: Final = 1000
-
 Explanation = dict[str, Any]
 
 
 def explained(predictor: Predictor, records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Gives what `predictor.answers` gives, each answer with its `explanation`. Raises TooLarge
-    beyond MAX_EXPLAINED records."""
-    if len(records) > MAX_EXPLAINED:
-        raise TooLarge(f"{len(records)} records to explain; at most {MAX_EXPLAINED} in one request")
+    """Return what `predictor.answers` returns, each answer with its `explanation`."""
     answers = predictor.answers(records)
     found = zip(answers, explanations(predictor, records), strict=True)
     return [{**answer, "explanation": explanation} for answer, explanation in found]
 
 
 def explanations(predictor: Predictor, records: Sequence[Record]) -> list[Explanation]:
-    """Gives one explanation a record, in order; the largest contributions come first."""
+    """Return one explanation a record, in order; the largest contributions come first."""
     linear = predictor.scorer.linear()
     if linear is not None:
         counted = {"method": "linear", "exact": True, "unit": unit(predictor)}
@@ -54,7 +50,7 @@ def explanations(predictor: Predictor, records: Sequence[Record]) -> list[Explan
 
 
 def unit(predictor: Predictor) -> str:
-    """Gives the unit in which contributions are counted."""
+    """Return the unit in which contributions are counted."""
     if predictor.model.task == "classification" and predictor.scorer.linear() is not None:
         return "log-odds"
     return predictor.model.unit
@@ -90,8 +86,8 @@ def _one_at_a_time(
         lines = [
             {
                 "feature": name,
-                "value": getattr(record, name),
-                "instead_of": value,
+                "value": as_json(getattr(record, name)),
+                "instead_of": as_json(value),
                 "contribution": score - next(replaced),
             }
             for name, value in usual.items()
@@ -111,12 +107,12 @@ def _one_at_a_time(
 
 
 def _usual(predictor: Predictor) -> dict[str, Any]:
-    """Gives a usual value a field, from the manifest's profile: the median of a quantity, the most
+    """Return a usual value a field, from the manifest's profile: the median of a quantity, the most
     frequent of a category (a whole number may be one); no field whose value the record refuses."""
     found = {}
     for name, field in predictor.model.record.model_fields.items():
         entry = predictor.manifest.profile.get(name, {})
-        if field.annotation is float:
+        if parts_of(field).kind is float:
             value = entry.get("quantiles", {}).get("0.5")
         else:
             value = next((pair[0] for pair in entry.get("most_frequent", ())), None)

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scoring.artifact import Artifact, load, remedied
-from scoring.errors import ArtifactError, InvalidRecords
+from scoring.artifact.manifest import NOT_PROVED
+from scoring.artifact.reading import Artifact, load, remedied
+from scoring.errors import ArtifactError, InvalidRecords, RequestError
+from scoring.limits import Limits
 from scoring.models import Answer, Features, Model
 from scoring.record import Record, RecordReader
+from scoring.scorers.base import Scores
+from scoring.scorers.columns import Columns, columns
+from scoring.strict_json import decode, encode
+from scoring.typed_decoder import typed_decoder
+
+_log = logging.getLogger(__name__)
 
 # How far a golden record's answer may be from the one in the manifest, relative to it: another
 # processor rounds differently, another library version predicts differently.
 _GOLDEN_TOLERANCE = 1e-6
+
+
+_NUMBER = (-sys.float_info.max, sys.float_info.max)
+_PROBABILITY = (-1e-9, 1 + 1e-9)  # a sum of shares may be rounded
 
 
 class Scored(NamedTuple):
@@ -30,7 +44,7 @@ class Predictor:
     """Answers for one version of one model; its attributes do not change once it is made."""
 
     def __init__(self, model: Model, artifact: Artifact) -> None:
-        """Raises ArtifactError if the artifact does not answer its golden records as it did when
+        """Raise ArtifactError if the artifact does not answer its golden records as it did when
         it was made. That also warms up everything that the first request would."""
         self.model = model
         self.artifact = artifact
@@ -39,47 +53,88 @@ class Predictor:
         self.reader = RecordReader(model.record)
         self.loaded = datetime.now(UTC)
         self.scorer = artifact.scorer
+        self._typed = typed_decoder(model.record)
+        self._columns: Columns | None = None
+        self._range = _PROBABILITY if model.task == "classification" else _NUMBER
         self._prove()
+        self._prepare_arrays()
 
     @classmethod
     def from_folder(cls, folder: Path, model: Model) -> Predictor:
-        """Gives the predictor of the artifact in `folder`, or raises ArtifactError with one line
+        """Return the predictor of the artifact in `folder`, or raise ArtifactError with one line
         that names the model and says what to do."""
         artifact = load(folder, model)
+        if NOT_PROVED in artifact.manifest.notes:
+            _log.warning("model '%s' %s: %s", model.name, artifact.manifest.version, NOT_PROVED)
         with remedied(model):
             return cls(model, artifact)
 
     def one(self, value: object) -> Scored:
-        """Gives the answer to a JSON object, or raises InvalidRecords with every bad field."""
+        """Return the answer to a JSON object, or raise InvalidRecords with every bad field."""
         record = self.reader.one(value)
         score, unseen = self.scorer.one(self.model.features(record))
-        if not math.isfinite(score):
+        if not self._range[0] <= score <= self._range[1]:  # NaN is neither
             self._check([score])
         answer: dict[str, Any] = self.model.answer(score, self.manifest.threshold)
         if unseen:
             answer = {**answer, "unseen": list(unseen)}
         return Scored([record], [score], [answer])
 
-    def many(self, values: list[Any]) -> Scored:
-        """Gives the answers to a JSON array, in order, scored in one pass, or raises
-        InvalidRecords."""
-        return self._scored(self.reader.many(values))
+    def many(self, values: list[Any], max_errors: int = Limits.max_errors) -> Scored:
+        """Return the answers to a JSON array, in order, scored in one pass.
+
+        Raises InvalidRecords, which lists `max_errors` bad fields at most.
+        """
+        return self._scored(self.reader.many(values, max_errors))
+
+    def plain_array(self, body: bytes, limits: Limits) -> Scored | None:
+        """Return the answers to a JSON array of plain records, read and scored in one pass; None
+        where it is not one, and `many` must read it. Raises TooLarge."""
+        records = self._typed.many(body) if self._typed else None
+        if records is None:
+            return None
+        limits.check_records(len(records))
+        return self._scored(records, self._columns.many(records) if self._columns else None)
+
+    def each(self, items: Sequence[Any]) -> tuple[Scored, dict[int, RequestError]]:
+        """Return the answers to those of `items` that are valid, in order and scored in one pass,
+        and by place what is wrong with each other one.
+
+        An item is one record: its JSON text as bytes, or its JSON value.
+        """
+        typed = self._typed.one if self._typed else None
+        records: list[Record] = []
+        refused: dict[int, RequestError] = {}
+        plain = typed is not None
+        for place, item in enumerate(items):
+            is_text = type(item) is bytes
+            record = typed(item) if typed and is_text else None
+            if record is None:
+                try:
+                    record = self.reader.one(decode(item) if is_text else item)
+                except RequestError as error:
+                    refused[place] = error
+                    continue
+                plain = False
+            records.append(record)
+        columns = self._columns.many(records) if plain and self._columns and records else None
+        return self._scored(records, columns), refused
 
     def answers(self, records: Sequence[Record]) -> list[dict[str, Any]]:
-        """Gives one answer a record, in order, scored in one pass. A category that training never
+        """Return one answer a record, in order, scored in one pass. A category that training never
         saw is named under `unseen`, as the feature it would have been: `PU_DO=10_50`."""
         return self._scored(records).answers
 
     def scores(self, features: Sequence[Features]) -> list[float]:
-        """Gives n_records floats, in order: predicted values or probabilities of the positive
+        """Return n_records floats, in order: predicted values or probabilities of the positive
         class. Raises ArithmeticError where the model gives no finite number."""
         scores, _ = self.scorer.many(features)
         self._check(scores)
         return scores
 
-    def _scored(self, records: Sequence[Record]) -> Scored:
+    def _scored(self, records: Sequence[Record], scored: Scores | None = None) -> Scored:
         make, answer, threshold = self.model.features, self.model.answer, self.manifest.threshold
-        scores, unseen = self.scorer.many([make(record) for record in records])
+        scores, unseen = scored or self.scorer.many([make(record) for record in records])
         self._check(scores)
         answers: list[dict[str, Any]] = [answer(score, threshold) for score in scores]
         for place, names in unseen.items():
@@ -90,6 +145,26 @@ class Predictor:
         # what holds one that is not finite has no finite sum
         if not math.isfinite(sum(scores)) and not all(map(math.isfinite, scores)):
             raise ArithmeticError(f"model '{self.model.name}' {self.version} gave no finite number")
+        low, high = self._range
+        if scores and not (low <= min(scores) and max(scores) <= high):
+            raise ArithmeticError(
+                f"model '{self.model.name}' {self.version} gave a probability beyond 0 and 1"
+            )
+
+    def _prepare_arrays(self) -> None:
+        """Read plain arrays by types where `features` takes such records as it takes others."""
+        if not self._typed:
+            return
+        try:
+            [typed] = self._typed.many(encode([dict(self.model.example)])) or [None]
+            expected = self.model.features(self.reader.one(dict(self.model.example)))
+            if self.model.features(typed) == expected:
+                linear = self.scorer.linear()
+                self._columns = columns(linear, self.model, self._typed.kind) if linear else None
+                return
+        except Exception as error:  # noqa: BLE001  # whatever it is, there is the other way
+            _log.debug("arrays for '%s' go the long way: %r", self.model.name, error)
+        self._typed = None
 
     def _prove(self) -> None:
         self.one(self.model.example)
@@ -98,7 +173,7 @@ class Predictor:
                 [got] = self.one(golden.record).answers
             except InvalidRecords as error:
                 raise ArtifactError(
-                    f"golden record {number} is no valid record: "
+                    f"golden record {number} is not a valid record: "
                     f"{error.errors[0].field}: {error.errors[0].problem}"
                 ) from error
             if not _agree(golden.answer, got):
@@ -109,9 +184,9 @@ class Predictor:
 
 
 def _agree(expected: Answer, got: Mapping[str, Any]) -> bool:
-    def same(name: str, value: float | bool) -> bool:
+    def same(name: str, value: float | bool | str) -> bool:
         found = got.get(name)
-        if isinstance(value, bool) or found is None:
+        if isinstance(value, bool | str) or isinstance(found, str) or found is None:
             return found == value
         return math.isclose(found, value, rel_tol=_GOLDEN_TOLERANCE, abs_tol=1e-9)
 

@@ -22,28 +22,20 @@ from pydantic import (
 )
 
 from scoring.errors import FieldError, InvalidRecords, Reason
-from scoring.jsontext import Repeated
+from scoring.field_parts import parts_of
+from scoring.field_schemas import describe, field_schemas
+from scoring.json_values import is_reader, reader_of
+from scoring.limits import Limits
+from scoring.pydantic_errors import CHOICE, MISSING, OUTSIDE
+from scoring.strict_json import DuplicateKey
 
-# One answer lists this many bad fields at the most: enough for a person, bounded for the network.
-MAX_ERRORS: Final = 1000
+MAX_ERRORS: Final = Limits.max_errors  # where no Limits are given
 
 # Looking for the key that was meant costs time that a hostile request must not multiply.
 _MAX_KEYS_COMPARED: Final = 100
 _MAX_KEY_LENGTH: Final = 40
 _MAX_RECORDS_COMPARED: Final = 5  # of a slice
 _SLICE: Final = 100
-
-_OUTSIDE: Final = {
-    "greater_than", "greater_than_equal", "less_than", "less_than_equal", "finite_number",
-    "multiple_of", "string_too_short", "string_too_long", "string_pattern_mismatch",
-}  # fmt: skip
-
-_NOUNS: Final = {
-    "boolean": "true or false",
-    "integer": "a whole number",
-    "number": "a number",
-    "string": "a text",
-}
 
 
 class Record(BaseModel):
@@ -54,13 +46,28 @@ class Record(BaseModel):
         strict=True, frozen=True, extra="ignore", allow_inf_nan=False, ser_json_inf_nan="null"
     )
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Let fields of dates, times and Enums read what JSON has for them."""
+        changed = False
+        for field in cls.model_fields.values():
+            reader = reader_of(parts_of(field)[0])
+            if reader and not any(map(is_reader, field.metadata)):
+                field.metadata.insert(0, reader)  # the last is called first, such as Spelling
+                changed = True
+        if changed:
+            cls.model_rebuild(force=True)
+
 
 RecordT = TypeVar("RecordT", bound=Record)
 
 
 def normalise(value: object) -> object:
-    """Gives one spelling to a category: `"Month-to-month "` and `"month-to-month"` are the same,
-    and so are `"No phone service"` and `"no_phone_service"`. What is no text is left alone."""
+    """Return a category in its one spelling; anything but a text as it is.
+
+    `"Month-to-month "` and `"month-to-month"` are the same, and so are `"No phone service"` and
+    `"no_phone_service"`.
+    """
     return "_".join(value.lower().split()) if isinstance(value, str) else value
 
 
@@ -80,7 +87,8 @@ class RecordReader:
     """
 
     def __init__(self, record: type[Record]) -> None:
-        self._fields = record.model_json_schema()["properties"]
+        self._fields = field_schemas(record.model_json_schema())
+        self._integers = [name for name, field in self._fields.items() if _is_integer(field)]
         self._one: TypeAdapter[Record] = TypeAdapter(record)
         self._many: TypeAdapter[list[Record]] = TypeAdapter(list[record])  # type: ignore[valid-type]  # a type made at run time
         exact = _without_spelling(record)
@@ -89,21 +97,23 @@ class RecordReader:
         self._exact_many = TypeAdapter(list[exact]).validate_python  # type: ignore[valid-type]  # likewise
 
     def one(self, value: object) -> Record:
+        """Return a JSON value as a record, or raise InvalidRecords with every bad field."""
         try:
             return self._exact(value)
         except ValidationError:
-            pass
+            value = self._with_integers(value)
         try:
             return self._same(**vars(self._one.validate_python(value)))
         except ValidationError as error:
             found = self._field_errors(error, [value], first_index=None)
             raise InvalidRecords("the record is not valid", tuple(found)) from None
 
-    def many(self, values: list[Any]) -> list[Record]:
+    def many(self, values: list[Any], max_errors: int = MAX_ERRORS) -> list[Record]:
+        """Return JSON values as records, in order, or raise InvalidRecords with the bad fields."""
         try:
             return self._exact_many(values)
         except ValidationError:
-            pass
+            values = [self._with_integers(value) for value in values]
         try:
             return [self._same(**vars(record)) for record in self._many.validate_python(values)]
         except ValidationError:
@@ -116,11 +126,23 @@ class RecordReader:
                 self._many.validate_python(part)
             except ValidationError as error:
                 found += self._field_errors(error, part, first_index=start)
-            if len(found) >= MAX_ERRORS:
-                detail = f"too many records are not valid; the first {MAX_ERRORS} errors are listed"
-                raise InvalidRecords(detail, tuple(found[:MAX_ERRORS]))
+            if len(found) >= max_errors:
+                detail = f"too many records are not valid; the first {max_errors} errors are listed"
+                raise InvalidRecords(detail, tuple(found[:max_errors]))
         bad = len({line.field.partition("]")[0] for line in found})
         raise InvalidRecords(f"{bad} of {len(values)} records are not valid", tuple(found))
+
+    def _with_integers(self, value: Any) -> Any:
+        """Return a JSON object with whole numbers where it has floats without a fraction: `74.0` is
+        what pandas, spreadsheets and other languages write for 74, and JSON Schema takes for it."""
+        if not isinstance(value, dict):
+            return value
+        whole = {
+            name: int(number)
+            for name in self._integers
+            if isinstance(number := value.get(name), float) and number.is_integer()
+        }
+        return {**value, **whole} if whole else value
 
     def _field_errors(
         self, error: ValidationError, values: list[Any], *, first_index: int | None
@@ -139,7 +161,7 @@ class RecordReader:
                 found.append(FieldError.because("type", place or "body", problem))
                 continue
             expected = describe(self._fields[name])
-            if line["type"] != "missing":
+            if line["type"] != MISSING:
                 problem = f"expected {expected}, got {_got(line['input'])}"
                 problem += _nearest_choice(self._fields[name], line["input"])
             else:
@@ -153,20 +175,25 @@ class RecordReader:
         return found
 
 
+def _is_integer(field: Mapping[str, Any]) -> bool:
+    types = {part.get("type") for part in (field, *field.get("anyOf", ()))}
+    return "integer" in types and "number" not in types
+
+
 def _reason(line: Mapping[str, object]) -> Reason:
     """Says in a word what pydantic found."""
     kind = line["type"]
-    if isinstance(line["input"], Repeated):
+    if isinstance(line["input"], DuplicateKey):
         return "repeated"
-    if kind == "literal_error":
+    if kind in CHOICE:
         return "choice" if isinstance(line["input"], str) else "type"
-    if kind in _OUTSIDE:
+    if kind in OUTSIDE:
         return "range"
-    return "missing" if kind == "missing" else "type"
+    return "missing" if kind == MISSING else "type"
 
 
 def _without_spelling(record: type[RecordT]) -> type[RecordT]:
-    """Gives the same record with its categories spelt as in the schema; itself, where it reads
+    """Return the same record with its categories spelt as in the schema; itself, where it reads
     none otherwise."""
     fields: dict[str, Any] = {}
     for name, field in record.model_fields.items():
@@ -177,25 +204,8 @@ def _without_spelling(record: type[RecordT]) -> type[RecordT]:
     return create_model(record.__name__, __base__=record, **fields) if fields else record
 
 
-def describe(field: Mapping[str, Any]) -> str:
-    """Says in words what a field's JSON schema allows: "a whole number from 1 to 265"."""
-    if "enum" in field:
-        return "one of " + ", ".join(_quoted(choice) for choice in field["enum"])
-    if "const" in field:
-        return _quoted(field["const"])
-    noun = _NOUNS[field["type"]]
-    low, high = field.get("minimum"), field.get("maximum")
-    if low is not None and high is not None:
-        return f"{noun} from {low:g} to {high:g}"
-    if low is not None:
-        return f"{noun} of at least {low:g}"
-    if high is not None:
-        return f"{noun} of at most {high:g}"
-    return noun
-
-
 def probably_meant(sent: Mapping[str, Any], fields: Iterable[str]) -> dict[str, str]:
-    """Gives, for each missing field, the key in `sent` that was probably meant to be it."""
+    """Return, for each missing field, the key in `sent` that was probably meant to be it."""
     names = set(fields)
     unknown = [key for key in sent if key not in names and len(key) <= _MAX_KEY_LENGTH]
     spelling = {_folded(key): key for key in unknown[:_MAX_KEYS_COMPARED]}
@@ -220,13 +230,9 @@ def _nearest_choice(field: Mapping[str, Any], value: object) -> str:
     return f"; was '{close[0]}' meant?" if close else ""
 
 
-def _quoted(choice: object) -> str:
-    return f"'{choice}'" if isinstance(choice, str) else str(choice)
-
-
 def _got(value: object) -> str:
     """Names what came instead, without repeating a text of the caller's."""
-    if isinstance(value, Repeated):
+    if isinstance(value, DuplicateKey):
         return "the key more than once"
     if isinstance(value, bool):
         return "true" if value else "false"

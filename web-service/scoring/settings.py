@@ -1,170 +1,107 @@
-"""All settings, from the environment, in one frozen object."""
+"""Settings that come from environment variables, and those that every way to use a model shares."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    FilePath,
-    ValidationError,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from scoring.errors import SettingsError
-from scoring.registry.settings import RegistrySettings, printable
+from scoring.pydantic_errors import message
+from scoring.secret_values import is_secret, of_environment
+from scoring.variable_names import check_names
+
+_PROJECT: Final = Path(__file__).resolve().parents[2]
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_SHOWN: Final = 200  # characters of a value in a message
 
 
-def _names(value: object) -> object:
+def comma_separated(value: object) -> object:
+    """Return the parts of a text between its commas, stripped; anything else as it is."""
     return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
 
 
-def _origin(value: str) -> str:
-    if value != "*" and not _ORIGIN.fullmatch(value):
-        raise ValueError("origins look like https://shop.example, several by commas, or *")
-    return value
-
-
-_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
-_HERE: Final = Path(__file__).resolve().parents[2]
-
-
-class ServingSettings(BaseModel):
-    """What can be set beside the registry; each field is the environment variable of its name in
-    capitals."""
+class EnvironmentSettings(BaseModel):
+    """Frozen settings; each field is the environment variable of its name in capitals."""
 
     model_config = ConfigDict(frozen=True)
 
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Return the settings in `environ`; an empty value, or only spaces, counts as not set.
+
+        Raises SettingsError with one line that names each bad variable, and each whose name is
+        almost that of a setting.
+        """
+        cls.check_environment(environ)
+        values = {name: environ.get(name.upper(), "").strip() for name in cls.model_fields}
+        given = {name: value for name, value in values.items() if value}
+        wrong = {
+            name: "must not hold a line break or another control character"
+            for name, value in given.items()
+            if _CONTROL.search(value)
+        }
+        try:
+            settings = cls.model_validate({name: given[name] for name in given.keys() - wrong})
+        except ValidationError as error:
+            lines = error.errors(include_url=False)
+            wrong |= {str(line["loc"][0]): message(line) for line in lines}
+        if wrong:
+            problems = [
+                f"{name.upper()}={printable(name, given[name])}: {wrong[name]}"
+                for name in given
+                if name in wrong
+            ]
+            raise SettingsError("; ".join(problems))
+        return settings
+
+    @classmethod
+    def check_environment(cls, environ: Mapping[str, str]) -> None:
+        """Raise SettingsError for variables that are set in vain, as far as that can be known."""
+        check_names(environ, [name.upper() for name in cls.model_fields])
+
+    def secrets(self) -> set[str]:
+        """Return the texts that must not be logged, in every form in which they may appear."""
+        values = {name: str(value) for name, value in self if value is not None}
+        return of_environment(values)
+
+
+class ModelSettings(EnvironmentSettings):
+    """Which models are used, and how much is logged."""
+
     models: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ...], BeforeValidator(_names)
+        tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ...],
+        BeforeValidator(comma_separated),
     ] = Field(
         default=(),
-        description="models to serve, by commas; the first answers `POST /predict`",
+        description="models to serve, separated by commas; the first one answers `POST /predict`",
     )
     models_dir: Path = Field(
-        default=_HERE / "models",
-        description="folder that holds one folder a model; `models` next to `web-service`",
+        default=_PROJECT / "models",
+        description="folder with one folder for each model; `models` next to `web-service`",
     )
-    host: str = Field(default="0.0.0.0", description="address to listen on")  # noqa: S104  # a container's only useful one
-    port: int = Field(default=9696, ge=1, le=65535, description="port to listen on")
-    metrics_port: int | None = Field(
-        default=None,
-        ge=1,
-        le=65535,
-        description="port of GET /metrics alone; unset: it is a page of PORT",
-    )
-    workers: int | None = Field(
-        default=None, ge=1, le=256, description="worker processes; unset: one a CPU of the quota"
-    )
-    threads: int = Field(
-        default=4, ge=1, le=256, description="threads a worker, for what is not answered at once"
-    )
-    timeout: int = Field(
-        default=30,
-        ge=1,
-        le=3600,
-        description="seconds for a request to come, and for its answer; a worker that hangs longer "
-        "is killed",
-    )
-    graceful_timeout: int = Field(
-        default=8, ge=1, le=3600, description="seconds that accepted requests get at a stop"
-    )
-    drain_seconds: int = Field(
-        default=1,
-        ge=0,
-        le=3600,
-        description="seconds at a stop in which connections are still taken, while readiness says "
-        "no; a part of GRACEFUL_TIMEOUT",
-    )
-    keep_alive: int = Field(
-        default=75, ge=0, le=3600, description="seconds that an idle connection is kept"
-    )
-    max_connections: int = Field(
-        default=4096, ge=1, le=1_000_000, description="connections a worker; one more gets a 503"
-    )
-    max_in_flight: int = Field(
-        default=64,
-        ge=1,
-        le=100_000,
-        description="requests a worker that a thread answers or that wait for one; one more gets a "
-        "503",
-    )
-    max_body_bytes: int = Field(
-        default=1024 * 1024, ge=1, le=1024**3, description="largest body; a larger one is a 413"
-    )
-    max_records: int = Field(
-        default=10_000, ge=1, le=10_000_000, description="most records in one array, else a 413"
-    )
-    api_keys_file: FilePath | None = Field(
-        default=None, description="file of API keys; unset: whoever reaches the port may ask"
-    )
-    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_names)] = (
-        Field(
-            default=(),
-            description="networks of proxies whose X-Forwarded-For the log believes, by commas",
-        )
-    )
-    cors_origins: Annotated[
-        tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_names)
-    ] = Field(
-        default=(), description="sites whose pages may call the service from browsers, by commas"
-    )
-    pages: Literal["on", "off"] = Field(
-        default="on", description="the pages for people: /, /docs and the model cards"
+    model_code: str | None = Field(
+        default=None, description="folders with model files of your own, separated by `:`"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least severe level that is logged"
     )
     log_format: Literal["auto", "json", "text"] = Field(
-        default="auto", description="auto: JSON lines, on a terminal text"
-    )
-    access_log: Literal["on", "errors", "off"] = Field(
-        default="on", description="one line a request; errors: of those that were refused or failed"
+        default="auto", description="`auto` writes JSON lines, and text on a terminal"
     )
 
-    prediction_log: Annotated[Path, AfterValidator(Path.absolute)] | None = Field(
-        default=None, description="file of predictions, a JSON line each; unset: none is kept"
-    )
-    prediction_log_max_bytes: int = Field(
-        default=100 * 1024 * 1024, ge=1024, description="size at which that file is exchanged"
-    )
-    prediction_log_keep: int = Field(
-        default=10, ge=1, le=100_000, description="full files that are kept beside it"
-    )
-    prediction_log_omit: Annotated[tuple[str, ...], BeforeValidator(_names)] = Field(
-        default=(), description="fields that it leaves out, by commas"
-    )
-    prediction_log_hash: Annotated[tuple[str, ...], BeforeValidator(_names)] = Field(
-        default=(), description="fields that it holds as a hash, by commas"
-    )
-    prediction_log_secret: str | None = Field(
-        default=None, repr=False, min_length=16, description="of those hashes"
-    )
 
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> Self:
-        """Gives the settings that `environ` asks for; an empty value counts as not set. Raises
-        SettingsError with a line that names each bad variable."""
-        given = {
-            name: environ[name.upper()] for name in cls.model_fields if environ.get(name.upper())
-        }
-        try:
-            return cls.model_validate(given)
-        except ValidationError as error:
-            wrong = {str(line["loc"][0]): line["msg"] for line in error.errors(include_url=False)}
-            lines = [
-                f"{name.upper()}={printable(name, given[name])}: {what}"
-                for name, what in wrong.items()
-            ]
-            raise SettingsError("; ".join(lines)) from None
+def without_credentials(uri: str) -> str:
+    """Return an address without the user and password that it may hold."""
+    return re.sub(r"//[^/]*@", "//", uri)
 
 
-class Settings(RegistrySettings, ServingSettings):
-    """Everything that can be set: how to serve, then what to follow."""
+def printable(name: str, value: Any) -> str:
+    """Return a setting's value as an error message may show it."""
+    if is_secret(name):
+        return "(not shown)"
+    shown = without_credentials(value)[:_SHOWN] if isinstance(value, str) else value
+    return f"{shown!r}{'...' if isinstance(value, str) and len(value) > _SHOWN else ''}"

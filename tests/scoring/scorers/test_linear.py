@@ -17,7 +17,7 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
 
 def made(*, logistic: bool = False, separator: str = "=") -> Linear:
-    """Gives a table of one number and one category of two values."""
+    """Return a table of one number and one category of two values."""
     names = ("miles", f"zone{separator}1_2", f"zone{separator}a=b")
     columns = zip(names, (2.0, 10.0, -5.0), strict=True)
     return of_columns(columns, intercept=1.0, separator=separator, logistic=logistic)
@@ -53,7 +53,7 @@ def test_a_feature_that_is_not_there_adds_nothing() -> None:
 
 def test_many_are_scored_in_order() -> None:
     """One score a record."""
-    rows = [{"zone": "1_2", "miles": float(n)} for n in range(5)]
+    rows: list[dict[str, str | float]] = [{"zone": "1_2", "miles": float(n)} for n in range(5)]
     rows[3]["zone"] = "9"
     assert made().many(rows) == ([made().one(row)[0] for row in rows], {3: ["zone=9"]})
     assert made().many([]) == ([], {})
@@ -68,7 +68,11 @@ def test_many_are_scored_in_order() -> None:
 )  # fmt: skip
 def test_many_are_scored_as_one_is(strange: dict[str, float | str], logistic: bool) -> None:
     """To the bit, whatever one record among them holds."""
-    rows = [{"zone": "1_2", "miles": 0.1}, strange, {"zone": "a=b", "miles": 0.7}]
+    rows: list[dict[str, str | float]] = [
+        {"zone": "1_2", "miles": 0.1},
+        strange,
+        {"zone": "a=b", "miles": 0.7},
+    ]
     scores, unseen = made(logistic=logistic).many(rows)
     alone = [made(logistic=logistic).one(row) for row in rows]
     assert scores == [score for score, _ in alone]

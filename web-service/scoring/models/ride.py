@@ -34,7 +34,7 @@ def features(ride: Ride) -> Features:
 
 def answer(score: float, _threshold: float) -> Answer:
     """The duration in minutes; a linear model can fall below zero where no ride can."""
-    return {"duration": max(score, 0.0)}
+    return {"duration": score if score > 0.0 else 0.0}  # max() takes twice the time
 
 
 MODEL = Model(

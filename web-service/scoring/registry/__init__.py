@@ -1,10 +1,18 @@
-"""Following a model registry: which version is asked for, and how it gets into every worker.
+"""The MLflow registry: which version is asked for, and how it gets into every worker.
 
-    registry --client--> version --locations--> files --prove--> cache --watcher--> every worker
-      (one process, `follower`, talks to it)    (a process of its own)     (a thread in each)
+    settings.py           the registry's settings
+    client.py             the registry's REST interface
+    stores.py             where a version's files lie: MLflow server, folder, S3
+    cache.py              versions on disk, and which of them serves
+    download.py           from a store to the cache
+    validation.py         start validate.py, which may crash, and read its verdict
+    validate.py           validate a version, in a process of its own
+    poller.py             poll, download, name what serves: one process for all workers
+    reloader.py           load what the poller has named, in each worker
+    resolve.py            the same for a command, once, without a service
+    fetching.py           what `resolve` asks a registry for
 
-The follower is the only one that talks to the registry. It downloads aside, has the version proved
-by a process that may crash, puts it into the cache and only then names it in `current.json`. Each
-worker watches that small file and changes its Predictor in one assignment. Nothing here imports
-MLflow: it speaks REST.
+The poller alone talks to the registry for a service. It has a version validated before it names it
+in `current.json`; each worker watches that small file and replaces its Predictor in one assignment.
+Nothing here imports MLflow.
 """

@@ -1,9 +1,9 @@
-"""Versions on disk, by digest, and two small files a model that say what serves and how it goes.
+"""Versions on disk by digest, with two small files per model: what serves, and how polling goes.
 
-    <REGISTRY_CACHE>/<registry>/ask                          touched: ask the registry now
-                                ride/versions/<digest>/      an artifact, and origin.json
+    <REGISTRY_CACHE>/<registry>/ask                          touched: poll the registry now
+                                ride/versions/<digest>/      an artifact, and ref.json
                                 ride/champion.current.json   which of them serves
-                                ride/champion.status.json    when the registry was asked, and more
+                                ride/champion.status.json    when the registry was polled, and more
 
 Every file is written aside and renamed: a reader sees the old one or the new one.
 """
@@ -17,24 +17,26 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from scoring.atomic_files import write_file
 from scoring.errors import SettingsError
 from scoring.registry.settings import RegistrySettings
 
-_ORIGIN: Final = "origin.json"
+_ORIGIN: Final = "ref.json"
 _ABANDONED_S: Final = 3600  # an incoming folder this old belongs to nobody any more
 
 
 class _State(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
-class Origin(_State):
-    """What the registry calls a version, and all that tells it from another one of its number."""
+class VersionRef(_State):
+    """What the registry calls a version, and what tells it from another one of the same number."""
 
     number: str
     created: int  # milliseconds since 1970, by the registry's clock
@@ -43,13 +45,19 @@ class Origin(_State):
 
     @property
     def title(self) -> str:
+        """The version as log lines name it."""
         return f"{self.model} {self.number}"
+
+    @property
+    def day(self) -> datetime:
+        """When it was registered, in UTC."""
+        return datetime.fromtimestamp(self.created / 1000, UTC)
 
 
 class Current(_State):
     """The version that serves: the registry's, and the folder in `versions/` that holds it."""
 
-    origin: Origin
+    ref: VersionRef = Field(validation_alias="origin", serialization_alias="origin")
     digest: str
     since: float  # seconds since 1970
 
@@ -63,21 +71,22 @@ class Refusal(_State):
 
 
 class Status(_State):
-    """How the following goes. Times are seconds since 1970; `counts` are metric-ready."""
+    """How polling goes. Times are seconds since 1970."""
 
-    asked: float | None = None  # when the last question ended, well or not
-    busy: str | None = None  # what is being fetched
+    asked: float | None = None  # when the last poll ended, well or not
+    busy: str | None = None  # what is being downloaded
     stale_since: float | None = None  # since when the registry does not say what should serve
     problem: str | None = None
     refused: Refusal | None = None  # of the version that the registry asks for
-    counts: dict[str, int] = {}  # loaded, refused, failed: versions; away: questions
+    # loaded, refused, failed: versions; unanswered: polls
+    counts: dict[str, int] = {}
 
 
 _S = TypeVar("_S", bound=_State)
 
 
-class Shelf:
-    """One model's part of the cache."""
+class ModelCache:
+    """One model's part of the cache, and what one selector (an alias, or `v3`) says of it."""
 
     def __init__(self, folder: Path, selector: str) -> None:
         self.versions = folder / "versions"
@@ -86,94 +95,113 @@ class Shelf:
         self._status_path = folder / f"{selector}.status.json"
 
     def current(self) -> Current | None:
-        """Gives what serves; None if nothing does, or its folder is gone."""
-        found = _read(self.current_path, Current)
-        return found if found and self.holds(found.digest) else None
+        """Return what serves; None if nothing does, or if its folder has gone."""
+        current = _read(self.current_path, Current)
+        return current if current and self.holds(current.digest) else None
 
     def status(self) -> Status:
+        """Return the last status written; an empty one before the first."""
         return _read(self._status_path, Status) or Status()
 
     def write_status(self, status: Status) -> None:
+        """Write the status; raises OSError."""
         _write(self._status_path, status)
 
     def holds(self, digest: str) -> bool:
+        """Return whether the version of that digest is here and was not invalidated."""
         return (self.versions / digest / _ORIGIN).is_file()
 
-    def find(self, origin: Origin) -> str | None:
-        """Gives the digest under which a version lies here, None if it does not."""
+    def find(self, ref: VersionRef) -> str | None:
+        """Return the digest under which a version lies here, or None."""
         for path in self.versions.glob(f"*/{_ORIGIN}"):
-            if _read(path, Origin) == origin:
+            if _read(path, VersionRef) == ref:
                 return path.parent.name
         return None
 
-    def find_number(self, number: str) -> tuple[str, Origin] | None:
-        """Gives the newest folder that holds the version of that number."""
-        found = [(path.stat().st_mtime, path) for path in self.versions.glob(f"*/{_ORIGIN}")]
-        for _, path in sorted(found, reverse=True):
-            if (origin := _read(path, Origin)) and origin.number == number:
-                return path.parent.name, origin
+    def find_number(self, number: str) -> tuple[str, VersionRef] | None:
+        """Return digest and reference of the newest folder that holds the version `number`."""
+        for path in self._by_age():
+            ref = _read(path, VersionRef)
+            if ref and ref.number == number:
+                return path.parent.name, ref
         return None
 
     @contextlib.contextmanager
-    def aside(self) -> Iterator[Path]:
-        """Gives an empty folder on the cache's disk that is gone when the block ends."""
+    def staging_dir(self) -> Iterator[Path]:
+        """Yield an empty folder on the cache's disk, which is removed when the block ends."""
         path = Path(tempfile.mkdtemp(prefix="incoming-", dir=self._folder))
         try:
             yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
-    def store(self, proven: Path, digest: str, origin: Origin) -> None:
-        """Moves a proven folder to its place."""
-        _write(proven / _ORIGIN, origin)
+    def store(self, validated: Path, digest: str, ref: VersionRef) -> None:
+        """Move a validated folder to its place."""
         target = self.versions / digest
-        if target.exists():  # half-removed, or that of another number: nobody serves from it
+        if self.holds(digest):  # the same files under another number, or by another process
+            _write(target / _ORIGIN, ref)
+            return
+        _write(validated / _ORIGIN, ref)
+        if target.exists():  # invalidated or half removed
             shutil.rmtree(target)
-        proven.rename(target)
+        validated.rename(target)
 
     def publish(self, current: Current) -> None:
-        """Makes `current` what serves."""
-        os.utime(self.versions / current.digest / _ORIGIN)  # what serves is the newest
+        """Make `current` what serves."""
+        self.touch(current.digest)
         _write(self.current_path, current)
 
-    def discard(self, digest: str) -> None:
-        """Forgets a version, so that it is fetched again if it is asked for."""
+    def touch(self, digest: str) -> None:
+        """Make a version the newest one, the last to be pruned."""
+        os.utime(self.versions / digest / _ORIGIN)
+
+    def invalidate(self, digest: str) -> None:
+        """Forget a version, so that it is downloaded again when it is needed."""
         with contextlib.suppress(OSError):
             (self.versions / digest / _ORIGIN).unlink()
 
-    def tidy(self, keep: int) -> None:
-        """Removes all versions but the `keep` newest and those that serve, and abandoned downloads.
-        A removed one is hidden first: no reader ever meets half a version."""
+    def prune(self, keep: int) -> None:
+        """Remove all versions but the `keep` newest and those that serve, and abandoned downloads.
+
+        A version is invalidated before its files go, so that no reader meets half of one.
+        """
         serving = {
-            found.digest
+            current.digest
             for path in self._folder.glob("*.current.json")
-            if (found := _read(path, Current))
+            if (current := _read(path, Current))
         }
-        there = sorted(
-            self.versions.glob(f"*/{_ORIGIN}"), key=lambda path: path.stat().st_mtime, reverse=True
-        )
-        for path in there[keep:]:
+        for path in self._by_age()[keep:]:
             if path.parent.name not in serving:
-                path.unlink()
+                path.unlink(missing_ok=True)
                 shutil.rmtree(path.parent, ignore_errors=True)
         for path in self._folder.glob("incoming-*"):
             if time.time() - path.stat().st_mtime > _ABANDONED_S:
                 shutil.rmtree(path, ignore_errors=True)
 
+    def _by_age(self) -> list[Path]:
+        """Return the origin files of all versions, the newest first."""
+        dated = []
+        for path in self.versions.glob(f"*/{_ORIGIN}"):
+            with contextlib.suppress(FileNotFoundError):  # another process has just pruned it
+                dated.append((path.stat().st_mtime, path))
+        return [path for _, path in sorted(dated, reverse=True)]
 
-class Cache:
+
+class RegistryCache:
     """One registry's part of REGISTRY_CACHE."""
 
     def __init__(self, settings: RegistrySettings) -> None:
         name = hashlib.sha256(settings.registry.encode()).hexdigest()[:12]
         self.root = settings.registry_cache / name
         self._settings = settings
-        self.ask_path = self.root / "ask"
+        self._ask_path = self.root / "ask"
         self.seen = self.root / "seen"
 
     def prepare(self, models: list[str]) -> None:
-        """Makes the folders, or raises SettingsError with what to do. They belong to this user and
-        to nobody else: what lies here is loaded."""
+        """Make the folders, which belong to this user alone: what lies here is loaded.
+
+        Raises SettingsError with what to do.
+        """
         try:
             for folder in self._folders(models):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -191,29 +219,30 @@ class Cache:
                 "name a folder of your own"
             )
 
-    def there(self, models: list[str]) -> bool:
-        """False where somebody has removed the folders."""
+    def is_complete(self, models: list[str]) -> bool:
+        """Return False where somebody has removed the folders."""
         return all(path.is_dir() for path in self._folders(models))
 
     def _folders(self, models: list[str]) -> list[Path]:
         return [self.root, self.seen, *(self.root / model / "versions" for model in models)]
 
-    def shelf(self, model: str) -> Shelf:
-        return Shelf(self.root / model, self._settings.selector(model))
+    def for_model(self, model: str) -> ModelCache:
+        """Return the part of one model, for the selector that the settings name."""
+        return ModelCache(self.root / model, self._settings.selector(model))
 
     def lock_path(self, models: list[str]) -> Path:
-        """Gives the file that the one follower of these models and selectors holds locked."""
+        """Return the file that the one poller of these models and selectors holds locked."""
         words = ",".join(f"{model}={self._settings.selector(model)}" for model in models)
-        return self.root / f"follower-{hashlib.sha256(words.encode()).hexdigest()[:12]}.lock"
+        return self.root / f"poller-{hashlib.sha256(words.encode()).hexdigest()[:12]}.lock"
 
     def ask(self) -> None:
-        """Asks for a question to the registry now instead of at the next turn."""
-        self.ask_path.touch()
+        """Ask for a poll now instead of at the next turn."""
+        self._ask_path.touch()
 
     def asked(self) -> int:
-        """Gives a number that changes with every `ask`."""
+        """Return a number that changes with every `ask`."""
         try:
-            return self.ask_path.stat().st_mtime_ns
+            return self._ask_path.stat().st_mtime_ns
         except OSError:
             return 0
 
@@ -226,14 +255,4 @@ def _read(path: Path, kind: type[_S]) -> _S | None:
 
 
 def _write(path: Path, state: _State) -> None:
-    handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(state.model_dump_json())
-            file.flush()
-            os.fsync(file.fileno())
-        Path(aside).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(aside).unlink()
-        raise
+    write_file(path, state.model_dump_json(by_alias=True).encode())

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-import logging
+import warnings
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
+from requests.auth import HTTPBasicAuth
 
 from scoring import __version__
-from scoring.registry.cache import Origin
-from scoring.registry.errors import Absent, Away
+from scoring.registry import failures
+from scoring.registry.cache import VersionRef
+from scoring.registry.errors import RegistryUnavailable, VersionNotFound
 from scoring.registry.settings import RegistrySettings
 
 _API: Final = "/api/2.0/mlflow"
 _MAX_ANSWER: Final = 4 * 1024 * 1024  # bytes; a version's answer is about one thousand
-_CONNECT_S: Final = 3.05
-_READ_S: Final = 10.0
-
-_log = logging.getLogger(__name__)
+_CONNECT_SECONDS: Final = 3.05
+_READ_SECONDS: Final = 10.0
 
 
 class Client:
@@ -28,32 +28,41 @@ class Client:
     def __init__(self, settings: RegistrySettings) -> None:
         self.server = settings.mlflow_tracking_uri or ""
         self.shown = settings.registry
-        self._session = session = requests.Session()
+        self.login = "it was asked without a login"  # for messages
+        self._session = session = _Session()
         session.headers["User-Agent"] = f"prediction-service/{__version__}"
-        if settings.mlflow_tracking_username or settings.mlflow_tracking_password:
-            session.auth = (
-                settings.mlflow_tracking_username or "",
-                settings.mlflow_tracking_password or "",
-            )
+        name, password = settings.mlflow_tracking_username, settings.mlflow_tracking_password
+        if name and password:
+            # bytes, as requests would have to write text as Latin-1
+            session.auth = HTTPBasicAuth(name.encode(), password.encode())
+            self.login = "it was asked as MLFLOW_TRACKING_USERNAME with MLFLOW_TRACKING_PASSWORD"
         elif settings.mlflow_tracking_token:
             session.auth = _Bearer(settings.mlflow_tracking_token)
+            self.login = "it was asked with MLFLOW_TRACKING_TOKEN"
+        elif urlsplit(self.server).username:
+            self.login = "it was asked with the login in MLFLOW_TRACKING_URI"
+        elif requests.utils.get_netrc_auth(self.server):
+            self.login = "it was asked with the login that the netrc file has for it"
         if settings.mlflow_tracking_insecure_tls:
             session.verify = False
-            logging.captureWarnings(capture=True)  # urllib3 warns at every request
+            warnings.filterwarnings("ignore", "Unverified HTTPS request")  # it was asked for
         elif settings.mlflow_tracking_server_cert_path:
             session.verify = str(settings.mlflow_tracking_server_cert_path)
 
-    def find(self, name: str, selector: str) -> tuple[Origin, dict[str, str]]:
-        """Gives the version of the registered model `name` that `selector` means (an alias, or `v3`
-        for version 3), and its tags. Raises Absent or Away."""
+    def find(self, name: str, selector: str) -> tuple[VersionRef, dict[str, str]]:
+        """Return the version of the registered model `name` that `selector` means, and its tags.
+
+        `selector` is an alias, or `v3` for version 3. Raises RegistryUnavailable, and
+        VersionNotFound.
+        """
         number = selector[1:] if selector[0] == "v" and selector[1:].isdigit() else None
         if number:
-            found = self._get("/model-versions/get", name=name, version=number)
+            answer = self._get("/model-versions/get", name=name, version=number)
         else:
-            found = self._get("/registered-models/alias", name=name, alias=selector)
+            answer = self._get("/registered-models/alias", name=name, alias=selector)
         try:
-            version = found["model_version"]
-            origin = Origin(
+            version = answer["model_version"]
+            ref = VersionRef(
                 number=str(int(version["version"])),
                 created=int(version["creation_timestamp"]),
                 source=str(version.get("source") or ""),
@@ -61,37 +70,46 @@ class Client:
             )
             tags = {str(tag["key"]): str(tag["value"]) for tag in version.get("tags", [])}
         except (KeyError, TypeError, ValueError) as error:
-            raise Away(f"{self.shown} answered with no model version") from error
-        return origin, tags
+            raise RegistryUnavailable(f"{self.shown} answered with no model version") from error
+        return ref, tags
 
-    def artifact_uri(self, origin: Origin) -> str:
-        """Gives the place of a version's files."""
-        found = self._get(
-            "/model-versions/get-download-uri", name=origin.model, version=origin.number
-        )
-        uri = found.get("artifact_uri")
-        if not isinstance(uri, str) or not uri:
-            raise Away(f"{self.shown} names no place for the files of {origin.title}")
-        return uri
+    def artifact_uri(self, ref: VersionRef) -> str:
+        """Return where a version's files are, of a `runs:/` or `models:/m-` source as well."""
+        answer = self._get("/model-versions/get-download-uri", name=ref.model, version=ref.number)
+        uri = self._text(answer.get("artifact_uri"), ref.title)
+        kind, _, rest = uri.partition(":/")
+        identifier, _, path = rest.lstrip("/").partition("/")
+        if kind == "runs" and identifier:
+            answer = self._get("/runs/get", run_id=identifier)
+            root = answer.get("run", {}).get("info", {}).get("artifact_uri")
+        elif kind == "models" and identifier.startswith("m-"):
+            answer = self._get(f"/logged-models/{quote(identifier, safe='')}")
+            root = answer.get("model", {}).get("info", {}).get("artifact_uri")
+        else:
+            return uri
+        root = self._text(root, f"{ref.title}, {kind}:/{identifier}")
+        return f"{root.rstrip('/')}/{path.strip('/')}" if path.strip("/") else root
 
     def open(self, url: str, **query: str) -> requests.Response:
-        """Gives a streaming answer of the server with status 200. Raises Away, and
-        FileNotFoundError for a 404."""
+        """Return a streaming answer with status 200.
+
+        Raises RegistryUnavailable, and FileNotFoundError for a 404.
+        """
         response = self._send(url, query)
         if response.status_code == 404:
             response.close()
             raise FileNotFoundError(url)
         if response.status_code != 200:
-            raise Away(self._unexpected(response))
+            raise self._unexpected(response)
         return response
 
     def json(self, url: str, **query: str) -> dict[str, Any]:
-        """Gives the JSON object at `url`; raises Away for anything else."""
+        """Return the JSON object at `url`; raises RegistryUnavailable for anything else."""
         try:
             with self.open(url, **query) as response:
                 return self._object(response)
         except FileNotFoundError:
-            raise Away(
+            raise RegistryUnavailable(
                 f"{self.shown} has no {urlsplit(url).path}: is it an MLflow server?"
             ) from None
 
@@ -99,62 +117,75 @@ class Client:
         with self._send(f"{self.server}{_API}{path}", query) as response:
             if response.status_code == 200:
                 return self._object(response)
-            if response.status_code in (400, 404) and (absent := self._absence(response)):
-                raise Absent(absent)
-            raise Away(self._unexpected(response))
+            body = self._body(response)
+            if response.status_code in (400, 404) and (absent := _absence(body)):
+                raise VersionNotFound(absent)
+            raise self._unexpected(response, body)
 
     def _send(self, url: str, query: dict[str, str]) -> requests.Response:
         try:
             return self._session.get(
                 url,
                 params=query,
-                timeout=(_CONNECT_S, _READ_S),
+                timeout=(_CONNECT_SECONDS, _READ_SECONDS),
                 stream=True,
                 allow_redirects=False,  # a login page is no answer, and no place for credentials
             )
-        except requests.RequestException as error:
-            raise Away(f"{self.shown} does not answer: {_short(error)}") from error
+        except (requests.RequestException, OSError, ValueError) as error:
+            # OSError: a certificate file that is not there; ValueError: what no header may hold
+            raise RegistryUnavailable(
+                failures.unreachable(self.shown, self.server, error)
+            ) from error
 
-    def _absence(self, response: requests.Response) -> str | None:
-        """Gives MLflow's own words where it says that there is no such model, alias or version."""
-        try:
-            found = self._object(response)
-        except Away:
-            return None
-        codes = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-        if found.get("error_code") not in codes:
-            return None
-        return _line(str(found.get("message", "there is no such version")))
+    def _text(self, uri: object, what: str) -> str:
+        if not isinstance(uri, str) or not uri:
+            raise RegistryUnavailable(f"{self.shown} names no place for the files of {what}")
+        return uri
 
-    def _unexpected(self, response: requests.Response) -> str:
-        status = response.status_code
+    def _unexpected(
+        self, response: requests.Response, body: bytes | None = None
+    ) -> RegistryUnavailable:
+        if body is None:
+            body = self._body(response)
         response.close()
-        if status in (401, 403):
-            return (
-                f"{self.shown} refuses us (HTTP {status}): check MLFLOW_TRACKING_USERNAME and "
-                "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
-            )
-        if 300 <= status < 400:
-            host = urlsplit(response.headers.get("Location", "")).hostname or "elsewhere"
-            return f"{self.shown} redirects to {_line(host)}: is there a login before it?"
-        return f"{self.shown} answered HTTP {status}"
+        return RegistryUnavailable(failures.unexpected(self.shown, response, body, self.login))
 
-    def _object(self, response: requests.Response) -> dict[str, Any]:
+    def _body(self, response: requests.Response) -> bytes:
         body = b""
         try:
             for chunk in response.iter_content(65536):
                 body += chunk
                 if len(body) > _MAX_ANSWER:
-                    raise Away(f"{self.shown} answers without an end")
-            found = json.loads(body)
-        except requests.RequestException as error:
-            raise Away(f"{self.shown} broke off its answer: {_short(error)}") from error
+                    raise RegistryUnavailable(f"{self.shown} answers without an end")
+        except (requests.RequestException, OSError) as error:
+            raise RegistryUnavailable(
+                f"{self.shown} broke off its answer: {failures.reason(error)}"
+            ) from error
+        return body
+
+    def _object(self, response: requests.Response) -> dict[str, Any]:
+        body = self._body(response)
+        try:
+            answer = json.loads(body)
         except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
+            answer = None
+        if not isinstance(answer, dict):
             kind = response.headers.get("Content-Type", "nothing known").partition(";")[0]
-            raise Away(f"{self.shown} answered {_line(kind)}, not JSON: is it an MLflow server?")
-        return found
+            raise RegistryUnavailable(
+                f"{self.shown} answered {failures.words(kind)}, not JSON: is it an MLflow server?"
+            )
+        return answer
+
+
+class _Session(requests.Session):
+    """A session whose `verify` is not overridden by REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE."""
+
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """Return the settings of one request; an unset `verify` is the session's."""
+        verify = self.verify if verify is None else verify
+        return super().merge_environment_settings(url, proxies, stream, verify, cert)
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -166,16 +197,13 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
-def _short(error: requests.RequestException) -> str:
-    """The kind of failure, in words that hold no address and no password."""
-    if isinstance(error, requests.exceptions.SSLError):
-        return "its certificate is not trusted (MLFLOW_TRACKING_SERVER_CERT_PATH)"
-    if isinstance(error, requests.Timeout):
-        return "no byte came in time"
-    if isinstance(error, requests.ConnectionError):
-        return "no connection, or it broke"
-    return type(error).__name__
-
-
-def _line(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)[:300]
+def _absence(body: bytes) -> str | None:
+    """Return MLflow's own words where it says that there is no such model, alias or version."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    codes = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+    if not isinstance(answer, dict) or answer.get("error_code") not in codes:
+        return None
+    return failures.words(str(answer.get("message", "there is no such version")))

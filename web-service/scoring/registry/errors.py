@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 
-class Away(Exception):
-    """The registry could not be asked: no answer, or none that a registry gives."""
+class RegistryError(Exception):
+    """A version cannot be had from the registry; the message is one line for the log."""
 
 
-class Absent(Exception):
-    """The registry answered: there is no such model, alias or version."""
+class RegistryUnavailable(RegistryError):
+    """The registry did not answer, or not as a registry does."""
 
 
-class Refused(Exception):
+class VersionNotFound(RegistryError):
+    """The registry answered that it has no such model, alias or version."""
+
+
+class VersionRejected(RegistryError):
     """The version must not serve as it is."""
 
 
-class Failed(Exception):
-    """The version could not be fetched or stored this time; another try may do."""
+class FetchFailed(RegistryError):
+    """The version could not be downloaded or stored this time; another attempt may succeed."""

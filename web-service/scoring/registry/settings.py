@@ -1,17 +1,27 @@
-"""The settings of the registry, a part of `scoring.settings.Settings`."""
+"""Settings of the model registry."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+import ssl
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, FilePath
+from pydantic import AfterValidator, BeforeValidator, Field, FilePath
 
 from scoring.errors import SettingsError
+from scoring.secret_values import of_login
+from scoring.settings import ModelSettings, without_credentials
 
+# What MLflow's own client can do to reach a server, and this one cannot.
+_NOT_SUPPORTED: Final = {
+    "MLFLOW_TRACKING_AUTH": "sign in with MLFLOW_TRACKING_USERNAME and _PASSWORD or _TOKEN",
+    "MLFLOW_TRACKING_AWS_SIGV4": "sign in with MLFLOW_TRACKING_USERNAME and _PASSWORD or _TOKEN",
+    "MLFLOW_TRACKING_CLIENT_CERT_PATH": "put a proxy that shows it before the server",
+    "MLFLOW_S3_IGNORE_TLS": "name the store's certificates in AWS_CA_BUNDLE",
+}
 _PIN: Final = re.compile(r"([a-z][a-z0-9_]*):([1-9][0-9]{0,9})")
 
 
@@ -30,6 +40,28 @@ def _server(uri: str) -> str:
     return uri.rstrip("/")
 
 
+def _token(value: str) -> str:
+    if not (value.isascii() and value.isprintable()) or " " in value:
+        raise ValueError("must be the token alone: ASCII characters, without a space")
+    return value
+
+
+def _user(value: str) -> str:
+    if ":" in value:
+        raise ValueError("must not hold a colon, which ends a name in basic authentication")
+    return value
+
+
+def certificates(path: Path) -> Path:
+    """Return `path`; raise ValueError where it holds no certificate that TLS could trust."""
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:
+        reason = error.strerror if not isinstance(error, ssl.SSLError) else error.reason
+        raise ValueError(f"must be a file of PEM certificates ({reason or error})") from None
+    return path
+
+
 def _pins(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -42,69 +74,132 @@ def _pins(value: object) -> object:
     return found
 
 
-class RegistrySettings(BaseModel):
+class RegistrySettings(ModelSettings):
     """What can be set about the registry. Names that MLflow has are MLflow's."""
 
     mlflow_tracking_uri: Annotated[str, AfterValidator(_server)] | None = Field(
-        default=None, description="MLflow server to follow; unset: the models of MODELS_DIR serve"
+        default=None,
+        description="address of the MLflow server whose registry is followed; unset: the "
+        "models of MODELS_DIR are served",
     )
-    mlflow_tracking_username: str | None = Field(
-        default=None, description="of the server's basic authentication"
+    mlflow_tracking_username: Annotated[str, AfterValidator(_user)] | None = Field(
+        default=None, description="user name for the MLflow server's basic authentication"
     )
     mlflow_tracking_password: str | None = Field(
-        default=None, repr=False, description="of the server's basic authentication"
+        default=None,
+        repr=False,
+        description="password for the MLflow server's basic authentication",
     )
-    mlflow_tracking_token: str | None = Field(
-        default=None, repr=False, description="sent as a bearer token"
+    mlflow_tracking_token: Annotated[str, AfterValidator(_token)] | None = Field(
+        default=None, repr=False, description="bearer token that is sent to the MLflow server"
     )
     mlflow_tracking_insecure_tls: bool = Field(
-        default=False, description="true: the server's certificate is not checked"
+        default=False, description="`true` accepts any certificate of the MLflow server"
     )
-    mlflow_tracking_server_cert_path: Annotated[FilePath, AfterValidator(Path.absolute)] | None = (
-        Field(default=None, description="certificates (PEM) that the server's is checked against")
+    mlflow_tracking_server_cert_path: (
+        Annotated[FilePath, AfterValidator(Path.absolute), AfterValidator(certificates)] | None
+    ) = Field(
+        default=None,
+        description="file of certificates (PEM) that the MLflow server's certificate is "
+        "checked against",
     )
     mlflow_s3_endpoint_url: str | None = Field(
         default=None,
         pattern="^https?://.",
-        description="S3 server of s3:// artifacts, where it is not Amazon's",
+        description="address of the S3 server for s3:// artifacts, where it is not Amazon's",
     )
     model_alias: str = Field(
         default="champion",
         pattern=r"^[A-Za-z_-][A-Za-z0-9_-]{0,254}$",
-        description="alias of the version that serves",
+        description="alias of the version to serve",
     )
     model_version: Annotated[dict[str, str], BeforeValidator(_pins)] = Field(
-        default={}, description="pins a model to a version, whatever the alias says: ride:3"
+        default={},
+        description="versions to serve instead of the alias's, such as `ride:3`, separated "
+        "by commas",
     )
     model_fallback: Literal["none", "image"] = Field(
         default="none",
-        description="image: with no registry and an empty cache, the models of MODELS_DIR serve",
+        description="`image` serves the models of MODELS_DIR while the registry is "
+        "unavailable and the cache is empty",
     )
     registry_poll_seconds: float = Field(
-        default=15, ge=0.2, le=86_400, description="seconds between two questions to the registry"
+        default=15, ge=0.2, le=86_400, description="seconds between two polls of the registry"
     )
     registry_start_seconds: float = Field(
-        default=20, ge=1, le=600, description="longest that a start waits for a first version"
+        default=20,
+        ge=1,
+        le=600,
+        description="maximum seconds that the start waits for a first version",
     )
     registry_download_seconds: float = Field(
-        default=300, ge=1, le=86_400, description="longest that a version's download may take"
+        default=300,
+        ge=1,
+        le=86_400,
+        description="maximum seconds that the download of a version may take",
     )
     registry_cache: Annotated[Path, AfterValidator(Path.absolute)] = Field(
         default=Path("/tmp/prediction-service"),  # noqa: S108  # its parts are this user's alone
-        description="folder for downloaded versions; on a volume it outlives the container",
+        description="folder for downloaded versions; put it on a volume to keep them when "
+        "the container is replaced",
     )
     registry_keep: int = Field(
-        default=3, ge=1, le=1000, description="versions of a model that stay in the cache"
+        default=3,
+        ge=1,
+        le=1000,
+        description="number of versions of a model that are kept in the cache",
     )
     registry_max_bytes: int = Field(
-        default=1024**3, ge=1, description="largest file of a version; a larger one is refused"
+        default=1024**3,
+        ge=1,
+        description="maximum bytes of one file of a version; a version with a larger one is"
+        " refused",
     )
     mlflow_webhook_secret: str | None = Field(
         default=None,
         repr=False,
         min_length=16,
-        description="of MLflow's webhook; turns POST /hooks/mlflow on",
+        description="secret of MLflow's webhook, at least 16 characters; setting it enables"
+        " POST /hooks/mlflow",
     )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Return the settings in `environ`; raises SettingsError as the base class does.
+
+        Also for a login of which a half is missing.
+        """
+        settings = super().from_env(environ)
+        login = settings.mlflow_tracking_username, settings.mlflow_tracking_password
+        if settings.mlflow_tracking_uri and any(login) and not all(login):
+            raise SettingsError(
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD belong together: set both, "
+                "or neither"
+            )
+        return settings
+
+    @classmethod
+    def check_environment(cls, environ: Mapping[str, str]) -> None:
+        """Raise SettingsError for variables that are set in vain, as far as that can be known."""
+        super().check_environment(environ)
+        tracking, registry = (
+            environ.get(f"MLFLOW_{name}_URI", "").strip() for name in ("TRACKING", "REGISTRY")
+        )
+        if registry and registry.rstrip("/") != tracking.rstrip("/"):
+            other = "names another server than" if tracking else "is set without"
+            raise SettingsError(
+                f"MLFLOW_REGISTRY_URI={without_credentials(registry)!r} {other} "
+                "MLFLOW_TRACKING_URI, the one server that is asked: set MLFLOW_TRACKING_URI to the "
+                "server that has the registered models, and unset MLFLOW_REGISTRY_URI"
+            )
+        for name, instead in _NOT_SUPPORTED.items():
+            if tracking and environ.get(name, "").strip():
+                raise SettingsError(f"{name} is set, and is not supported here: {instead}")
+
+    def secrets(self) -> set[str]:
+        """Return the texts that must not be logged, in every form in which they may appear."""
+        login = of_login(self.mlflow_tracking_username, self.mlflow_tracking_password)
+        return super().secrets() | login
 
     @property
     def registry(self) -> str:
@@ -112,26 +207,16 @@ class RegistrySettings(BaseModel):
         return without_credentials(self.mlflow_tracking_uri or "")
 
     def selector(self, model: str) -> str:
-        """Gives what is asked for: an alias, or `v3` for a pinned version (MLflow reserves such
-        words, so no alias looks like it)."""
+        """Return what is asked for: an alias, or `v3` for a pinned version.
+
+        MLflow reserves such words, so no alias looks like it.
+        """
         pinned = self.model_version.get(model)
         return f"v{pinned}" if pinned else self.model_alias
 
     def check_pins(self, served: Collection[str]) -> None:
-        """Raises SettingsError where MODEL_VERSION pins a model that is not served."""
+        """Raise SettingsError where MODEL_VERSION pins a model that is not served."""
         for name in self.model_version:
             if name not in served:
                 there = ", ".join(served)
                 raise SettingsError(f"MODEL_VERSION pins '{name}'; the models are: {there}")
-
-
-def without_credentials(uri: str) -> str:
-    """Gives an address without the user and password that it may hold."""
-    return re.sub(r"//[^/]*@", "//", uri)
-
-
-def printable(name: str, value: Any) -> str:
-    """Gives a setting's value as an error may show it."""
-    if re.search("password|token|secret", name):
-        return "(not shown)"
-    return repr(without_credentials(value) if isinstance(value, str) else value)

@@ -5,6 +5,9 @@ every feature, the leaves that it leaves over are known beforehand, for each int
 thresholds and for each category. Their intersection over all features holds one leaf a tree: the
 one in which the record ends. A set is a whole number with a bit a leaf, so that an intersection is
 one operation for a hundred trees. (The idea is that of QuickScorer: Lucchese and others, 2015.)
+
+Measured: 2.7 to 6.4 times as fast as walking 100 trees of boosting, 1.7 times with trees of four
+leaves (medians of eleven pairs of 200 records each, two shared AMD EPYC cores, at 143e311).
 """
 
 from __future__ import annotations
@@ -14,10 +17,9 @@ import struct
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from scoring.scorers.trees import Nodes
+from scoring.scorers.tree_file import Nodes
 
 _WORD: Final = 64  # bits
 _MAX_LEAVES: Final = 4 * _WORD  # of one tree
@@ -35,7 +37,7 @@ class LeafSets:
         self._blocks = blocks
 
     def leaves(self, x: Sequence[float]) -> Iterator[float]:
-        """Gives what the leaves hold in which the record `x` ends, one a tree, in order (and zeros
+        """Return what the leaves hold in which the record `x` ends, one a tree, in order (and zeros
         between them, where a tree is larger than a word)."""
         if len(self._blocks) == 1:
             return self._blocks[0].leaves(x)
@@ -43,7 +45,7 @@ class LeafSets:
 
 
 def leaf_sets(nodes: Nodes, numbers: int) -> LeafSets | None:
-    """Gives the sets of an ensemble whose first `numbers` features are numbers and the others
+    """Return the sets of an ensemble whose first `numbers` features are numbers and the others
     categories; None where walking its nodes takes less memory."""
     blocks, room = [], _MAX_BYTES
     for start in range(0, len(nodes.roots), _BLOCK):
@@ -94,21 +96,21 @@ class _Block:
                 ahead = [0, *accumulate(rights, operator.or_)]
                 others = (a | b for a, b in zip(ahead, behind[1:], strict=False))
                 sets = [full & ~(a | b) for a, b in zip(lefts, others, strict=True)]
-                found = dict(zip(values, sets, strict=True))
-                self._categories.append((feature, found, full & ~behind[0]))
+                by_category = dict(zip(values, sets, strict=True))
+                self._categories.append((feature, by_category, full & ~behind[0]))
 
     def leaves(self, x: Sequence[float]) -> Iterator[float]:
         reached = self._full
         for feature, thresholds, sets in self._numbers:
             reached &= sets[bisect_left(thresholds, x[feature])]
-        for feature, found, other in self._categories:
-            reached &= found.get(x[feature], other)
+        for feature, by_category, other in self._categories:
+            reached &= by_category.get(x[feature], other)
         words = self._words(reached.to_bytes(self._bytes, "little"))
         return map(operator.getitem, self._leaves, words)
 
 
 def _in_order(nodes: Nodes, root: int) -> list[int]:
-    """Gives a tree's nodes, each before what lies below it; at most some more than can be used."""
+    """Return a tree's nodes, each before what lies below it; at most some more than can be used."""
     order: list[int] = []
     waiting = [root]
     while waiting and len(order) <= 2 * _MAX_LEAVES:
@@ -122,7 +124,7 @@ def _in_order(nodes: Nodes, root: int) -> list[int]:
 def _sides(
     nodes: Nodes, order: list[int], leaves: list[dict[int, float]], left: _Sides, right: _Sides
 ) -> int:
-    """Gives the set of all leaves of a tree; adds the tree's leaves to `leaves`, word by word, and
+    """Return the set of all leaves of a tree; adds the tree's leaves to `leaves`, word by word, and
     those to the sides of its nodes to `left` and `right`."""
     first = len(leaves)
     below: dict[int, int] = {}
@@ -140,6 +142,6 @@ def _sides(
         one, other = below[nodes.left[node]], below[nodes.right[node]]
         below[node] = one | other
         for sides, reached in ((left, one), (right, other)):
-            found = sides.setdefault(feature, {})
-            found[nodes.value[node]] = found.get(nodes.value[node], 0) | reached
+            leaves_of = sides.setdefault(feature, {})
+            leaves_of[nodes.value[node]] = leaves_of.get(nodes.value[node], 0) | reached
     return below[order[0]]

@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from scoring.errors import ArtifactError
 from scoring.models import Features
-from scoring.scorers import Score, Scores
+from scoring.pydantic_errors import first_error
+from scoring.scorers.base import Score, Scores
 
 FORMAT: Final = 1
 FILE: Final = "scorer.json"
@@ -42,8 +43,6 @@ class Table(BaseModel):
 class Linear:
     """Intercept and weights; a score is their sum over a record's features, through the link."""
 
-    kind = "linear"
-
     def __init__(self, table: Table) -> None:
         self.table = table
         self.intercept = table.intercept
@@ -61,7 +60,7 @@ class Linear:
         return {*self._numbers, *(name + self.separator for name in self._categories)}
 
     def one(self, features: Features) -> Score:
-        """Gives one record's score. What DictVectorizer ignores, adds nothing here either."""
+        """Return one record's score. What DictVectorizer ignores, adds nothing here either."""
         score = self.intercept
         try:
             if len(features) != self._width:
@@ -75,28 +74,35 @@ class Linear:
         return (sigmoid(score) if self._logistic else score), ()
 
     def many(self, features: Sequence[Features]) -> Scores:
-        """Gives the scores of several records: column by column, as that is a third of the time."""
-        scores = [self.intercept] * len(features)
+        """Return the scores of several records: column by column, in a third of the time. Each is
+        what `one` returns, whatever the others are."""
         try:
-            if any(map(self._width.__ne__, map(len, features))):
-                raise KeyError
-            for name, weights in self._each_category:
-                of: Callable[[Any, float], float] = weights.get  # NaN for what is new
-                scores = [s + of(f[name], nan) for s, f in zip(scores, features, strict=True)]
-            for name, weight in self._each_number:
-                column: list[Any] = [record[name] for record in features]
-                scores = [s + weight * x for s, x in zip(scores, column, strict=True)]
+            scores = self._by_column(features)
         except (KeyError, TypeError):
             scores = [nan] * len(features)
-        if self._logistic:
-            scores = list(map(sigmoid, scores))
         new: dict[int, Sequence[str]] = {}
         for place, score in enumerate(scores):
             if score != score:  # it is NaN
-                scores[place], unseen = self._unusual(features[place])
+                scores[place], unseen = self.one(features[place])
                 if unseen:
                     new[place] = unseen
         return scores, new
+
+    def _by_column(self, features: Sequence[Features]) -> list[float]:
+        """Return the scores of several records, NaN for those that are unusual. Raises KeyError or
+        TypeError where some have other features."""
+        if any(map(self._width.__ne__, map(len, features))):
+            usual = [record for record in features if len(record) == self._width]
+            found = iter(self._by_column(usual))
+            return [next(found) if len(record) == self._width else nan for record in features]
+        scores = [self.intercept] * len(features)
+        for name, weights in self._each_category:
+            of: Callable[[Any, float], float] = weights.get  # NaN for what is new
+            scores = [s + of(f[name], nan) for s, f in zip(scores, features, strict=True)]
+        for name, weight in self._each_number:
+            column: list[Any] = [record[name] for record in features]
+            scores = [s + weight * x for s, x in zip(scores, column, strict=True)]
+        return list(map(sigmoid, scores)) if self._logistic else scores
 
     def _unusual(self, features: Features) -> Score:
         """The score of a record with a category that is new, or without some feature, or with more
@@ -113,20 +119,20 @@ class Linear:
         return (sigmoid(score) if self._logistic else score), unseen
 
     def linear(self) -> Linear:
-        """Gives itself."""
+        """Return this scorer: it holds the weights."""
         return self
 
     def importances(self) -> None:
-        """Gives nothing: it has weights."""
+        """Return None: a linear model has weights in the place of importances."""
 
     def weight(self, name: str, value: str | float) -> float:
-        """Gives what a feature is multiplied with; zero where training never saw it."""
+        """Return what a feature is multiplied with; zero where training never saw it."""
         if isinstance(value, str):
             return self._categories.get(name, {}).get(value, 0.0)
         return self._numbers.get(name, 0.0)
 
     def columns(self) -> Iterator[tuple[str, float]]:
-        """Gives every weight under the vectorizer's name for it."""
+        """Return every weight under the vectorizer's name for it."""
         yield from self._numbers.items()
         for name, weights in self._categories.items():
             for value, weight in weights.items():
@@ -136,7 +142,7 @@ class Linear:
 def of_columns(
     columns: Iterable[tuple[str, float]], *, intercept: float, separator: str, logistic: bool
 ) -> Linear:
-    """Gives the scorer of weights by the vectorizer's names (`PU_DO=10_50`, `trip_distance`).
+    """Return the scorer of weights by the vectorizer's names (`PU_DO=10_50`, `trip_distance`).
     Raises ArtifactError where one of them is not finite."""
     numbers: dict[str, float] = {}
     categories: dict[str, dict[str, float]] = {}
@@ -155,32 +161,26 @@ def of_columns(
             categories=categories,
         )
     except ValidationError as error:
-        raise ArtifactError(f"its weights cannot be used: {_first(error)}") from error
+        raise ArtifactError(f"its weights cannot be used: {first_error(error)}") from error
     return Linear(table)
 
 
 def read(data: bytes) -> Linear:
-    """Gives the scorer that a `scorer.json` holds, or raises ArtifactError."""
+    """Return the scorer that a `scorer.json` holds, or raise ArtifactError."""
     try:
         return Linear(Table.model_validate_json(data))
     except ValidationError as error:
-        raise ArtifactError(f"{FILE} cannot be used: {_first(error)}") from error
+        raise ArtifactError(f"{FILE} cannot be used: {first_error(error)}") from error
 
 
 def write(scorer: Linear) -> bytes:
-    """Gives the file of a scorer."""
+    """Return the bytes of the `scorer.json` file of a scorer."""
     return scorer.table.model_dump_json().encode() + b"\n"
 
 
 def sigmoid(log_odds: float) -> float:
-    """Gives the probability of some log-odds, without an overflow on either side."""
+    """Return the probability of some log-odds, without overflow on either side."""
     if log_odds >= 0:
         return 1 / (1 + exp(-log_odds))
     odds = exp(log_odds)
     return odds / (1 + odds)
-
-
-def _first(error: ValidationError) -> str:
-    line = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in line["loc"]) or "the file"
-    return f"{place}: {line['msg']}"

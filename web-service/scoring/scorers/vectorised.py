@@ -1,4 +1,4 @@
-"""Many records through many large trees at once, by numpy: imported where that is asked for."""
+"""Many records through many large trees in one pass of numpy, imported where there are many."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from scoring.scorers.trees import Header, Nodes
+from scoring.scorers.tree_file import Header, Nodes
 
 _CELLS: Final = 1_000_000  # records times trees that are walked at a time: some 50 MB
 
 
 def totals(header: Header, nodes: Nodes, rows: Sequence[Sequence[float]]) -> list[float]:
-    """Gives n_records sums of leaves; `rows` are (n_records, n_numbers + n_categories). With
+    """Return n_records sums of leaves; `rows` are (n_records, n_numbers + n_categories). With
     `header.single`, the base is part of each sum."""
     x = np.asarray(rows, dtype=np.float64)
     group = np.frombuffer(nodes.group, dtype="h").astype(np.intp)
     value = np.frombuffer(nodes.value, dtype="d")
-    number = group < len(header.numbers)
+    is_number = group < len(header.numbers)
     below = np.stack([np.frombuffer(side, dtype="i") for side in (nodes.left, nodes.right)], axis=1)
     below = below.astype(np.intp).ravel()  # of node n, left at 2n and right at 2n + 1
     roots = np.frombuffer(nodes.roots, dtype="i").astype(np.intp)
-    found: list[float] = []
+    scores: list[float] = []
     for part in np.array_split(x, max(1, len(x) * len(roots) // _CELLS)):
         leaves = np.empty(len(part) * len(roots))
         # one walker a record and tree: where it is, where its record begins, where its leaf goes
@@ -32,22 +32,23 @@ def totals(header: Header, nodes: Nodes, rows: Sequence[Sequence[float]]) -> lis
         place = np.arange(len(node))
         flat = part.ravel()
         while len(node):
-            asked = group.take(node)
-            arrived = asked < 0
+            feature = group.take(node)
+            arrived = feature < 0
             if arrived.any():
                 leaves[place[arrived]] = value.take(node[arrived])
                 on = np.flatnonzero(~arrived)
-                node, begin, place, asked = node[on], begin[on], place[on], asked[on]
-            given, wanted = flat.take(begin + asked), value.take(node)
-            right = np.where(number.take(node), given > wanted, given == wanted)
+                node, begin, place, feature = node[on], begin[on], place[on], feature[on]
+            number, compared = flat.take(begin + feature), value.take(node)
+            right = np.where(is_number.take(node), number > compared, number == compared)
             node = below.take(2 * node + right)
-        found += _sums(header, leaves.reshape(len(part), len(roots)))
-    return found
+        scores += _sums(header, leaves.reshape(len(part), len(roots)))
+    return scores
 
 
 def _sums(header: Header, leaves: npt.NDArray[np.float64]) -> list[float]:
     if not header.single:
-        sums: list[float] = leaves.sum(axis=1).tolist()
+        # one after the other, as for a single record: the same numbers to the last bit
+        sums: list[float] = np.add.accumulate(leaves, axis=1)[:, -1].tolist()
         return sums
     first = np.full((len(leaves), 1), header.base)
     ordered = np.hstack([first, leaves]).astype(np.float32)

@@ -1,0 +1,171 @@
+"""The answer's columns, from calls of the model's own `answer` with a score that records what is
+done to it.
+
+`answer` is called once for each path through it: a comparison that decides something is answered
+both ways. What it returns along a path is an expression of the score, which numpy evaluates for all
+rows. Anything that is not plain arithmetic or a comparison of floats has no such form, and neither
+has an answer that disagrees with `answer` itself on a handful of scores: then `answer` is called
+for each row.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from batch.columns.fields import Array
+from scoring.models import Model
+
+_MAX_PATHS: Final = 16
+_PROBES: Final = (0.0, -0.0, 1e-300, 0.25, 0.5, 1.0, 2.5, 37.4, 1e6)
+
+_Evaluate = Callable[[Array], Any]
+
+
+class _NoForm(Exception):
+    """What `answer` does to the score cannot be done to a column."""
+
+
+class _Truth:
+    """A comparison of the score: a column of truths, or a decision that `answer` takes."""
+
+    def __init__(self, evaluate: _Evaluate, path: _Path) -> None:
+        self.evaluate = evaluate
+        self._path = path
+
+    def __bool__(self) -> bool:
+        return self._path.decide(self.evaluate)
+
+
+class _Score:
+    """The score, or what plain arithmetic makes of it."""
+
+    __hash__ = None  # type: ignore[assignment]  # equal to nothing that a dictionary knows
+
+    def __init__(self, evaluate: _Evaluate, path: _Path) -> None:
+        self.evaluate = evaluate
+        self._path = path
+
+
+def _with(made: type[_Score | _Truth], name: str, *, swapped: bool) -> Callable[..., Any]:
+    function = getattr(operator, name)
+
+    def method(self: _Score, other: object) -> Any:
+        if isinstance(other, _Score):
+            right = other.evaluate
+        elif type(other) in (int, float):
+            right = lambda _: other  # noqa: E731  # as short as it can be said
+        else:
+            return NotImplemented
+        left = self.evaluate
+        if swapped:
+            left, right = right, left
+        return made(lambda scores: function(left(scores), right(scores)), self._path)
+
+    return method
+
+
+for _name in ("add", "sub", "mul"):
+    setattr(_Score, f"__{_name}__", _with(_Score, _name, swapped=False))
+    setattr(_Score, f"__r{_name}__", _with(_Score, _name, swapped=True))
+for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
+    setattr(_Score, f"__{_name}__", _with(_Truth, _name, swapped=False))
+
+
+class _Path:
+    """One way through `answer`: the decisions on it, the first of which were chosen before."""
+
+    def __init__(self, chosen: Sequence[bool]) -> None:
+        self.conditions: list[_Evaluate] = []
+        self.decisions = list(chosen)
+
+    def decide(self, condition: _Evaluate) -> bool:
+        self.conditions.append(condition)
+        if len(self.conditions) > len(self.decisions):
+            self.decisions.append(True)
+        return self.decisions[len(self.conditions) - 1]
+
+
+class Answers:
+    """Make an answer's columns of scores, for one model and its threshold."""
+
+    def __init__(self, model: Model, threshold: float) -> None:
+        self._answer = model.answer
+        self._threshold = threshold
+        self.traced = True
+        try:
+            self._paths = self._explore()
+            probes = np.array([*_PROBES, threshold, math.nextafter(threshold, 0), -3.5])
+            expected = self._called(probes)
+            got = {name: pa.array(column) for name, column in self._evaluated(probes).items()}
+            self.traced = _same(expected, got)
+        except Exception:  # noqa: BLE001  # whatever a stand-in led to, real scores will not
+            self.traced = False
+
+    def of(self, scores: Array) -> dict[str, pa.Array]:
+        """Return the answer's columns of (n,) scores, by name."""
+        if not self.traced:
+            return self._called(scores)
+        return {name: pa.array(column) for name, column in self._evaluated(scores).items()}
+
+    def _called(self, scores: Array) -> dict[str, pa.Array]:
+        return columns_of([self._answer(score, self._threshold) for score in scores.tolist()])
+
+    def _explore(self) -> list[tuple[_Path, Mapping[str, Any]]]:
+        found: list[tuple[_Path, Mapping[str, Any]]] = []
+        waiting: list[list[bool]] = [[]]
+        while waiting:
+            chosen = waiting.pop()
+            path = _Path(chosen)
+            made = self._answer(_Score(lambda scores: scores, path), self._threshold)  # type: ignore[arg-type]  # stands for a float
+            found.append((path, made))
+            taken = path.decisions
+            waiting += ([*taken[:n], False] for n in range(len(chosen), len(taken)))
+            if len(found) > _MAX_PATHS:
+                raise _NoForm
+        return found
+
+    def _evaluated(self, scores: Array) -> dict[str, Array]:
+        found: dict[str, Array] = {}
+        for path, made in self._paths:
+            taken: Any = None
+            for condition, decision in zip(path.conditions, path.decisions, strict=True):
+                truth = condition(scores) == decision
+                taken = truth if taken is None else taken & truth
+            for name, value in made.items():
+                column = _evaluate(value, scores)
+                found[name] = (
+                    column if taken is None or name not in found
+                    else np.where(taken, column, found[name])
+                )  # fmt: skip
+        return found
+
+
+def columns_of(answers: Sequence[Mapping[str, Any]]) -> dict[str, pa.Array]:
+    """Return the columns of answers, which all have the same names; `unseen` is left out."""
+    names = [name for name in (answers[0] if answers else ()) if name != "unseen"]
+    return {name: pa.array([answer[name] for answer in answers]) for name in names}
+
+
+def _evaluate(value: Any, scores: Array) -> Array:
+    if isinstance(value, _Score | _Truth):
+        return np.broadcast_to(value.evaluate(scores), scores.shape)
+    if type(value) in (bool, float, str):
+        return np.full(len(scores), value)
+    raise _NoForm
+
+
+def _same(expected: Mapping[str, pa.Array], got: Mapping[str, pa.Array]) -> bool:
+    if list(expected) != list(got):
+        return False
+    # as text, -0.0 is not 0.0
+    return all(
+        expected[name].type == got[name].type
+        and repr(expected[name].to_pylist()) == repr(got[name].to_pylist())
+        for name in expected
+    )

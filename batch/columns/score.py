@@ -1,0 +1,230 @@
+"""Score a record batch: answers of the valid rows, problems of the others.
+
+What rules and compiled scorer cannot do for sure is done row by row by the predictor itself, so
+that answers and refusals are those of a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from batch.columns.answers import Answers, columns_of
+from batch.columns.features import Column, Features
+from batch.columns.fields import Array, Mask, Values, fields_of, plain
+from batch.columns.scores import column_scorer
+from scoring.errors import FieldError, InvalidRecords
+from scoring.predictor import Predictor
+
+_SLICE: Final = 10_000  # rows that go through the predictor at a time
+
+# Return the JSON value of a row that no rule is sure of.
+RowReader = Callable[[int], Any]
+
+
+class Rejected(NamedTuple):
+    """A row that is not a valid record: its place in the batch and every bad field."""
+
+    row: int
+    errors: Sequence[FieldError]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The outcome of n rows: `rows` (None: all of them) are the places of the valid ones, and
+    `scores`, `answers` and `unseen` have one entry for each of these, in order."""
+
+    rows: Array | None
+    scores: Array
+    answers: Mapping[str, pa.Array]
+    unseen: pa.Array  # list of texts, empty where there is nothing new
+    rejected: Sequence[Rejected]
+
+
+class TableScorer:
+    """Scores record batches with one predictor; safe to use from several threads."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        """Raise ArithmeticError where the columnar form does not give the golden records the
+        answers that `predictor` gives."""
+        self.predictor = predictor
+        self.model = predictor.model
+        self._answers = Answers(self.model, predictor.manifest.threshold)
+        self._fields = fields_of(self.model, predictor.reader)
+        self._scorer = column_scorer(predictor.scorer)
+        self._features = None
+        if self._fields is not None and self._scorer is not None:
+            self._features = Features(self.model, self._fields)
+        self._defaults = {
+            name: info.get_default(call_default_factory=True)
+            for name, info in self.model.record.model_fields.items()
+            if not info.is_required()
+        }
+        self._prove()
+
+    @property
+    def vectorised(self) -> bool:
+        """Whether rows are scored column by column."""
+        return self._features is not None
+
+    @property
+    def answer_types(self) -> dict[str, pa.DataType]:
+        """The answer's columns with their types, in order."""
+        example = self.predictor.answers([self.model.record.model_validate(self.model.example)])
+        return {name: column.type for name, column in columns_of(example).items()}
+
+    def score(
+        self, columns: Mapping[str, pa.Array], rows: int, read_row: RowReader | None = None
+    ) -> Answered:
+        """Return the outcome of `rows` rows whose fields are `columns`. A field without a column
+        has its default. `read_row` gives the JSON value of a row, where the columns do not say all.
+        Raises ArithmeticError where the model gives no finite number."""
+        read_row = read_row or _row_reader(columns)
+        if self._features is None or not rows:
+            return self._by_row(np.arange(rows), rows, read_row)
+        values, kept = self._read(columns, rows)
+        features, odd = self._features.of(values)
+        if odd is not None:
+            usual = np.flatnonzero(~odd)
+            features = {name: column.at(usual) for name, column in features.items()}
+            kept = usual if kept is None else kept[usual]
+        answered = self._by_column(features)
+        if kept is None:
+            return answered
+        others = np.delete(np.arange(rows), kept)
+        return _merged(answered, kept, self._by_row(others, rows, read_row), rows)
+
+    def _read(
+        self, columns: Mapping[str, pa.Array], rows: int
+    ) -> tuple[dict[str, Values], Array | None]:
+        """Return the fields of the rows of which every rule is sure, and these rows' places (None:
+        all of them)."""
+        assert self._fields is not None  # noqa: S101  # for the type checker
+        found: dict[str, Values] = {}
+        sure: Mask | None = None
+        for name, field in self._fields.items():
+            if name in columns:
+                found[name] = field.read(columns[name])
+            else:
+                found[name] = field.constant(self._defaults[name], rows)
+            this = found[name].sure
+            if this is not None:
+                sure = this if sure is None else sure & this
+        if sure is None:
+            return found, None
+        kept = np.flatnonzero(sure)
+        return {name: value.at(kept) for name, value in found.items()}, kept
+
+    def _by_column(self, features: Mapping[str, Column]) -> Answered:
+        assert self._scorer is not None  # noqa: S101  # for the type checker
+        scores, unseen = self._scorer.score(features)
+        if not np.isfinite(scores).all():
+            raise self._broken()
+        new = _unseen_lists(features, unseen, self._separator, len(scores))
+        return Answered(None, scores, self._answers.of(scores), new, ())
+
+    def _by_row(self, places: Array, rows: int, read_row: RowReader) -> Answered:
+        valid: list[int] = []
+        scores: list[float] = []
+        answers: list[Mapping[str, Any]] = []
+        rejected: list[Rejected] = []
+        for start in range(0, len(places), _SLICE):
+            values = {place: read_row(place) for place in places[start : start + _SLICE].tolist()}
+            try:
+                scored = self.predictor.many([*values.values()])
+            except InvalidRecords:
+                found = self._rejected(values)
+                rejected += found
+                for row in found:
+                    del values[row.row]
+                scored = self.predictor.many([*values.values()])
+            valid += values
+            scores += scored.scores
+            answers += scored.answers
+        unseen = pa.array([a.get("unseen", ()) for a in answers], pa.list_(pa.string()))
+        whole = None if len(valid) == rows else np.array(valid, dtype=np.int64)
+        columns = columns_of(answers) if answers else self._answers.of(np.empty(0))
+        return Answered(whole, np.array(scores), columns, unseen, rejected)
+
+    def _rejected(self, values: Mapping[int, Any]) -> list[Rejected]:
+        found = []
+        for place, value in values.items():
+            try:
+                self.predictor.reader.one(value)
+            except InvalidRecords as error:
+                found.append(Rejected(place, error.errors))
+        return found
+
+    @property
+    def _separator(self) -> str:
+        return str(getattr(self.predictor.scorer, "separator", "="))
+
+    def _broken(self) -> ArithmeticError:
+        return ArithmeticError(
+            f"model '{self.model.name}' {self.predictor.version} gave no finite number"
+        )
+
+    def _prove(self) -> None:
+        golden = [self.model.example, *(line.record for line in self.predictor.manifest.golden)]
+        fields = [name for name in self.model.record.model_fields if all(name in g for g in golden)]
+        columns = {name: pa.array([record[name] for record in golden]) for name in fields}
+        got = self.score(columns, len(golden))
+        expected = self.predictor.many(golden)
+        if got.rows is not None or got.scores.tolist() != expected.scores:
+            raise ArithmeticError(
+                f"model '{self.model.name}' {self.predictor.version}: columns are not scored as "
+                "records are"
+            )
+
+
+def _row_reader(columns: Mapping[str, pa.Array]) -> RowReader:
+    return lambda row: {name: plain(column[row].as_py()) for name, column in columns.items()}
+
+
+def _unseen_lists(
+    features: Mapping[str, Column], unseen: Mapping[str, Mask], separator: str, rows: int
+) -> pa.Array:
+    """Return for each row the names of the categories that training never saw."""
+    if not unseen:
+        offsets: Array = np.zeros(rows + 1, dtype=np.int32)
+        return pa.ListArray.from_arrays(pa.array(offsets), pa.array([], pa.string()))
+    texts, places = [], []
+    for name, column in features.items():
+        if name in unseen:
+            at = np.flatnonzero(unseen[name])
+            coded = pa.array(column.codes(at)).dictionary_encode()
+            choices = column.choices or ()
+            names = [f"{name}{separator}{choices[code]}" for code in coded.dictionary.to_pylist()]
+            texts.append(pa.array(names, pa.string()).take(coded.indices))
+            places.append(at)
+    counts: Array = np.zeros(rows, dtype=np.int32)
+    for new in unseen.values():
+        counts += new
+    offsets = np.zeros(rows + 1, dtype=np.int32)
+    np.cumsum(counts, out=offsets[1:])
+    in_order = texts[0]
+    if len(texts) > 1:
+        order = np.argsort(np.concatenate(places), kind="stable")
+        in_order = pa.concat_arrays(texts).take(pa.array(order))
+    return pa.ListArray.from_arrays(pa.array(offsets), in_order)
+
+
+def _merged(sure: Answered, kept: Array, other: Answered, rows: int) -> Answered:
+    """Return the outcome of all rows: those `kept` as columns, the others one by one."""
+    others = np.arange(rows) if other.rows is None else other.rows
+    if not len(others):  # as nearly always: what no rule is sure of is not valid
+        return Answered(kept, sure.scores, sure.answers, sure.unseen, other.rejected)
+    places = np.concatenate([kept, others])
+    order = pa.array(np.argsort(places, kind="stable"))
+    answers = {
+        name: pa.concat_arrays([sure.answers[name], other.answers[name]]).take(order)
+        for name in sure.answers
+    }
+    unseen = pa.concat_arrays([sure.unseen, other.unseen]).take(order)
+    scores = np.concatenate([sure.scores, other.scores])[order.to_numpy()]
+    valid = None if len(places) == rows else np.sort(places)
+    return Answered(valid, scores, answers, unseen, other.rejected)

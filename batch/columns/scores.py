@@ -1,0 +1,197 @@
+"""A compiled scorer's scores of feature columns, equal to the service's to the bit: the same
+operations on the same numbers in the same order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from batch.columns.features import Column
+from batch.columns.fields import Array, Mask
+from scoring.scorers import Scorer
+from scoring.scorers.linear import Linear
+from scoring.scorers.trees import Trees
+
+_ROWS: Final = 4096  # a linear model's, whose columns then stay in the processor's cache
+_MAX_REMEMBERED: Final = 1 << 20  # leaves' sums of trees
+
+
+class Scored(NamedTuple):
+    """(n,) float64 scores, and by feature which rows hold a category that training never saw."""
+
+    scores: Array
+    unseen: Mapping[str, Mask]
+
+
+class ColumnScorer(Protocol):
+    """What scores feature columns."""
+
+    def score(self, features: Mapping[str, Column]) -> Scored:
+        """Return n scores of n rows, in order."""
+
+
+def column_scorer(scorer: Scorer) -> ColumnScorer | None:
+    """Return the columnar form of a compiled scorer; None where there is no such form."""
+    if isinstance(scorer, Linear):
+        return _LinearColumns(scorer)
+    if isinstance(scorer, Trees):
+        return _TreeColumns(scorer)
+    return None
+
+
+class _Looked:
+    """What a scorer has to know of each choice of each category, found once."""
+
+    def __init__(self, unknown: float) -> None:
+        self._unknown = unknown
+        self._tables: dict[str, Array] = {}
+        self._lock = threading.Lock()
+
+    def of(self, name: str, column: Column, known: Mapping[Any, float]) -> Array:
+        """Return the number of each of the column's choices, or of each that it goes `through`:
+        NaN or what is `unknown` where there is none."""
+        assert column.choices is not None  # noqa: S101  # for the type checker
+        with self._lock:
+            table = self._tables.get(name, np.empty(0))
+            if len(table) < len(column.choices):
+                new = column.choices[len(table) :]
+                found = np.array([known.get(value, self._unknown) for value in new])
+                table = self._tables[name] = np.concatenate([table, found])
+        return table if column.through is None else table[column.through]
+
+
+class _LinearColumns:
+    def __init__(self, scorer: Linear) -> None:
+        self._table = scorer.table
+        self._weights = _Looked(np.nan)
+
+    def score(self, features: Mapping[str, Column]) -> Scored:
+        table = self._table
+        weights = {
+            name: self._weights.of(name, features[name], known)
+            for name, known in table.categories.items()
+        }
+        coded = [(weights[name], features[name].values) for name in weights]
+        numbers = {name: _numbers(features[name]) for name in table.numbers}
+        weighted = [(weight, numbers[name]) for name, weight in table.numbers.items()]
+        rows = len(next(iter(features.values())).values)
+        scores = np.full(rows, table.intercept)
+        for start in range(0, rows, _ROWS):
+            part = slice(start, start + _ROWS)
+            into = scores[part]
+            for of_choice, codes in coded:
+                into += of_choice.take(codes[part])
+            for weight, values in weighted:
+                into += weight * values[part]
+        unseen = {}
+        if np.isnan(scores.sum()):
+            unseen = {
+                name: new
+                for name, of_choice in weights.items()
+                if np.isnan(of_choice).any()
+                and (new := np.isnan(of_choice).take(features[name].values)).any()
+            }
+            self._score_unseen(scores, features, weights, numbers, unseen)
+        if table.link == "logistic":
+            scores = sigmoid(scores)
+        return Scored(scores, unseen)
+
+    def _score_unseen(
+        self,
+        scores: Array,
+        features: Mapping[str, Column],
+        weights: Mapping[str, Array],
+        numbers: Mapping[str, Array],
+        unseen: Mapping[str, Mask],
+    ) -> None:
+        """Score rows with a new category as `Linear` does: in the order of the features."""
+        if not unseen:  # NaN among the numbers: no score either
+            return
+        rows: Array = np.flatnonzero(np.logical_or.reduce([*unseen.values()]))
+        sums = np.full(len(rows), self._table.intercept)
+        for name in features:
+            if name in numbers:
+                sums += self._table.numbers[name] * numbers[name][rows]
+            else:
+                weight = weights[name].take(features[name].values[rows])
+                sums = np.where(np.isnan(weight), sums, sums + weight)
+        scores[rows] = sums
+
+
+class _TreeColumns:
+    """Rows that no tree can tell apart are one: each distinct combination of the intervals between
+    thresholds and of the categories is walked once, and remembered."""
+
+    def __init__(self, scorer: Trees) -> None:
+        self._scorer = scorer
+        header, nodes = scorer.header, scorer.nodes
+        self._header = header
+        self._codes = _Looked(-1.0)
+        self._known = {
+            name: {value: float(code) for code, value in enumerate(values)}
+            for name, values in header.categories.items()
+        }
+        group = np.frombuffer(nodes.group, dtype="h")
+        value = np.frombuffer(nodes.value, dtype="d")
+        self._thresholds = [np.unique(value[group == n]) for n in range(len(header.numbers))]
+
+    def score(self, features: Mapping[str, Column]) -> Scored:
+        from scoring.scorers.vectorised import totals
+
+        header = self._header
+        x = [_numbers(features[name]) for name in header.numbers]
+        codes = [
+            self._codes.of(name, features[name], known).take(features[name].values)
+            for name, known in self._known.items()
+        ]
+        unseen = {
+            name: new for name, of in zip(self._known, codes, strict=True) if (new := of < 0).any()
+        }
+        bins = [
+            np.searchsorted(thresholds, column, side="left")
+            for thresholds, column in zip(self._thresholds, x, strict=True)
+        ]
+        rows, places = _distinct([*bins, *(code.astype(np.int64) + 1 for code in codes)])
+        table = np.column_stack([column[rows] for column in (*x, *codes)])
+        rows_of: Any = table
+        sums: Array = np.asarray(totals(header, self._scorer.nodes, rows_of))
+        scores = sums if header.single else header.base + header.scale * sums
+        if header.link == "logistic":
+            scores = sigmoid(scores)
+        return Scored(scores[places], unseen)
+
+
+def _numbers(column: Column) -> Array:
+    if column.choices is None:
+        return column.values
+    return np.array([float(value) for value in column.choices])[column.codes()]
+
+
+def _distinct(columns: list[Array]) -> tuple[Array, Array]:
+    """Return a row of each distinct combination, and each row's place among them."""
+    codes: Array = np.zeros(len(columns[0]), dtype=np.int64)
+    size = 1
+    for column in columns:
+        width = int(column.max(initial=0)) + 1
+        if size * width >= 1 << 62:
+            _, codes = np.unique(codes, return_inverse=True)
+            size = int(codes.max(initial=0)) + 1
+        codes = codes * width + column
+        size *= width
+    encoded = pa.array(codes).dictionary_encode()
+    places = encoded.indices.to_numpy(zero_copy_only=False)
+    rows = np.empty(len(encoded.dictionary), dtype=np.int64)
+    rows[places[::-1]] = np.arange(len(places) - 1, -1, -1)
+    return rows, places
+
+
+def sigmoid(log_odds: Array) -> Array:
+    """Return the probabilities of (n,) log-odds, as `scoring.scorers.linear.sigmoid` has them.
+    Arrow's `exp` is the C library's, as Python's is; numpy has one of its own on some machines."""
+    odds: Array = pc.exp(pa.array(-np.abs(log_odds))).to_numpy()
+    return np.where(log_odds >= 0, 1.0, odds) / (1.0 + odds)

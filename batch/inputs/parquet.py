@@ -1,0 +1,141 @@
+"""Parquet files: their columns, and their rows as slices that are streamed from one row group after
+the other, so that memory holds some slices and no row group."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from batch.errors import BatchError
+from batch.inputs.files import Source, file_system, first_line
+from batch.inputs.rows import Rows, with_partitions
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
+
+SLICE_ROWS: Final = 1 << 18  # of a part of the output, at most
+_NO_PATH: Final = (pa.ArrowException, OSError, ValueError)
+
+
+@dataclass(frozen=True)
+class ParquetSlice:
+    """Rows that were read already: `first` is the place of the first of them in the file."""
+
+    number: int
+    batch: pa.RecordBatch
+    first: int
+    size: int
+
+    def read(self) -> Rows:
+        """Return the rows."""
+        return Rows(self.batch, lambda places: places + self.first)
+
+
+def schema_of(source: Source) -> tuple[pa.Schema, int]:
+    """Return a file's columns and how many rows it has. Raises BatchError for a damaged one."""
+    with _opened(source) as file:
+        return file.schema_arrow, int(file.metadata.num_rows)
+
+
+def slices(
+    source: Source,
+    columns: Sequence[str],
+    *,
+    coded: Collection[str] = (),
+    where: ds.Expression | None = None,
+    done: Collection[int] = (),
+    groups: Collection[int] | None = None,
+) -> Iterator[ParquetSlice]:
+    """Yield the slices of a file in order, except those that are `done`, with `columns`; of row
+    `groups` alone where these are given. Row groups that cannot hold a row of `where` are skipped.
+    Columns that are `coded` come as dictionaries where they are texts."""
+    with _opened(source, coded) as file:
+        within = [name for name in columns if name in file.schema_arrow.names]
+        kept = _groups(source, where)
+        number = first = 0
+        for group in range(file.metadata.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            several = -(-rows // SLICE_ROWS)
+            wanted = [n for n in range(number, number + several) if n not in done]
+            if wanted and (kept is None or group in kept) and (groups is None or group in groups):
+                size = source.size * rows // max(1, file.metadata.num_rows)
+                found = _batches(file, group, within, source)
+                for place, batch in enumerate(found):
+                    if number + place in wanted:
+                        complete = with_partitions(batch, source.partitions, columns)
+                        yield ParquetSlice(
+                            number + place,
+                            complete,
+                            first + place * SLICE_ROWS + 1,
+                            size // several,
+                        )
+            number += several
+            first += rows
+
+
+def rows_of_groups(source: Source) -> list[int]:
+    """Return how many rows each row group of a file has."""
+    with _opened(source) as file:
+        return [file.metadata.row_group(n).num_rows for n in range(file.metadata.num_row_groups)]
+
+
+def _batches(
+    file: Any, group: int, columns: Sequence[str], source: Source
+) -> Iterator[pa.RecordBatch]:
+    """Yield a row group's rows, SLICE_ROWS at a time."""
+    try:
+        waiting: list[pa.RecordBatch] = []
+        count = 0
+        stream = file.iter_batches(SLICE_ROWS, row_groups=[group], columns=list(columns))
+        for batch in stream:
+            part = batch
+            while count + part.num_rows >= SLICE_ROWS:
+                room = SLICE_ROWS - count
+                yield _joined([*waiting, part.slice(0, room)])
+                waiting, count, part = [], 0, part.slice(room)
+            if part.num_rows:
+                waiting.append(part)
+                count += part.num_rows
+        if waiting:
+            yield _joined(waiting)
+    except _NO_PATH as error:
+        raise _damaged(source, error) from error
+
+
+def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(batches) == 1:
+        return batches[0]
+    table = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
+    return table.to_batches()[0]
+
+
+def _groups(source: Source, where: ds.Expression | None) -> set[int] | None:
+    """Return the row groups in which a row of `where` may be, by their statistics."""
+    if where is None:
+        return None
+    import pyarrow.dataset as ds  # takes as long to import as all the others
+
+    files, path = file_system(source.name)
+    fragment = ds.ParquetFileFormat().make_fragment(path, files)
+    try:
+        return {group.id for group in fragment.subset(filter=where).row_groups}
+    except _NO_PATH:
+        return None  # a column of a folder, or of another type: rows will tell
+
+
+def _opened(source: Source, coded: Collection[str] = ()) -> Any:
+    files, _ = file_system(source.name)
+    try:
+        return pq.ParquetFile(
+            source.path, filesystem=files, read_dictionary=list(coded), pre_buffer=True
+        )
+    except _NO_PATH as error:
+        raise _damaged(source, error) from error
+
+
+def _damaged(source: Source, error: Exception) -> BatchError:
+    return BatchError(f"{source.name} cannot be read, is it complete? {first_line(error)}")

@@ -1,0 +1,25 @@
+"""Settings of a run that come from environment variables: the registry's, and of the prediction log
+which fields it leaves out or hashes, as the service has them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from scoring.registry.settings import RegistrySettings
+from scoring.settings import comma_separated
+
+
+class BatchSettings(RegistrySettings):
+    """What the environment says."""
+
+    prediction_log_omit: Annotated[tuple[str, ...], BeforeValidator(comma_separated)] = Field(
+        default=(), description="fields that the log leaves out, by commas"
+    )
+    prediction_log_hash: Annotated[tuple[str, ...], BeforeValidator(comma_separated)] = Field(
+        default=(), description="fields that the log holds as a hash, by commas"
+    )
+    prediction_log_secret: str | None = Field(
+        default=None, repr=False, min_length=16, description="of those hashes"
+    )

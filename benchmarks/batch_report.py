@@ -1,0 +1,116 @@
+"""The figures of scoring files: kept as JSON, and a table in docs/batch.md."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.report import ROOT, commit, machine
+from scoring.atomic_files import write_file
+
+RESULTS: Final = ROOT / "benchmarks" / "batch.json"
+BEGIN: Final = "<!-- figures: written by `make bench-batch` -->"
+END: Final = "<!-- end of figures -->"
+_LIBRARIES: Final = ("pyarrow", "numpy", "pandas", "scikit-learn")
+_RIVALS: Final = {
+    "ride: batch": "ride: the tutorial's way",
+    "churn: batch": "churn: the tutorial's way",
+    "ride, forest: batch": "ride, forest: the tutorial's way",
+    "ride, from CSV: batch": "ride, from CSV: the tutorial's way",
+    "ride: Spark, batch": "ride: Spark, pandas_udf with scikit-learn",
+}
+
+Figures = Sequence[Mapping[str, float]]
+Results = dict[str, Any]
+
+
+def described(found: Mapping[str, Figures], *, rounds: int) -> Results:
+    """Return the figures with where, when and of what they were made."""
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "commit": commit(),
+        "machine": machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "load": round(os.getloadavg()[2], 1),
+        "python": platform.python_version(),
+        "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
+        "rounds": rounds,
+        "found": dict(found),
+    }
+
+
+def write(results: Results, path: Path) -> None:
+    """Write the figures to `path` as JSON, whole or not at all."""
+    write_file(path, (json.dumps(results, indent=1) + "\n").encode())
+
+
+def table(results: Results) -> str:
+    """Return the page's table and what it was measured on."""
+    found: Mapping[str, Figures] = results["found"]
+    lines = [
+        "| what | rows | rows/s | rows/s after the start | times its rival | CPU s a million "
+        "| first part | memory |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    lines += [_line(name, runs, found) for name, runs in found.items()]
+    libraries = ", ".join(f"{name} {number}" for name, number in results["libraries"].items())
+    lines += [
+        "",
+        f"Medians (least to most) of {results['rounds']} rounds in turns on {results['machine']}, "
+        f"{results['cores']} cores, load over the last 15 minutes {results['load']}; commit "
+        f"{results['commit']}, {results['date']}, Python {results['python']}, {libraries}.",
+    ]
+    return "\n".join(lines)
+
+
+def _line(name: str, runs: Figures, found: Mapping[str, Figures]) -> str:
+    whole = _spread(runs, lambda run: run["rows"] / run["seconds"] / 1000, "{:,.0f}k")
+    work = _spread(runs, lambda run: run["rows"] / run["work"] / 1000, "{:,.0f}k")
+    cpu = _spread(runs, lambda run: run["cpu"] / run["rows"] * 1e6, "{:.2f}", spread=False)
+    first = _spread(runs, lambda run: run["first"], "{:.2f} s")
+    memory = f"{max(run['memory_mb'] for run in runs):,.0f} MB" if "memory_mb" in runs[0] else ""
+    cells = [name, f"{runs[0]['rows']:,.0f}", whole, work, times(name, found), cpu, first, memory]
+    return f"| {' | '.join(cells)} |"
+
+
+def times(name: str, found: Mapping[str, Figures]) -> str:
+    """Return how many times faster a way is than its rival, whole processes and after the start:
+    the median of the rounds; nothing where it has none."""
+    rival = _RIVALS.get(name, "")
+    made = []
+    for key in ("seconds", "work"):
+        pairs = list(zip(found.get(rival, ()), found.get(name, ()), strict=False))
+        if pairs and all(key in one for pair in pairs for one in pair):
+            made.append(f"{statistics.median(a[key] / b[key] for a, b in pairs):.1f}")
+    return " / ".join(made)
+
+
+def _spread(
+    runs: Figures, figure: Callable[[Mapping[str, float]], float], form: str, *, spread: bool = True
+) -> str:
+    try:
+        values = sorted(figure(run) for run in runs)
+    except KeyError:  # this way has no such figure
+        return ""
+    middle = form.format(statistics.median(values))
+    if not spread or len(values) == 1:
+        return middle
+    return f"{middle} ({form.format(values[0])} to {form.format(values[-1])})"
+
+
+def update(page: Path, results: Results) -> bool:
+    """Put the table between the page's markers; return whether that changed anything."""
+    before = page.read_text(encoding="utf-8")
+    if BEGIN not in before or END not in before:
+        raise SystemExit(f"{page} has no place for the table: {BEGIN} ... {END}")
+    head, _, rest = before.partition(BEGIN)
+    after = f"{head}{BEGIN}\n{table(results)}\n{END}{rest.partition(END)[2]}"
+    write_file(page, after.encode())
+    return after != before

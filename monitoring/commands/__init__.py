@@ -1,0 +1,27 @@
+"""One file a command: its help, its options, and what it does."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from monitoring.commands import profile, report, who
+
+
+@dataclass(frozen=True)
+class Command:
+    """A word of the command line."""
+
+    name: str
+    help: str
+    options: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace, Mapping[str, str]], int]
+
+
+ALL: Final = (
+    Command("profile", profile.HELP, profile.options, profile.run),
+    Command("report", report.HELP, report.options, report.run),
+    Command("who", who.HELP, who.options, who.run),
+)

@@ -1,0 +1,64 @@
+"""`monitoring report MODEL`: what changed, as JSON, Markdown and HTML, and an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from monitoring import exposition, trainings
+from monitoring.errors import UsageError
+from monitoring.page import page
+from monitoring.report import STATUS, report
+from monitoring.store import Store
+from monitoring.windows import hour_of, hours_of
+from monitoring.words import markdown
+from scoring.atomic_files import write_file
+from scoring.models import discover
+from scoring.registry.settings import RegistrySettings
+
+HELP: Final = "say what changed: status 0 quiet, 10 warning, 20 alarm"
+
+
+def options(line: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    line.add_argument("model_name", metavar="MODEL", help="ride, churn, ...")
+    line.add_argument("--window", default="24h", help="24h (default), 7d, 4w")
+    line.add_argument("--until", metavar="TIME", help="its end, UTC (default: this hour)")
+    line.add_argument("--against", default="training",
+        choices=("training", "previous", "same-weekday"), help="(default: training)")  # fmt: skip
+    line.add_argument("--artifact", action="append", default=[], metavar="REF",
+        help="a version whose training is compared with: folder or models:/...")  # fmt: skip
+    line.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
+    line.add_argument("--html", type=Path, metavar="FILE", help="write it as one page")
+    line.add_argument("--markdown", type=Path, metavar="FILE",
+        help="write it as Markdown, which is what is printed")  # fmt: skip
+    line.add_argument("--metrics-file", type=Path, metavar="FILE",
+        help="for the node exporter's text files")  # fmt: skip
+
+
+def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Print the report, write the files that are asked for, and return the status."""
+    models = discover()
+    if given.model_name not in models:
+        raise UsageError(f"no model '{given.model_name}'; there are {', '.join(models)}")
+    store = Store(given.store)
+    trainings.note(store, RegistrySettings.from_env(environ), given.artifact)
+    length, end = hours_of(given.window), hour_of(given.until)
+    made = report(store, given.model_name, length, end, given.against)
+    text = markdown(made)
+    files = {
+        given.json: orjson.dumps(made.as_json(), option=orjson.OPT_INDENT_2) + b"\n",
+        given.html: page(made).encode(),
+        given.markdown: text.encode(),
+        given.metrics_file: exposition.text(made),
+    }
+    for path, content in files.items():
+        if path is not None:
+            write_file(path, content)
+    sys.stdout.write(text)
+    return STATUS[made.state]

@@ -1,0 +1,195 @@
+"""Read prediction logs as blocks of columns: JSON lines (also .gz), Parquet, a batch's output.
+
+Arrow reads a block of JSON lines in one pass. What it refuses is read line by line: a line that is
+none is left out and counted, and the others go on.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import orjson
+import pyarrow as pa
+import pyarrow.json as paj
+
+from monitoring.blocks import HASHED, Block, split
+from scoring.observers.log_lines import SCHEMA
+
+_BLOCK_BYTES: Final = 16 * 1024 * 1024
+_SCHEMA: Final = pa.schema(
+    {
+        "schema": pa.int64(),
+        "time": pa.string(),
+        "request_id": pa.string(),
+        "key": pa.string(),
+        "model": pa.string(),
+        "version": pa.string(),
+        "digest": pa.string(),
+        "index": pa.int64(),
+        "score": pa.float64(),
+        "unseen": pa.list_(pa.string()),
+    }
+)
+_NEEDED: Final[dict[str, Any]] = {
+    "time": str, "request_id": str, "model": str, "version": str, "digest": str, "index": int,
+    "score": (int, float), "features": dict,
+}  # fmt: skip
+
+Bad = Counter[str]  # why -> lines that are left out
+
+
+def json_lines(path: Path, offset: int, end: int, bad: Bad) -> Iterator[Block]:
+    """Yield what the whole lines between two places of the file hold; `bad` is added to."""
+    with _opened(path) as file:
+        file.seek(offset)
+        rest = b""
+        while offset < end and (data := file.read(min(_BLOCK_BYTES, end - offset))):
+            offset += len(data)
+            data = rest + data
+            cut = data.rfind(b"\n") + 1
+            rest = data[cut:]
+            if cut:
+                yield from blocks_of(data[:cut], bad)
+        if rest:  # in a file of which the caller knows that it is complete
+            yield from blocks_of(rest, bad)
+
+
+def blocks_of(data: bytes, bad: Bad) -> Iterator[Block]:
+    """Yield what lines of a prediction log hold; `bad` is added to."""
+    try:
+        table = paj.read_json(
+            pa.BufferReader(data),
+            read_options=paj.ReadOptions(block_size=max(len(data) // 4, 1 << 20)),
+            parse_options=paj.ParseOptions(explicit_schema=_SCHEMA),
+        )
+        known = table.column("schema").to_numpy() == SCHEMA
+        # as many as lines: Arrow takes an object over several lines, too
+        if not known.all() or table.num_rows != data.count(b"\n"):
+            raise ValueError("other lines")
+        found = list(split(table))
+    except (pa.ArrowException, ValueError, KeyError):
+        found = list(_line_by_line(data, bad))
+    yield from found
+
+
+def _line_by_line(data: bytes, bad: Bad) -> Iterator[Block]:
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for text in data.splitlines():
+        if not text.strip():
+            continue
+        line = _line(text, bad)
+        if line is not None:
+            hashed = [n for n, v in line["features"].items() if str(v).startswith(HASHED)]
+            key = (line["model"], line["version"], line["digest"], *hashed)
+            groups.setdefault(key, []).append(line)
+    for lines in groups.values():
+        try:
+            yield from split(pa.Table.from_pylist(lines))
+        except (pa.ArrowException, ValueError):
+            for line in lines:  # a value of another type than the others'
+                try:
+                    yield from split(pa.Table.from_pylist([line]))
+                except (pa.ArrowException, ValueError):
+                    bad["no line of a prediction log"] += 1
+
+
+def _line(text: bytes, bad: Bad) -> dict[str, Any] | None:
+    try:
+        line = orjson.loads(text)
+    except ValueError:
+        bad["not JSON"] += 1
+        return None
+    if not isinstance(line, dict) or "schema" not in line:
+        bad["no line of a prediction log"] += 1
+        return None
+    if line["schema"] != SCHEMA:
+        bad[f"schema {line['schema']!r}, which is not known here"] += 1
+        return None
+    wrong = [name for name, kind in _NEEDED.items() if not isinstance(line.get(name), kind)]
+    try:
+        when = datetime.fromisoformat(line["time"].replace(":60", ":59"))  # a leap second
+    except (ValueError, KeyError, AttributeError):
+        wrong.append("time")
+    if wrong:
+        bad["no line of a prediction log"] += 1
+        return None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    kept = {name: line[name] for name in _NEEDED} | {"time": when}
+    kept["unseen"] = [str(name) for name in line.get("unseen") or []]
+    if line.get("ids"):
+        kept["ids"] = {name: str(value) for name, value in line["ids"].items()}
+    return kept
+
+
+def parquet(path: Path, model: str | None, fields: Mapping[str, list[str]]) -> Iterator[Block]:
+    """Yield what a Parquet file holds: a log converted by `training.predictionlog`, or a part of a
+    batch's output, whose time is that of the file.
+
+    `fields` are the names of each model's fields. Raises ValueError with what is missing.
+    """
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(path)
+    said = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
+    name = model or said.get("model") or _only_model(file.schema_arrow.names, fields)
+    wanted = [field for field in fields[name] if field in file.schema_arrow.names]
+    if not wanted:
+        raise ValueError(f"it holds no field of the model '{name}'")
+    named = ["time", "request_id", "version", "digest", "index", "score", "unseen",
+             "model_version"]  # fmt: skip
+    answers = [n for n in ("duration", "churn_probability") if n in file.schema_arrow.names]
+    columns = [n for n in (*named, *wanted, *answers) if n in file.schema_arrow.names]
+    first = 0
+    for batch in file.iter_batches(1 << 18, columns=list(dict.fromkeys(columns))):
+        yield from split(_completed(batch, name, wanted, answers, said, path, first))
+        first += batch.num_rows
+
+
+def _completed(
+    batch: pa.RecordBatch, model: str, wanted: list[str], answers: list[str],
+    said: Mapping[str, str], path: Path, first: int,
+) -> pa.Table:  # fmt: skip
+    rows, have = batch.num_rows, batch.schema.names
+    features = pa.StructArray.from_arrays([_plain(batch.column(n)) for n in wanted], wanted)
+    made = {n: batch.column(n) for n in ("time", "unseen") if n in have}
+    made |= {"features": features, "model": pa.repeat(model, rows)}
+    score = "score" if "score" in have else next(iter(answers), None)
+    if score is None:
+        raise ValueError("it holds no score")
+    made["score"] = batch.column(score)
+    version = "version" if "version" in have else "model_version"
+    made["version"] = batch.column(version) if version in have else pa.repeat(
+        said.get("model_version", "unknown"), rows)  # fmt: skip
+    made["digest"] = batch.column("digest") if "digest" in have else pa.repeat(
+        said.get("model_sha256", "unknown"), rows)  # fmt: skip
+    if "time" not in have:
+        when = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
+        made["time"] = pa.repeat(pa.scalar(when, pa.timestamp("us", "UTC")), rows)
+    if "request_id" in have:
+        made["request_id"], made["index"] = batch.column("request_id"), batch.column("index")
+    else:
+        made["request_id"] = pa.repeat(f"batch/{path.stem}", rows)
+        made["index"] = pa.array(range(first, first + rows), pa.int64())
+    return pa.table(made)
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _only_model(names: list[str], fields: Mapping[str, list[str]]) -> str:
+    fitting = [model for model, own in fields.items() if set(own) <= set(names)]
+    if len(fitting) != 1:
+        raise ValueError("it does not say which model's predictions it holds: name it by --model")
+    return fitting[0]
+
+
+def _opened(path: Path) -> BinaryIO:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rb")  # type: ignore[return-value]  # reads bytes all the same
+    return path.open("rb")

@@ -1,0 +1,176 @@
+"""A report: what changed, how sure that is, and what state that makes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from scipy import stats
+
+from monitoring.compare import Comparison, compare, significant
+from monitoring.drift import MIN_ROWS
+from monitoring.estimate import Estimate, estimate
+from monitoring.store import Store
+from monitoring.windows import Against, Reference, Window, reference, shown, window
+from scoring.profiles.numbers import Numbers
+
+State = Literal["quiet", "warning", "alarm"]
+STATUS: Final[dict[State, int]] = {"quiet": 0, "warning": 10, "alarm": 20}
+
+_SILENT: Final = 1e-6  # probability of no prediction at all, were nothing wrong
+_USUAL_DAYS: Final = 7
+_ODD_SHARE: Final = 0.01  # of ids that come again, or times of the future
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that should be known, in a sentence."""
+
+    state: State
+    sentence: str
+    field: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"state": self.state, "field": self.field, "sentence": self.sentence}
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a page, a file or a metric is made of."""
+
+    model: str
+    window: Window
+    reference: Reference | None
+    findings: Sequence[Finding]  # what is worst first
+    comparisons: Sequence[Comparison]
+    estimate: Estimate | None = None  # of the performance
+
+    @property
+    def state(self) -> State:
+        """The worst of the findings."""
+        return max((one.state for one in self.findings), key=STATUS.__getitem__, default="quiet")
+
+    @property
+    def rows(self) -> int:
+        """The predictions of the window."""
+        return self.window.profile.rows if self.window.profile else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "model": self.model,
+            "state": self.state,
+            "window": {
+                "from": shown(self.window.first),
+                "until": shown(self.window.end),
+                "rows": self.rows,
+                "versions": {version: rows for (version, _), rows in self.window.versions.items()},
+            },
+            "against": self.reference.named if self.reference else None,
+            "findings": [one.as_json() for one in self.findings],
+            "performance": [self.estimate.as_json()] if self.estimate else [],
+            "comparisons": [one.as_json() for one in self.comparisons],
+        }
+
+
+def report(store: Store, model: str, length: int, end: int, against: Against) -> Report:
+    """Return the report of the `length` hours before the hour `end`.
+
+    What differs in this window alone is a warning; what differed in the one before as well, each
+    from its own reference, is an alarm.
+    """
+    now = window(store, model, end - length, end)
+    findings = _silence(store, model, now)
+    findings += _odd(now)
+    compared_with = reference(store, model, now, against) if now.profile else None
+    comparisons: list[Comparison] = []
+    if now.profile is not None and now.profile.rows < MIN_ROWS:
+        findings.append(
+            Finding("quiet", f"too few rows: {now.profile.rows}; {MIN_ROWS} are needed to compare")
+        )
+    elif now.profile is not None and compared_with is None:
+        findings.append(Finding("quiet", _nothing(against)))
+    elif compared_with is not None:
+        comparisons = compare(compared_with, now)
+        findings += _differences(comparisons, _before(store, model, now, against))
+    findings.sort(key=lambda one: -STATUS[one.state])
+    return Report(model, now, compared_with, findings, comparisons, _estimate(store, model, now))
+
+
+def _before(store: Store, model: str, now: Window, against: Against) -> set[tuple[str, str]]:
+    """Return what the window before this one differed in."""
+    before = window(store, model, now.first - (now.end - now.first), now.first)
+    compared_with = reference(store, model, before, against) if before.profile else None
+    if compared_with is None:
+        return set()
+    return significant(compare(compared_with, before))
+
+
+def _differences(comparisons: list[Comparison], before: set[tuple[str, str]]) -> list[Finding]:
+    now = significant(comparisons)
+    found = []
+    for one in sorted(comparisons, key=lambda one: -one.size):
+        key = one.field, one.question
+        if key in now:
+            again = key in before
+            words = "; so it was in the window before" if again else ""
+            found.append(Finding("alarm" if again else "warning", one.sentence + words, one.field))
+    return found
+
+
+def _estimate(store: Store, model: str, now: Window) -> Estimate | None:
+    """Return the performance that is expected of the version that answered most."""
+    trainings = store.trainings(model)
+    known = next((trainings[d].profile for _, d in now.versions if d in trainings), None)
+    if known is None or known.performance is None or now.profile is None:
+        return None
+    is_class = not isinstance(known.target, Numbers)
+    return estimate(known.performance, now.profile.score, is_class=is_class)
+
+
+def _silence(store: Store, model: str, now: Window) -> list[Finding]:
+    """Say where there is nothing at the end of the window that the week before would expect."""
+    rows = store.rows(model, now.end - 24 * (_USUAL_DAYS + 1), now.end)
+    if not rows:
+        return [Finding("warning", f"no predictions of '{model}' are known")]
+    silent = 0
+    while silent < now.end - now.first and not rows.get(now.end - 1 - silent):
+        silent += 1
+    if not silent:
+        return []
+    days = [
+        sum(rows.get(now.end - 24 * day - 1 - hour, 0) for hour in range(silent))
+        for day in range(1, _USUAL_DAYS + 1)
+        if now.end - 24 * day > min(rows)
+    ]
+    usual = sum(days) / len(days) if days else 0.0
+    if not usual or min(days) == 0 or stats.poisson.pmf(0, usual) > _SILENT:
+        return []
+    sentence = f"no predictions for {silent} h, usual are {usual:.0f}"
+    return [Finding("alarm", sentence)]
+
+
+def _odd(now: Window) -> list[Finding]:
+    if now.profile is None:
+        return []
+    words = {
+        "again": "of the predictions have an id that came before in the same file",
+        "future": "of the predictions are of the future: a clock is ahead",
+    }
+    found = []
+    for name, what in words.items():
+        share = now.profile.tallies.get(name, 0) / now.profile.rows
+        if share > _ODD_SHARE:
+            found.append(Finding("warning", f"{share:.1%} {what}"))
+    return found
+
+
+def _nothing(against: Against) -> str:
+    if against == "training":
+        return (
+            "no profile of the version's training is known: name its artifact by "
+            "`profile --artifact`, or compare with --against previous"
+        )
+    return "there are no predictions to compare with yet"

@@ -1,0 +1,261 @@
+"""What is kept: counts by hour and version, ids and scores of predictions, truths; in SQL.
+
+    files       what was read, by the digest of what was read of it
+    hours       a profile for each file, version and hour
+    predictions ids, scores and segments of predictions, as Parquet, for the truth that comes later
+    truths      what came true, as Parquet, later ones over earlier ones
+    trainings   the profile that came with a version
+
+SQLite by default, anything else by SQLAlchemy's URL. A file's rows come in one transaction, so that
+a command that is killed has counted all of a file or nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from monitoring.errors import MonitoringError, UsageError
+from monitoring.tables import FILES, HOURS, META, PREDICTIONS, TRAININGS, TRUTHS
+from scoring.profiles.profile import Profile, profile_of
+
+_LOCK = 0x6D6F6E  # of PostgreSQL, for those that write
+
+
+class Hour(NamedTuple):
+    """A version's hour, as a file told it."""
+
+    version: str
+    digest: str
+    hour: int  # since 1970
+    profile: Profile
+
+
+class Training(NamedTuple):
+    """The profile that a version's training wrote, and what it says of itself."""
+
+    version: str
+    digest: str
+    described: str
+    profile: Profile
+
+
+class Kept(NamedTuple):
+    """Predictions of one version, as Parquet."""
+
+    version: str
+    digest: str
+    content: bytes
+
+
+class Store:
+    """Everything that a store's URL leads to."""
+
+    def __init__(self, url: str) -> None:
+        """Open it, and make its tables where there are none. Raises UsageError for a URL that is
+        none, MonitoringError where it cannot be opened."""
+        try:
+            # without a pool: a command asks a few times, and nothing stays open after it
+            self._engine = sa.create_engine(
+                url if "://" in url else f"sqlite:///{url}", poolclass=sa.NullPool
+            )
+        except (SQLAlchemyError, ImportError) as error:
+            raise UsageError(
+                f"--store {url.split('@')[-1]}: {_first(error)}; a file's name or a URL such as "
+                "postgresql://user@host/monitoring is expected"
+            ) from None
+        if self._engine.dialect.name == "sqlite":
+            # one writer at a time from the first statement on: sqlite3 would begin at the first
+            # change, when what was read before may be old
+            sa.event.listen(self._engine, "connect", _plain_sqlite)
+        with self._answering():
+            META.create_all(self._engine)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Writing]:
+        """Yield what writes; all of it is there at the end, or nothing after an exception."""
+        with self._answering(), self._engine.connect() as connection:
+            if self._engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+            try:
+                yield Writing(connection)
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+    def prefixes(self) -> dict[int, set[str]]:
+        """Return the digests of what was read, by its length in bytes."""
+        with self._answering(), self._engine.connect() as connection:
+            found: dict[int, set[str]] = {}
+            for length, digest in connection.execute(sa.select(FILES.c.bytes, FILES.c.digest)):
+                found.setdefault(length, set()).add(digest)
+            return found
+
+    def hours(self, model: str, first: int, end: int) -> list[Hour]:
+        """Return what is known of the hours from `first` to before `end`, in order."""
+        c = HOURS.c
+        asked = (
+            sa.select(c.version, c.digest, c.hour, c.profile)
+            .where(c.model == model, c.hour >= first, c.hour < end)
+            .order_by(c.hour, c.id)
+        )
+        with self._answering(), self._engine.connect() as connection:
+            return [Hour(v, d, h, profile_of(p)) for v, d, h, p in connection.execute(asked)]
+
+    def span(self, model: str) -> tuple[int, int] | None:
+        """Return the first hour of a model's predictions and the last; None of none."""
+        asked = sa.select(sa.func.min(HOURS.c.hour), sa.func.max(HOURS.c.hour)).where(
+            HOURS.c.model == model
+        )
+        with self._answering(), self._engine.connect() as connection:
+            first, last = connection.execute(asked).one()
+        return None if first is None else (first, last)
+
+    def rows(self, model: str, first: int, end: int) -> dict[int, int]:
+        """Return how many predictions there are by hour."""
+        c = HOURS.c
+        asked = (
+            sa.select(c.hour, sa.func.sum(c.rows))
+            .where(c.model == model, c.hour >= first, c.hour < end)
+            .group_by(c.hour)
+        )
+        with self._answering(), self._engine.connect() as connection:
+            return {hour: int(rows) for hour, rows in connection.execute(asked)}
+
+    def predictions(self, model: str, first: int, end: int) -> list[Kept]:
+        """Return the predictions kept that may be of the hours from `first` to before `end`."""
+        c = PREDICTIONS.c
+        asked = sa.select(c.version, c.digest, c.content).where(
+            c.model == model, c.last >= first, c.first < end
+        )
+        with self._answering(), self._engine.connect() as connection:
+            return [Kept(*row) for row in connection.execute(asked.order_by(c.id))]
+
+    def truths(self, model: str) -> list[tuple[str, bytes]]:
+        """Return the truths of a model: their key's name and their content, the last ones last."""
+        c = TRUTHS.c
+        asked = sa.select(c.key, c.content).where(c.model == model).order_by(c.id)
+        with self._answering(), self._engine.connect() as connection:
+            return [(key, content) for key, content in connection.execute(asked)]
+
+    def trainings(self, model: str) -> dict[str, Training]:
+        """Return the profiles of a model's trainings by the digest of the version."""
+        c = TRAININGS.c
+        asked = sa.select(c.version, c.digest, c.described, c.profile).where(c.model == model)
+        with self._answering(), self._engine.connect() as connection:
+            return {
+                digest: Training(version, digest, described, profile_of(profile))
+                for version, digest, described, profile in connection.execute(asked)
+            }
+
+    @contextlib.contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            place = self._engine.url.render_as_string(hide_password=True)
+            raise MonitoringError(f"the store {place} does not answer: {_first(error)}") from error
+
+
+class Writing:
+    """One transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def knows(self, digest: str) -> bool:
+        """Tell whether what has this digest was read already."""
+        asked = sa.select(FILES.c.digest).where(FILES.c.digest == digest)
+        return self._connection.execute(asked).first() is not None
+
+    def add_file(self, digest: str, length: int, name: str, rows: int, bad: int) -> None:
+        """Note that a file was read to this length."""
+        taken = datetime.now(UTC).isoformat(timespec="seconds")
+        self._insert(
+            FILES,
+            [{"digest": digest, "bytes": length, "name": name, "taken": taken, "rows": rows,
+              "bad": bad}],
+        )  # fmt: skip
+
+    def add_hours(self, file: str, hours: Sequence[Hour]) -> None:
+        """Keep profiles of hours that the file with this digest held."""
+        self._insert(
+            HOURS,
+            [
+                {"file": file, "model": one.profile.model, "version": one.version,
+                 "digest": one.digest, "hour": one.hour, "rows": one.profile.rows,
+                 "profile": one.profile.content()}
+                for one in hours
+            ],
+        )  # fmt: skip
+
+    def add_predictions(self, model: str, kept: Kept, first: int, last: int, rows: int) -> None:
+        """Keep predictions of the hours from `first` to `last`."""
+        self._insert(
+            PREDICTIONS,
+            [{"model": model, "version": kept.version, "digest": kept.digest, "first": first,
+              "last": last, "rows": rows, "content": kept.content}],
+        )  # fmt: skip
+
+    def add_truths(self, file: str, model: str, key: str, rows: int, content: bytes) -> None:
+        """Keep what came true."""
+        self._insert(
+            TRUTHS,
+            [{"file": file, "model": model, "key": key, "rows": rows, "content": content}],
+        )  # fmt: skip
+
+    def add_training(self, training: Training) -> None:
+        """Keep the profile of a version, once."""
+        asked = sa.select(TRAININGS.c.digest).where(TRAININGS.c.digest == training.digest)
+        if self._connection.execute(asked).first() is None:
+            self._insert(
+                TRAININGS,
+                [{"digest": training.digest, "model": training.profile.model,
+                  "version": training.version, "described": training.described,
+                  "profile": training.profile.content()}],
+            )  # fmt: skip
+
+    def newest_predictions(self) -> int:
+        """Return what `predictions` takes for those that are there now."""
+        asked = sa.select(sa.func.max(PREDICTIONS.c.id))
+        return int(self._connection.execute(asked).scalar() or 0)
+
+    def predictions(self, model: str, first: int, last: int, newest: int) -> list[Kept]:
+        """Return the predictions kept that may be of these hours, those up to `newest` alone."""
+        c = PREDICTIONS.c
+        asked = sa.select(c.version, c.digest, c.content).where(
+            c.model == model, c.last >= first, c.first <= last, c.id <= newest
+        )
+        return [Kept(*row) for row in self._connection.execute(asked)]
+
+    def scales(self, model: str, digest: str) -> dict[str, int] | None:
+        """Return the scales of a version's training, else those of the model's last hour."""
+        c, d = TRAININGS.c, HOURS.c
+        for asked in (
+            sa.select(c.profile).where(c.digest == digest),
+            sa.select(d.profile).where(d.model == model).order_by(d.id.desc()).limit(1),
+        ):
+            if (found := self._connection.execute(asked).scalar()) is not None:
+                return profile_of(found).scales
+        return None
+
+    def _insert(self, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            self._connection.execute(sa.insert(table), rows)
+
+
+def _plain_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA busy_timeout = 60000")
+
+
+def _first(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]

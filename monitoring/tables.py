@@ -1,0 +1,57 @@
+"""The tables of a store."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+META = sa.MetaData()
+FILES = sa.Table(
+    "files", META,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("bytes", sa.BigInteger, nullable=False, index=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("taken", sa.String(32), nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("bad", sa.BigInteger, nullable=False),
+)  # fmt: skip
+HOURS = sa.Table(
+    "hours", META,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("file", sa.String(64), nullable=False),
+    sa.Column("model", sa.String(64), nullable=False),
+    sa.Column("version", sa.String(128), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("hour", sa.Integer, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("profile", sa.LargeBinary, nullable=False),
+    sa.Index("hours_by_time", "model", "hour"),
+)  # fmt: skip
+PREDICTIONS = sa.Table(
+    "predictions", META,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("model", sa.String(64), nullable=False),
+    sa.Column("version", sa.String(128), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("first", sa.Integer, nullable=False),
+    sa.Column("last", sa.Integer, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Index("predictions_by_time", "model", "first", "last"),
+)  # fmt: skip
+TRUTHS = sa.Table(
+    "truths", META,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("file", sa.String(64), nullable=False),
+    sa.Column("model", sa.String(64), nullable=False, index=True),
+    sa.Column("key", sa.String(64), nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)  # fmt: skip
+TRAININGS = sa.Table(
+    "trainings", META,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("model", sa.String(64), nullable=False, index=True),
+    sa.Column("version", sa.String(128), nullable=False),
+    sa.Column("described", sa.Text, nullable=False),
+    sa.Column("profile", sa.LargeBinary, nullable=False),
+)  # fmt: skip

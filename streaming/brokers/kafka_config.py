@@ -1,0 +1,109 @@
+"""How librdkafka is set up: by us, by the address's options, by the environment.
+
+Every option of librdkafka is a variable: LIBRDKAFKA_SASL_PASSWORD is `sasl.password`. With _FILE at
+the end of its name, a variable names the file that holds the value.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from confluent_kafka import KafkaError
+
+from streaming.addresses import Address
+from streaming.errors import UsageError
+
+_PREFIX: Final = "LIBRDKAFKA_"
+
+_log = logging.getLogger("librdkafka")
+
+
+def of_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return librdkafka's options in the environment. Raises UsageError where a file of one cannot
+    be read."""
+    found = {}
+    for name, value in environ.items():
+        if not name.startswith(_PREFIX) or not value:
+            continue
+        option = name.removeprefix(_PREFIX)
+        if option.endswith("_FILE"):
+            option = option.removesuffix("_FILE")
+            try:
+                value = Path(value).read_text().strip()
+            except OSError as error:
+                raise UsageError(f"{name}={value}: {error.strerror}") from error
+        found[option.lower().replace("_", ".")] = value
+    return found
+
+
+def common(
+    address: Address, environ: Mapping[str, str], on_error: Callable[[KafkaError], None]
+) -> dict[str, Any]:
+    """Return what every client of `address` has."""
+    login = {}
+    if address.login:
+        login = {"sasl.username": address.login[0], "sasl.password": address.login[1]}
+    return {
+        "bootstrap.servers": address.hosts,
+        "client.id": "prediction-service",
+        "reconnect.backoff.max.ms": 10_000,
+        "error_cb": on_error,
+        "logger": _log,
+        "log_level": 2,  # what is in the way is in readiness; a line each try would bury the rest
+        **login,
+        **of_environment(environ),
+        **address.options,
+    }
+
+
+def consumer(shared: Mapping[str, Any], group: str, start: str) -> dict[str, Any]:
+    """Return a consumer's options: nothing is committed but by us, memory is bounded, and what a
+    transaction took back is not read."""
+    # of the newer protocol, the brokers say how long
+    session = {} if shared.get("group.protocol") == "consumer" else {"session.timeout.ms": 10_000}
+    return {
+        "queued.max.messages.kbytes": 8192,
+        **session,
+        **_fit(shared, producers=False),
+        "group.id": group,
+        "auto.offset.reset": start,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "isolation.level": "read_committed",
+    }
+
+
+def producer(
+    shared: Mapping[str, Any], on_delivery: Callable[[Any, Any], None], **more: Any
+) -> dict[str, Any]:
+    """Return a producer's options: every replica acknowledges, nothing is doubled or put in another
+    order by a try again, and a key's partition is the one that Kafka's own clients choose."""
+    return {
+        "partitioner": "murmur2_random",
+        **_fit(shared, producers=True),
+        "enable.idempotence": True,
+        "acks": "all",
+        "message.timeout.ms": 0,  # the worker waits, and shows it
+        "delivery.report.only.error": True,
+        "on_delivery": on_delivery,
+        **more,
+    }
+
+
+_OF_CONSUMERS: Final = (
+    "queued.", "fetch.", "session.", "heartbeat.", "max.poll.", "partition.assignment.",
+    "group.", "check.crcs", "isolation.", "auto.",
+)  # fmt: skip
+_OF_PRODUCERS: Final = (
+    "linger.", "batch.", "compression.", "queue.buffering.", "partitioner", "transaction.",
+    "sticky.", "message.timeout", "retries", "acks",
+)  # fmt: skip
+
+
+def _fit(shared: Mapping[str, Any], *, producers: bool) -> dict[str, Any]:
+    """Return the options without those of the other kind, which librdkafka would warn of."""
+    others = _OF_CONSUMERS if producers else _OF_PRODUCERS
+    return {name: value for name, value in shared.items() if not name.startswith(others)}

@@ -1,0 +1,158 @@
+"""From a batch of events to what is sent: a prediction or a dead letter for each."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+
+from scoring.engine import answer_each
+from scoring.errors import RequestError
+from scoring.observers.observer import PredictionObserver
+from scoring.predictor import Predictor
+from streaming import letters
+from streaming.envelope import Envelope, Opened
+from streaming.interface import Event, Headers, Message
+from streaming.letters import Problem
+
+_LATEST_S: Final = 253_402_300_800  # the year 10,000
+_OWN_HEADERS: Final = ("content-type", "content-length")  # of the event alone
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Outcome:
+    """What became of a batch."""
+
+    predictions: list[Message] = field(default_factory=list)
+    letters: list[Message] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    times: list[float] = field(default_factory=list)  # of the events, as far as they have one
+
+
+class Scoring:
+    """Makes outcomes; `stream` is the source's name, which every id begins with."""
+
+    def __init__(
+        self, stream: str, envelope: Envelope, observer: PredictionObserver | None = None
+    ) -> None:
+        self._stream = stream
+        self._envelope = envelope
+        self._observer = observer
+
+    def outcome(self, predictor: Predictor, events: Sequence[Event]) -> Outcome:
+        """Return the outcome of `events`, all answered by one version of the model."""
+        made = Outcome()
+        ids = [f"{self._stream}/{event.partition}/{event.offset}" for event in events]
+        opened: list[Opened | RequestError] = []
+        for event in events:
+            try:
+                opened.append(self._envelope.open(event))
+            except RequestError as error:  # each event fails alone
+                opened.append(error)
+        good = [place for place, one in enumerate(opened) if isinstance(one, Opened)]
+        records = [opened[place].record for place in good]  # type: ignore[union-attr]  # those are
+        answers: list[Any] = [None] * len(events)
+        found = self._answers(predictor, records, [ids[place] for place in good])
+        for place, answer in zip(good, found, strict=True):
+            answers[place] = answer
+        write = _Writer(self._stream, predictor)
+        for event, one, answer in zip(events, opened, answers, strict=True):
+            if isinstance(one, Opened) and isinstance(answer, dict):
+                if one.time is not None:
+                    made.times.append(one.time)
+                headers = _passed_on(event.headers) if event.headers else event.headers
+                made.predictions.append(
+                    Message(write.prediction(event, one, answer), event.key, headers)
+                )
+                continue
+            if isinstance(one, RequestError):
+                answer = one
+            problem = letters.of_request(answer) if isinstance(answer, RequestError) else answer
+            self.add_letter(made, predictor, event, problem)
+        return made
+
+    def add_letter(
+        self, made: Outcome, predictor: Predictor, event: Event, problem: Problem
+    ) -> None:
+        """Add the dead letter of `event` to an outcome."""
+        made.letters.append(self.letter(predictor, event, problem))
+        made.reasons[problem.reason] += 1
+
+    def letter(self, predictor: Predictor, event: Event, problem: Problem) -> Message:
+        """Return the dead letter of `event`."""
+        name = f"{self._stream}/{event.partition}/{event.offset}"
+        model = {"model": predictor.model.name, "model_version": predictor.version}
+        return letters.letter(name, self._stream, event, problem, model, time.time())
+
+    def _answers(
+        self, predictor: Predictor, records: list[Any], ids: list[str]
+    ) -> Sequence[dict[str, Any] | RequestError | Problem]:
+        """Return an answer each; where the batch fails by a fault of ours, one after the other, so
+        that it is one event's fault alone."""
+        try:
+            return answer_each(predictor, records, ids=ids, observer=self._observer)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the others are to be answered
+            if len(records) != 1:
+                return [
+                    self._answers(predictor, [record], [name])[0]
+                    for record, name in zip(records, ids, strict=True)
+                ]
+            _log.error("event %s failed: %s", ids[0], type(error).__name__, exc_info=error)
+            return [letters.of_failure("failed", letters.FAILED)]
+
+
+def _passed_on(headers: Headers) -> Headers:
+    """Return the headers that a prediction takes over: not those that are about the event alone."""
+    return [
+        (name, value)
+        for name, value in headers
+        if (plain := name.lower()) not in _OWN_HEADERS and plain[:3] not in ("ce_", "ce-")
+    ]
+
+
+class _Writer:
+    """Writes the predictions of one batch. What they have in common is encoded once: an answer
+    alone takes a tenth of the time of a dictionary around it."""
+
+    def __init__(self, stream: str, predictor: Predictor) -> None:
+        self._head = b'{"id":' + orjson.dumps(f"{stream}/")[:-1]
+        now, model = _moment(time.time()), orjson.dumps(predictor.model.name).decode()
+        self._middle = f',"time":"{now}","model":{model},"answer":'.encode()
+        self._end = b',"model_version":' + orjson.dumps(predictor.version) + b"}}"
+        self._seconds: dict[int, str] = {}
+
+    def prediction(self, event: Event, opened: Opened, answer: dict[str, Any]) -> bytes:
+        """Return the JSON text; places are numbers, or texts without anything to escape."""
+        head = f'{event.partition}/{event.offset}"'
+        if opened.id is not None:
+            head += f',"event_id":{orjson.dumps(opened.id).decode()}'
+        if opened.time is not None:
+            head += f',"event_time":"{self._time(opened.time)}"'
+        return b"".join(
+            (self._head, head.encode(), self._middle, orjson.dumps(answer)[:-1], self._end)
+        )
+
+    def _time(self, seconds: float) -> str:
+        if not 0 <= seconds < _LATEST_S:  # a clock can say anything
+            return _moment(seconds)
+        whole = int(seconds)
+        text = self._seconds.get(whole)
+        if text is None:
+            text = self._seconds[whole] = _moment(float(whole))[:19]
+        thousandths = min(999, int((seconds - whole) * 1000 + 0.5))
+        return f"{text}.{thousandths:03}+00:00"
+
+
+def _moment(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    except (OverflowError, ValueError, OSError):  # a clock can say anything
+        return str(seconds)

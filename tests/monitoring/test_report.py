@@ -1,0 +1,143 @@
+"""`monitoring report`: sentences first, the files, the exit status."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from scoring.models import discover
+from tests.monitoring.support import BEGIN, lines, rides, write
+from tests.training.support import RIDE, data_of, silent
+from training.run import train
+
+Run = Callable[..., Any]
+DAY = timedelta(days=1)
+
+
+def log(monitoring: Run, day: int, rows: int = 2000, **shift: float) -> None:
+    """Count a day of rides."""
+    made = lines(rides(rows, seed=day + 1, **shift), BEGIN + day * DAY, first=day * 100_000)
+    monitoring("profile", write(Path(f"{day}.jsonl"), made))
+
+
+def until(day: int) -> str:
+    return f"{BEGIN + day * DAY:%Y-%m-%dT%H:%M}"
+
+
+def previous(monitoring: Run, day: int, *more: str) -> Any:
+    return monitoring("report", "ride", "--until", until(day), "--against", "previous", *more)
+
+
+def test_nothing_changed_is_quiet(monitoring: Run) -> None:
+    """Status 0, and a sentence that says so."""
+    for day in (0, 1, 2):
+        log(monitoring, day)
+    told = previous(monitoring, 3)
+    assert told.status == 0
+    assert "- Nothing changed that is more than chance." in told.out
+    head = "2000 predictions from 2026-11-04 00:00 to 2026-11-05 00:00 UTC, against the 24 hours"
+    assert head in told.out
+
+
+def test_a_shift_is_a_warning_and_in_two_windows_an_alarm(monitoring: Run) -> None:
+    """Against the same weekday of before; what changed most comes first."""
+    for day in (0, 1, 7, 8):
+        log(monitoring, day, factor=1.609 if day > 6 else 1.0)
+    words = ("report", "ride", "--against", "same-weekday", "--until")
+    told = monitoring(*words, until(8))
+    assert told.status == 10
+    assert re.search(r"- WARNING: trip_distance is \d\d% higher on average", told.out)
+    told = monitoring(*words, until(9))
+    assert told.status == 20
+    assert "; so it was in the window before" in told.out
+
+
+def test_new_zones_are_named(monitoring: Run) -> None:
+    """Some rides from places that nobody knew."""
+    log(monitoring, 0)
+    log(monitoring, 1, zones=0.05)
+    told = previous(monitoring, 2)
+    assert re.search(r"WARNING: PULocationID has 5 new values in [456]\.\d% of the rows", told.out)
+
+
+def test_too_few_rows_say_so(monitoring: Run) -> None:
+    """And are no drift."""
+    log(monitoring, 0)
+    log(monitoring, 1, rows=30, miles=50)
+    told = previous(monitoring, 2)
+    assert (told.status, "too few rows: 30; 50 are needed" in told.out) == (0, True)
+
+
+def test_silence_is_an_alarm(monitoring: Run) -> None:
+    """Where the days before would have had predictions at this time."""
+    for day in range(4):
+        log(monitoring, day, rows=480)
+    later = f"{BEGIN + 4 * DAY + timedelta(hours=3):%Y-%m-%dT%H:%M}"
+    told = monitoring("report", "ride", "--against", "previous", "--until", later)
+    assert told.status == 20
+    assert "ALARM: no predictions for 3 h, usual are 60" in told.out
+    assert "no predictions of 'churn' are known" in monitoring("report", "churn").out
+
+
+def test_the_training_is_compared_with(monitoring: Run, tmp_path: Path) -> None:
+    """Its profile comes from the artifact in MODELS_DIR; of another version nothing is known."""
+    manifest = train(silent(RIDE, data_of(RIDE, tmp_path), tmp_path / "models"))
+    log(monitoring, 0)
+    told = monitoring("report", "ride", "--until", until(1))
+    assert "no profile of the version's training is known" in told.out
+    made = lines(rides(2000), BEGIN + DAY, first=10**6, digest=manifest.sha256, version="4")
+    monitoring("profile", write(Path("new.jsonl"), made))
+    told = monitoring("report", "ride", "--until", until(2))
+    assert told.status == 10
+    assert "against the training of version" in told.out
+    assert re.search(r"RMSE is expected at [\d.e-]+ \+- [\d.e-]+, was [\d.e-]+ on", told.out)
+
+
+def test_the_files_say_the_same(monitoring: Run) -> None:
+    """JSON, Markdown as printed, one small page that needs nothing else, metrics."""
+    log(monitoring, 0)
+    log(monitoring, 1, factor=1.609)
+    told = previous(
+        monitoring, 2, "--json", "r.json", "--html", "r.html", "--markdown", "r.md",
+        "--metrics-file", "r.prom",
+    )  # fmt: skip
+    found = json.loads(Path("r.json").read_text())
+    assert (found["state"], found["window"]["rows"]) == ("warning", 2000)
+    assert Path("r.md").read_text() == told.out
+    html = Path("r.html").read_text()
+    assert len(html) < 300_000
+    assert not re.search(r"(src|href)=|<script|url\(", html)
+    assert found["findings"][0]["sentence"] in html
+    families = {f.name: f for f in text_string_to_metric_families(Path("r.prom").read_text())}
+    drift = {s.labels["field"]: s.value for s in families["model_drift"].samples}
+    limits = {s.labels["field"]: s.value for s in families["model_drift_threshold"].samples}
+    assert drift["trip_distance"] > 10 * limits["trip_distance"]
+    assert drift["DOLocationID"] < limits["DOLocationID"]
+    assert families["model_monitoring_state"].samples[0].value == 10
+
+
+def test_what_a_log_holds_is_text_on_the_page(monitoring: Run) -> None:
+    """A version's name is no markup."""
+    made = lines(rides(100), version="<img src=x>")
+    monitoring("profile", write(Path("a.jsonl"), made))
+    previous(monitoring, 1, "--html", "r.html")
+    assert "<img" not in Path("r.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [(["tips"], f"no model 'tips'; there are {', '.join(discover())}"),
+     (["ride", "--window", "1y"], "as 24h, 7d, 4w"), (["ride", "--until", "now"], "a time as")],
+    ids=["model", "window", "until"],
+)  # fmt: skip
+def test_wrong_usage_is_one_line(monitoring: Run, words: list[str], says: str) -> None:
+    """Status 2."""
+    told = monitoring("report", *words)
+    assert (told.status, says in told.err) == (2, True)

@@ -1,0 +1,295 @@
+"""A registry that cannot be asked: what was seen, in its own words, and what to do about it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scoring.registry.client import Client
+from scoring.registry.errors import RegistryUnavailable, VersionRejected
+from scoring.registry.settings import RegistrySettings
+from scoring.registry.stores import open_store
+from tests.certificates import write_pki
+from tests.scoring.registry.scripted import Bench, Registry, send
+from tests.support import free_port
+
+OUTSIDE = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE",
+           "CURL_CA_BUNDLE", "NETRC")  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def nothing_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in OUTSIDE:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+def problem(uri: str, **settings: Any) -> str:
+    """Return the message where a version is looked for in vain."""
+    with pytest.raises(RegistryUnavailable) as unavailable:
+        Client(RegistrySettings(mlflow_tracking_uri=uri, **settings)).find("ride", "champion")
+    return str(unavailable.value)
+
+
+def refusal(registry: Registry, status: int, body: bytes, **settings: Any) -> str:
+    """Return the message where the registry answers with this status and body."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    registry.instead = answer
+    return problem(registry.url, **settings)
+
+
+def test_a_host_header_that_mlflow_refuses_is_no_wrong_login(registry: Registry) -> None:
+    """MLflow says so itself; its server has an option for it."""
+    said = b"Invalid Host header - possible DNS rebinding attack detected"
+    told = refusal(registry, 403, said)
+    host = registry.url.removeprefix("http://")
+    assert "HTTP 403: 'Invalid Host header - possible DNS rebinding attack detected'" in told
+    assert f"--allowed-hosts {host}" in told
+    assert "PASSWORD" not in told
+
+
+@pytest.mark.parametrize(
+    ("settings", "login"),
+    [
+        ({}, "without a login"),
+        ({"mlflow_tracking_username": "me", "mlflow_tracking_password": "hidden"}, "as MLFLOW_TR"),
+        ({"mlflow_tracking_token": "hidden"}, "with MLFLOW_TRACKING_TOKEN"),
+    ],
+)
+def test_a_refused_login_says_which_one_was_sent(
+    registry: Registry, settings: dict[str, str], login: str
+) -> None:
+    """Its name, never its value."""
+    told = refusal(registry, 401, b"You are not authenticated.", **settings)
+    assert "HTTP 401: 'You are not authenticated.'" in told
+    assert f"it was asked {login}" in told
+    assert "check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" in told
+    assert "hidden" not in told
+
+
+def test_a_login_that_comes_from_outside_is_named(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the address, or in a netrc file that nobody thought of."""
+    with_login = registry.url.replace("//", "//me:hidden@")
+    registry.instead = lambda handler: send(handler, 401, {})
+    assert "with the login in MLFLOW_TRACKING_URI" in problem(with_login)
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password hidden\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert "with the login that the netrc file has" in problem(registry.url)
+
+
+def test_a_user_who_may_not_read_is_told_so(registry: Registry) -> None:
+    """MLflow's own 403 is JSON: the login was right."""
+    body = b'{"error_code": "PERMISSION_DENIED", "message": "Permission denied"}'
+    assert "may not read the model: give it READ" in refusal(registry, 403, body)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (502, b"<html><style>a{}</style><h1>Bad   Gateway</h1></html>", "HTTP 502: 'Bad Gateway'"),
+        (500, b'{"error_code": "INTERNAL_ERROR"}', "HTTP 500: 'INTERNAL_ERROR'"),
+        (503, b'{"detail": "starting"}', "HTTP 503: 'starting'"),
+        (503, b"", "HTTP 503"),
+        (503, b"\x1b[31mred\r\n\x00\xff", "HTTP 503: '[31mred \N{REPLACEMENT CHARACTER}'"),
+        (400, b"The plain HTTP request was sent to HTTPS port", "; write https:// in MLFLOW"),
+        (407, b"", "a proxy asks for a login"),
+    ],
+)
+def test_a_server_s_own_words_are_shown(
+    registry: Registry, status: int, body: bytes, words: str
+) -> None:
+    """Of a page its text, of JSON its message; on one line, and printable."""
+    told = refusal(registry, status, body)
+    assert words in told
+    assert told.isprintable()
+
+
+def test_a_server_s_words_are_bounded(registry: Registry) -> None:
+    """A page of a megabyte is not for the log."""
+    assert len(refusal(registry, 500, b"word " * 200_000)) < 500
+
+
+def test_a_refused_connection_and_an_unknown_name_are_told_apart() -> None:
+    """The system's words, without the password in the address."""
+    told = problem(f"http://me:hidden@127.0.0.1:{free_port()}")
+    assert "does not answer: Connection refused" in told
+    assert "hidden" not in told
+    assert "Name or service not known" in problem("http://no-such-host.invalid")
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with certificates: an authority's, a server's and a stranger's."""
+    return write_pki(tmp_path_factory.mktemp("tls"))
+
+
+@contextlib.contextmanager
+def tls_server(folder: Path) -> Iterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem", folder / "server.key")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            send(self, 503, {"message": "reached"})
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: Any) -> None:
+            pass  # a client that does not trust us is what is tested
+
+    server = Server(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    yield f"https://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_what_we_set_wins_over_the_environment(
+    authority: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE are other programs': our own settings come first."""
+    trusted = authority / "authority.pem"
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        with monkeypatch.context() as patch, tls_server(authority) as url:
+            patch.setenv(name, str(authority / "stranger.pem"))
+            assert "reached" in problem(url, mlflow_tracking_server_cert_path=trusted)
+            assert "reached" in problem(url, mlflow_tracking_insecure_tls=True)
+            told = problem(url)
+            assert "its certificate is not trusted (unable to get local issuer" in told
+            assert f"MLFLOW_TRACKING_SERVER_CERT_PATH instead of {name}, which was used" in told
+            patch.setenv(name, str(trusted))
+            assert "reached" in problem(url)
+
+
+def test_a_bundle_of_the_environment_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is an OSError of requests, not one of its own exceptions."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+    told = problem("https://127.0.0.1:9")
+    assert "REQUESTS_CA_BUNDLE='/nowhere/ca.pem' cannot be used" in told
+
+
+def test_a_certificate_for_another_address_needs_no_other_authority(authority: Path) -> None:
+    """Trusting it would not help."""
+    with tls_server(authority) as url:
+        told = problem(
+            url.replace("127.0.0.1", "127.0.0.2"),
+            mlflow_tracking_server_cert_path=authority / "authority.pem",
+        )
+    assert "mismatch" in told or "Connection refused" in told
+    assert "SERVER_CERT_PATH" not in told
+
+
+def test_tls_and_plain_http_that_meet_say_which_to_write(
+    registry: Registry, authority: Path
+) -> None:
+    """Neither is a certificate that is not trusted."""
+    told = problem(registry.url.replace("http://", "https://"))
+    assert "does it speak plain HTTP there? Then write http:// in MLFLOW_TRACKING_URI" in told
+    assert "certificate" not in told
+    with tls_server(authority) as url:
+        told = problem(url.replace("https://", "http://"))
+    assert "does not answer" in told
+
+
+def test_a_proxy_of_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without NO_PROXY, an address within the house goes by way of it."""
+    proxy = f"http://me:hidden@127.0.0.1:{free_port()}"
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    told = problem("http://mlflow.internal:5000")
+    shown = proxy.replace("me:hidden@", "")
+    assert f"by way of HTTP_PROXY={shown}; NO_PROXY=mlflow.internal goes without" in told
+    assert "hidden" not in told
+    monkeypatch.setenv("NO_PROXY", "mlflow.internal")
+    assert "proxy" not in problem("http://mlflow.internal:5000").lower()
+
+
+def test_a_proxy_that_refuses_is_named(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it answers is not the registry's word."""
+    monkeypatch.setenv("http_proxy", registry.url)
+    registry.instead = lambda handler: send(handler, 503, {"message": "no such host"})
+    told = problem("http://mlflow.internal:5000")
+    assert f"'no such host' (by way of HTTP_PROXY={registry.url}; NO_PROXY=" in told
+
+
+@pytest.mark.parametrize("token", ["example-token\n", "ex\nample-token", "→→→→→→"])
+def test_no_token_makes_another_exception(token: str) -> None:
+    """Settings refuse these; should one come all the same, it is told, and its value is not."""
+    settings = RegistrySettings.model_construct(
+        **{
+            **RegistrySettings().model_dump(),
+            "mlflow_tracking_uri": "http://127.0.0.1:9",
+            "mlflow_tracking_token": token,
+        }
+    )
+    with pytest.raises(RegistryUnavailable) as unavailable:
+        Client(settings).find("ride", "champion")
+    assert token.strip() not in str(unavailable.value)
+
+
+def test_a_silent_server_is_told_apart_from_an_absent_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It accepts, and says nothing."""
+    monkeypatch.setattr("scoring.registry.client._READ_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        told = problem(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    assert "no byte came within" in told
+
+
+def test_a_source_that_names_a_run_or_a_logged_model_is_looked_up(bench: Bench) -> None:
+    """The version's place is the run's, and the path below it."""
+    folder = bench.add("1")
+    usual = bench.registry.answer
+    roots = {
+        "/runs/get?run_id=abc": {"run": {"info": {"artifact_uri": str(folder.parent)}}},
+        "/logged-models/m-7": {"model": {"info": {"artifact_uri": str(folder)}}},
+    }
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        found = next((roots[end] for end in roots if handler.path.endswith(end)), None)
+        send(handler, 200, found) if found else usual(handler)
+
+    bench.registry.instead = answer
+    for number, source in (("1", "runs:/abc/ride"), ("2", "models:/m-7"), ("3", "runs:/abc/ride/")):
+        bench.registry.locations[number] = source
+        assert bench.follow(number).refused is None
+        assert bench.serving() == number
+
+
+def test_a_run_without_a_place_is_told(bench: Bench) -> None:
+    """And a source that names no run is no place that is read."""
+    bench.add("1")
+    usual = bench.registry.answer
+    bench.registry.instead = lambda handler: (
+        send(handler, 200, {"run": {}}) if "/runs/get" in handler.path else usual(handler)
+    )
+    bench.registry.locations["1"] = "runs:/abc/ride"
+    refused = bench.follow("1").refused
+    assert refused
+    assert "names no place for the files of ride-duration 1, runs:/abc" in refused.reason
+    settings = bench.settings
+    with pytest.raises(VersionRejected, match="the service reads"):
+        open_store("runs:/", Client(settings), settings)

@@ -1,0 +1,287 @@
+"""What other versions of scikit-learn saved is read as data, and answers as it did there."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.linear_model import HuberRegressor, LinearRegression
+from sklearn.preprocessing import Normalizer
+from sklearn.tree import DecisionTreeRegressor
+
+from scoring.artifact.manifest import MANIFEST, NOT_PROVED
+from scoring.artifact.reading import read_compiled
+from scoring.compiler.compile import NotCompiled
+from scoring.errors import ArtifactError
+from scoring.models import discover
+from scoring.predictor import Predictor
+from serving.app import create_app
+from serving.settings import Settings
+from tests.training.adoption.archives import OTHERS, OURS, Case, archive, asked
+from tests.training.adoption.make_files import MAKERS, rides
+from training.adopt import main
+from training.adoption.as_data import read_as_data
+from training.adoption.containers import read_bytes
+from training.adoption.shapes import choose
+from training.adoption.stand_ins import StandIn, walk
+from training.adoption.views import check_readable, stamps
+
+MODELS = discover()
+RIDE = MODELS["ride"]
+
+
+def scores(version: str, case: Case) -> list[float]:
+    """Return the scores of the compiled form of a saved model."""
+    chosen = choose(archive(version).saved(case), case.pick)
+    made = read_as_data(chosen, MODELS[case.model], None).made
+    found, unseen = read_compiled(made.kind, made.data).many(asked(case.model))
+    assert unseen == {}
+    return found
+
+
+@pytest.mark.parametrize("version", [*OTHERS, OURS])
+@pytest.mark.parametrize(
+    ("model", "estimator"), [(model, name) for model, names in MAKERS.items() for name in names]
+)
+def test_every_shape_of_every_version_answers_as_there(
+    version: str, model: str, estimator: str
+) -> None:
+    """The table: shape by version by estimator. Each file's model gives the scores that it gave in
+    its own library, though nothing of that library is here."""
+    there = archive(version)
+    cases = there.of(model, estimator)
+    if estimator == "multinomial" and not cases:
+        pytest.skip("that version has no such option any more")
+    assert len(cases) >= 16
+    for case in cases:
+        expected = there.answers[model][estimator]
+        assert scores(version, case) == pytest.approx(expected, rel=1e-6, abs=1e-9), case.shape
+
+
+def test_each_version_is_what_its_file_says() -> None:
+    """The stamps in the files are those of the versions that they are named after."""
+    for version in OTHERS:
+        case = archive(version).of("ride", "forest")[0]
+        [found] = stamps(archive(version).saved(case)[0].roots)
+        assert found.startswith(f"{version}.")
+
+
+def write(folder: Path, version: str, model: str, estimator: str, shape: str = "pair") -> Path:
+    """Put a model of an old version into a folder."""
+    [case] = [c for c in archive(version).of(model, estimator) if c.shape == shape]
+    path = folder / "old.pkl"
+    path.write_bytes(archive(version).content[case.files[0]])
+    return path
+
+
+def adopt(folder: Path, model: str, path: Path, *more: str) -> Predictor:
+    main([model, str(path), "--output", str(folder / "models"), *more])
+    return Predictor.from_folder(folder / "models" / model, MODELS[model])
+
+
+def test_an_old_model_serves_and_says_what_was_not_proved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the command's words, the manifest, `/models`, the card and the log; the file keeps its
+    bytes."""
+    path = write(tmp_path, "1.1", "churn", "forest")
+    predictor = adopt(tmp_path, "churn", path)
+    assert f"{NOT_PROVED}: compare an answer with --expect" in capsys.readouterr().out
+    manifest = predictor.manifest
+    assert f"model 'churn' {manifest.version}: {NOT_PROVED}" in caplog.messages
+    assert manifest.notes == [
+        "taken in from old.pkl, trained elsewhere",
+        NOT_PROVED,
+        "saved by scikit-learn 1.1.3, read as data",
+    ]
+    assert manifest.libraries == {"scikit-learn": "1.1.3"}
+    assert (manifest.estimator, manifest.trained) == ("RandomForestClassifier", None)
+    assert manifest.parameters["max_depth"] == 4
+    folder = tmp_path / "models" / "churn"
+    assert (folder / manifest.file).read_bytes() == path.read_bytes()
+    client = create_app(Settings(models_dir=tmp_path / "models", models=("churn",))).test_client()
+    assert NOT_PROVED in client.get("/models/churn").get_json()["notes"]
+    assert NOT_PROVED in client.get("/models/churn/card", headers={"Accept": "text/html"}).text
+    [first, *_] = archive("1.1").answers["churn"]["forest"]
+    answer = client.post("/predict", json=asked("churn")[0]).get_json()
+    assert answer["churn_probability"] == pytest.approx(first)
+
+
+def test_an_expected_answer_proves_an_old_model(tmp_path: Path) -> None:
+    """The one that its owner has; the manifest keeps the record among the golden ones."""
+    path = write(tmp_path, "1.2", "churn", "gradient")
+    request = tmp_path / "request.json"
+    request.write_text(json.dumps(asked("churn")[3]))
+    expected = archive("1.2").answers["churn"]["gradient"][3]
+    predictor = adopt(tmp_path, "churn", path, "--expect", f"{request}={expected:.4f}")
+    assert predictor.manifest.notes[-1] == (
+        "its answers to 1 record are those that its owner expected"
+    )
+    assert predictor.manifest.golden[1].record == asked("churn")[3]
+    before = (tmp_path / "models" / "churn" / MANIFEST).read_bytes()
+    with pytest.raises(SystemExit, match=r"request\.json is answered 0\.\d+, expected 0\.99"):
+        adopt(tmp_path, "churn", path, "--expect", f"{request}=0.99")
+    assert (tmp_path / "models" / "churn" / MANIFEST).read_bytes() == before
+
+
+def test_an_expected_answer_proves_a_model_of_ours_too(tmp_path: Path) -> None:
+    """Loaded through the allow-list, before anything is written."""
+    path = write(tmp_path, OURS, "ride", "linear")
+    (tmp_path / "r.json").write_text(json.dumps(dict(RIDE.example)))
+    with pytest.raises(SystemExit, match=r"r\.json is answered .*, expected 1:"):
+        adopt(tmp_path, "ride", path, "--expect", f"{tmp_path}/r.json=1")
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "words"),
+    [
+        ("{}", "=x", "takes FILE=ANSWER, as request.json=37.4, not"),
+        ("{}", "=nan", "takes FILE=ANSWER"),
+        ("{}", "=1", "PULocationID: missing; expected a whole number from 1 to 265"),
+        ("{", "=1", "is no JSON"),
+        (None, "=1", "cannot be read: No such file"),
+    ],
+    ids=["text", "nan", "no record", "no JSON", "no file"],
+)
+def test_an_expectation_that_is_none_is_refused(
+    tmp_path: Path, text: str | None, word: str, words: str
+) -> None:
+    """What it should be, before the model is looked at."""
+    if text is not None:
+        (tmp_path / "r.json").write_text(text)
+    with pytest.raises(SystemExit, match=words):
+        adopt(tmp_path, "ride", write(tmp_path, "1.5", "ride", "tree"),
+              "--expect", f"{tmp_path / 'r.json'}{word}")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [("0.22.1", "those since 0.24 can be read"), ("2.3.0", "newer than this service's")],
+)
+def test_a_version_that_is_not_known_is_refused(version: str, words: str) -> None:
+    """Its arrays may mean something else."""
+    with pytest.raises(ArtifactError, match=words):
+        check_readable({version}, "1.9.1")
+
+
+@pytest.mark.parametrize("version", ["0.24.2", "1.0", "1.9.7"])
+def test_versions_between_are_read(version: str) -> None:
+    """Those since 0.24, up to ours."""
+    check_readable({version}, "1.9.1")
+
+
+def changed(pair: Any, change: Any) -> Any:
+    """Return the choice of a pair whose stand-ins were changed, by class."""
+    saved = read_bytes("x.pkl", pickle.dumps(pair))
+    for found in list(walk(saved.roots)):
+        if isinstance(found, StandIn) and found.kind:
+            change(found.kind.name, found.attributes)
+    return choose([saved], None)
+
+
+def tree_pair() -> Any:
+    rows, target = rides()
+    dv = DictVectorizer()
+    return dv, DecisionTreeRegressor(max_depth=3).fit(dv.fit_transform(rows).toarray(), target)
+
+
+def _loop(kind: str, held: dict[str, Any]) -> None:
+    if kind == "Tree":
+        nodes = np.frombuffer(held["nodes"].state[4], dtype=_dtype()).copy()
+        nodes["left_child"][1] = 0
+        held["nodes"] = nodes
+
+
+def _far(kind: str, held: dict[str, Any]) -> None:
+    if kind == "Tree":
+        nodes = np.frombuffer(held["nodes"].state[4], dtype=_dtype()).copy()
+        nodes["right_child"][0] = 1 << 40
+        held["nodes"] = nodes
+
+
+def _column(kind: str, held: dict[str, Any]) -> None:
+    if kind == "Tree":
+        nodes = np.frombuffer(held["nodes"].state[4], dtype=_dtype()).copy()
+        nodes["feature"][0] = 999
+        held["nodes"] = nodes
+
+
+def _nan(kind: str, held: dict[str, Any]) -> None:
+    if kind == "Tree":
+        nodes = np.frombuffer(held["nodes"].state[4], dtype=_dtype()).copy()
+        nodes["threshold"][0] = np.nan
+        held["nodes"] = nodes
+
+
+def _few(kind: str, held: dict[str, Any]) -> None:
+    if kind == "Tree":
+        held["values"] = np.zeros((1, 1, 1))
+
+
+def _million(kind: str, held: dict[str, Any]) -> None:
+    if kind == "DecisionTreeRegressor":
+        held["estimators_"] = [StandIn(None, (), state={"tree_": held["tree_"]})] * 1_000_000
+
+
+def _dtype() -> Any:
+    return tree_pair()[1].tree_.__getstate__()["nodes"].dtype
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_loop, "damaged: they lead nowhere, or in a circle"),
+        (_far, "damaged: they lead nowhere, or in a circle"),
+        (_column, "damaged: they lead nowhere, or in a circle"),
+        (_nan, "its nodes are damaged"),
+        (_few, "a tree has not as many values as nodes"),
+        (_million, "nodes; at most 4000000 are compiled"),
+    ],
+    ids=["a loop", "a far node", "no such column", "not a number", "few values", "a million trees"],
+)
+def test_hostile_nodes_are_refused(change: Any, words: str) -> None:
+    """In a moment, before anything walks them."""
+    with pytest.raises((ArtifactError, NotCompiled), match=words):
+        read_as_data(changed(tree_pair(), change), RIDE, None)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: HuberRegressor(max_iter=10_000), "and HuberRegressor has no compiled form"),
+        (lambda: Normalizer(), "none of them predicts"),
+    ],
+    ids=["another estimator", "no estimator"],
+)
+def test_what_cannot_be_read_as_data_says_so(
+    make: Any, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its class, and the way out where there is one."""
+    rows, target = rides()
+    dv = DictVectorizer(sparse=False)
+    pair = dv, make().fit(dv.fit_transform(rows), target)
+    with monkeypatch.context() as patch:
+        patch.setattr("sklearn.base.__version__", "1.5.2")
+        (tmp_path / "x.pkl").write_bytes(pickle.dumps(pair))
+    with pytest.raises(SystemExit, match=words) as caught:
+        adopt(tmp_path, "ride", tmp_path / "x.pkl")
+    if "Huber" in words:
+        assert str(caught.value.code).endswith("; --other-version loads it all the same")
+
+
+def test_a_class_of_the_same_name_is_not_taken_for_it() -> None:
+    """It may predict otherwise."""
+    saved = read_bytes(
+        "x.pkl", pickle.dumps((DictVectorizer().fit(rides()[0]), LinearRegression()))
+    )
+    for found in list(walk(saved.roots)):
+        if isinstance(found, StandIn) and found.kind and found.kind.name == "LinearRegression":
+            object.__setattr__(found.kind, "module", "catboost.core")
+    with pytest.raises(NotCompiled, match=r"catboost\.core\.LinearRegression has no compiled form"):
+        read_as_data(choose([saved], None), RIDE, None)

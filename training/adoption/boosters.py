@@ -1,0 +1,98 @@
+"""XGBoost's models in a pair: the booster is read by XGBoost itself, the vectorizer as data.
+
+A booster's bytes are XGBoost's own format, the same in each of its versions since 1.6; so a pair of
+another scikit-learn can be made again, loaded and proved like one of ours.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import pickle
+from typing import Any, Final
+
+from sklearn.feature_extraction import DictVectorizer
+
+from scoring.artifact.pickles import loads
+from scoring.errors import ArtifactError
+from training.adoption.as_data import vectorizer_of
+from training.adoption.repickle import repickle
+from training.adoption.shapes import Candidate
+from training.adoption.stand_ins import StandIn
+
+_TASKS: Final = {"reg:squarederror": "XGBRegressor", "binary:logistic": "XGBClassifier"}
+
+
+def is_xgboost(estimator: StandIn) -> bool:
+    """Say whether it stands for one of XGBoost's models."""
+    return estimator.kind is not None and estimator.kind.module.partition(".")[0] == "xgboost"
+
+
+def check_package(estimator: StandIn) -> None:
+    """Raise ArtifactError where the package that alone can read an estimator is not there."""
+    package = estimator.kind.module.partition(".")[0] if estimator.kind else ""
+    needed = package in ("xgboost", "catboost")
+    if needed and importlib.util.find_spec(package) is None:
+        raise ArtifactError(
+            f"the model is {package}'s: install {package} here, as it alone can read it, or train "
+            "another estimator"
+        )
+
+
+def is_classifier(estimator: StandIn) -> bool:
+    """Say whether one of XGBoost's models tells two classes apart."""
+    return _objective(_booster(estimator)) == "binary:logistic"
+
+
+def _objective(booster: Any) -> str:
+    return str(json.loads(booster.save_config())["learner"]["objective"]["name"])
+
+
+def with_booster(chosen: Candidate) -> bytes:
+    """Return a pickle of (DictVectorizer, XGBRegressor or XGBClassifier), of this version, for a
+    pair whose estimator is XGBoost's. Raises ArtifactError where XGBoost cannot read it."""
+    import xgboost
+
+    booster = _booster(chosen.estimator)
+    objective = _objective(booster)
+    if objective not in _TASKS:
+        raise ArtifactError(
+            f"XGBoost's booster is for {objective}; {' and '.join(_TASKS)} can be taken in"
+        )
+    held = vectorizer_of(chosen)
+    names = booster.feature_names
+    if names is not None and len(names) != len(held.feature_names_):
+        raise ArtifactError(
+            f"the DictVectorizer makes {len(held.feature_names_)} columns, the booster takes "
+            f"{len(names)}"
+        )
+    booster.feature_names = booster.feature_types = None  # they would be compared with no names
+    estimator = getattr(xgboost, _TASKS[objective])()
+    estimator.load_model(bytearray(booster.save_raw("ubj")))
+    vectorizer = DictVectorizer(separator=held.separator, sparse=bool(held.sparse))
+    vectorizer.feature_names_, vectorizer.vocabulary_ = held.feature_names_, held.vocabulary_
+    return pickle.dumps((vectorizer, estimator), protocol=5)
+
+
+def _booster(saved: StandIn) -> Any:
+    import xgboost
+
+    held = saved.attributes
+    try:
+        if held.get("native"):
+            return xgboost.Booster(model_file=bytearray(held["handle"]))
+        found, _ = loads(repickle(saved), other_version=True)
+        return found if isinstance(found, xgboost.Booster) else found.get_booster()
+    except ArtifactError as error:
+        if "cannot be read" not in str(error):
+            raise
+        raise ArtifactError(_unreadable(xgboost.__version__)) from error
+    except Exception as error:
+        raise ArtifactError(_unreadable(xgboost.__version__)) from error
+
+
+def _unreadable(version: str) -> str:
+    return (
+        f"XGBoost {version} cannot read this booster: where it was made, write it with "
+        "booster.save_model('model.json') and give that file beside the DictVectorizer's"
+    )

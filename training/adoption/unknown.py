@@ -1,0 +1,72 @@
+"""Take in a pair for which there is no model file: one is guessed, written and said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from scoring.artifact.manifest import Manifest
+from scoring.errors import ArtifactError
+from training.adoption.as_data import vectorizer_of
+from training.adoption.boosters import check_package, is_classifier, is_xgboost
+from training.adoption.containers import read_files
+from training.adoption.lightgbm_text import is_lightgbm
+from training.adoption.shapes import Candidate, choose, steps_of
+from training.adoption.take_in import Options, adopt
+from training.adoption.views import view
+from training.data.tables import read_raw
+from training.sketch.model_file import write_model_file
+from training.sketch.vectorizer import sketch_of_vectorizer
+
+NOT_MEASURED = "nobody has measured it here: --data FILE --target COLUMN does"
+
+
+def adopt_unknown(name: str, paths: Sequence[Path], options: Options) -> Manifest:
+    """Write a model file `name` and `output/<name>/` of the pair in `paths`; return the manifest.
+
+    Raises ArtifactError or TrainingError where that cannot be; no model file is left then.
+    """
+    files = read_files(list(paths))
+    chosen = choose(files, options.pick)
+    held = vectorizer_of(chosen)
+    sketch = sketch_of_vectorizer(
+        name,
+        held.feature_names_,
+        held.separator,
+        _task(chosen),
+        table=read_raw(options.data) if options.data else None,
+        target=options.target,
+        origin=" and ".join(file.name for file in files),
+    )
+    options.say(f"{name}: a {sketch.task} of {sketch.target}")
+    for note in sketch.notes:
+        options.say(note)
+    model, path = write_model_file(sketch)
+    options.say(f"wrote {path}: look through its fields, limits, example and answer")
+    try:
+        measured = bool(options.data and options.target)
+        notes = () if measured else (NOT_MEASURED,)
+        return adopt(model, paths, replace(options, notes=notes))
+    except Exception:
+        path.unlink()
+        raise
+
+
+def _task(chosen: Candidate) -> Literal["regression", "classification"]:
+    steps = steps_of(chosen.estimator)
+    last = steps[-1][1] if steps else chosen.estimator
+    classes = getattr(view(last), "classes_", None)
+    if classes is not None and len(classes) > 2:
+        raise ArtifactError(
+            f"{last.kind.name if last.kind else 'it'} knows {len(classes)} classes; a number or "
+            "two classes can be served"
+        )
+    named = last.kind is not None and last.kind.name.endswith("Classifier")
+    if is_lightgbm(last):
+        named = last.kind is not None and last.kind.name == "LGBMClassifier"
+    elif is_xgboost(last):
+        check_package(last)
+        named = is_classifier(last)
+    return "classification" if classes is not None or named else "regression"

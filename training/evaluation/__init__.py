@@ -1,0 +1,1 @@
+"""How good a model is: metrics, plots, and the comparison with the version that serves."""

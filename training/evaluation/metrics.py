@@ -1,0 +1,154 @@
+"""Measures a model on data that it has not seen, next to the trivial model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn import metrics
+from sklearn.model_selection import KFold
+from tqdm import tqdm
+
+from scoring.models import Model
+from training.errors import TrainingError
+from training.sources import Source
+
+Metrics = dict[str, Any]
+Values = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+def evaluate(
+    model: Model, source: Source, frame: pd.DataFrame, scores: Values, threshold: float
+) -> Metrics:
+    """Return the metrics of `scores`.
+
+    These are n_rows floats: predicted values, or probabilities of the positive class.
+    """
+    truth = frame[model.target].to_numpy(dtype=np.float64)
+    if model.task == "classification":
+        return classification(truth, scores, threshold)
+    found = regression(truth, scores)
+    if source.bands:
+        name, edges = source.bands
+        found["bands"] = _by_band(frame[name].to_numpy(), edges, truth, scores, name)
+    return found
+
+
+def regression(truth: Values, scores: Values) -> Metrics:
+    """Return RMSE and MAE, both in the target's unit, and R²."""
+    return {
+        "rows": len(truth),
+        "rmse": float(metrics.root_mean_squared_error(truth, scores)),
+        "mae": float(metrics.mean_absolute_error(truth, scores)),
+        "r2": float(metrics.r2_score(truth, scores)),
+    }
+
+
+def classification(truth: Values, scores: Values, threshold: float) -> Metrics:
+    """Return AUC, Brier score and, at `threshold`, accuracy, precision, recall, confusion matrix.
+
+    The matrix is [[true negatives, false positives], [false negatives, true positives]]. AUC is
+    None where the rows are all of one class.
+    """
+    decided = scores >= threshold
+    both = len(np.unique(truth)) == 2
+    return {
+        "rows": len(truth),
+        "auc": float(metrics.roc_auc_score(truth, scores)) if both else None,
+        "accuracy": float(metrics.accuracy_score(truth, decided)),
+        "precision": float(metrics.precision_score(truth, decided, zero_division=0)),
+        "recall": float(metrics.recall_score(truth, decided, zero_division=0)),
+        "brier": float(metrics.brier_score_loss(truth, scores)),
+        "confusion_matrix": metrics.confusion_matrix(truth, decided, labels=[0, 1]).tolist(),
+    }
+
+
+def baseline_scores(training: pd.DataFrame, model: Model, rows: int) -> Values:
+    """Return `rows` times the mean of the training target; of a class that is its rate."""
+    return np.full(rows, training[model.target].to_numpy(dtype=np.float64).mean())
+
+
+def beats(model: Model, found: Metrics, baseline: Metrics) -> bool:
+    """Return whether the model is better than the trivial one.
+
+    That is a smaller RMSE, or a smaller Brier score and an AUC above 0.5.
+    """
+    if model.task == "regression":
+        return bool(found["rmse"] < baseline["rmse"])
+    return bool(found["brier"] < baseline["brier"] and (found["auc"] or 0) > 0.5)
+
+
+def cross_validate(
+    model: Model,
+    frame: pd.DataFrame,
+    folds: int,
+    seed: int,
+    fit_and_score: Callable[[pd.DataFrame, pd.DataFrame], Values],
+) -> Metrics:
+    """Return AUC or RMSE over `folds` shuffled folds: of each, and their mean and deviation."""
+    name = "auc" if model.task == "classification" else "rmse"
+    if folds > len(frame):
+        raise TrainingError(
+            f"{folds} folds of {len(frame)} rows; at least one row each is expected"
+        )
+    values = []
+    parts = list(KFold(folds, shuffle=True, random_state=seed).split(frame))
+    for training, held_out in tqdm(parts, "cross-validation", unit="fold", disable=None):
+        rest = frame.iloc[held_out]
+        scores = fit_and_score(frame.iloc[training], rest)
+        truth = rest[model.target].to_numpy(dtype=np.float64)
+        found = regression(truth, scores) if name == "rmse" else classification(truth, scores, 0.5)
+        if found[name] is None:
+            raise TrainingError(
+                f"one of {folds} folds, of {len(rest)} rows, holds one class of {model.target} "
+                "only; both are expected: take fewer folds"
+            )
+        values.append(found[name])
+    return {
+        "metric": name,
+        "folds": values,
+        "mean": float(np.mean(values)),
+        "std": float(np.std(values)),
+    }
+
+
+def table(found: dict[str, Metrics], baseline: dict[str, Metrics], trivial: str) -> str:
+    """Return the metrics of every split as lines for a terminal."""
+    lines = []
+    for split, values in found.items():
+        lines.append(f"{split} ({values['rows']} rows){'model':>14}{trivial:>16}")
+        for name, value in values.items():
+            if isinstance(value, float):
+                lines.append(f"  {name:20}{value:>14.6f}{baseline[split][name]:>16.6f}")
+        if matrix := values.get("confusion_matrix"):
+            lines.append(f"  confusion matrix    {matrix}")
+        lines += [
+            f"  {band['band']:20}{band['rmse']:>14.6f} rmse{band['bias']:>11.4f} bias"
+            f"{band['rows']:>9} rows"
+            for band in values.get("bands", [])
+        ]
+    return "\n".join(lines)
+
+
+def _by_band(
+    values: Values, edges: tuple[float, ...], truth: Values, scores: Values, name: str
+) -> list[dict[str, Any]]:
+    bands = []
+    for low, high in pairwise(edges):
+        inside = (values >= low) & (values < high)
+        if not inside.any():
+            continue
+        error = scores[inside] - truth[inside]
+        bands.append(
+            {
+                "band": f"{name} {low:g}+" if high == float("inf") else f"{name} {low:g}-{high:g}",
+                "rows": int(inside.sum()),
+                "rmse": float(np.sqrt((error**2).mean())),
+                "mae": float(np.abs(error).mean()),
+                "bias": float(error.mean()),
+            }
+        )
+    return bands

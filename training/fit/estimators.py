@@ -1,0 +1,177 @@
+"""Make the estimators that can be trained, by name and parameters."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import math
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Literal
+
+from joblib import parallel_config
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.feature_selection import VarianceThreshold
+from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
+from sklearn.pipeline import Pipeline
+from tqdm import tqdm
+
+from training.errors import TrainingError
+
+Task = Literal["regression", "classification"]
+
+_CPUS = os.cpu_count() or 1
+
+# Parameters of a pipeline that are not its steps': nobody means to set them here.
+_PIPELINE_WORDS = {"boosting", "dense", "memory", "select", "steps", "transform_input"}
+
+
+def _boosting(boosting: Any, *, sparse: bool) -> Any:
+    """Return the estimator, behind a selection of columns where the matrix is sparse.
+
+    Histogram boosting takes no sparse matrix, and thirteen thousand zone pairs as dense columns
+    fill a machine. It gets the columns that vary: the quantities, and the categories of at least
+    one in a thousand rows (`--param select__threshold=0.001`).
+    """
+    if not sparse:
+        return boosting
+    dense = ColumnTransformer([("dense", "passthrough", slice(0, None))], sparse_threshold=0)
+    select = VarianceThreshold(threshold=0.001)
+    return Pipeline([("select", select), ("dense", dense), ("boosting", boosting)])
+
+
+def _xgboost(name: str) -> Any:
+    try:
+        import xgboost
+    except ModuleNotFoundError as error:
+        raise TrainingError(
+            "xgboost is not installed: it is in the Pipfile's training group"
+        ) from error
+    return getattr(xgboost, name)()
+
+
+# Each function is told whether its matrix will be sparse.
+_MAKERS: dict[Task, dict[str, Callable[[bool], Any]]] = {
+    "regression": {
+        "linear": lambda _: LinearRegression(),
+        "lasso": lambda _: Lasso(),
+        "ridge": lambda _: Ridge(),
+        "forest": lambda _: RandomForestRegressor(),
+        "boosting": lambda s: _boosting(HistGradientBoostingRegressor(), sparse=s),
+        "xgboost": lambda _: _xgboost("XGBRegressor"),
+    },
+    "classification": {
+        "logistic": lambda _: LogisticRegression(solver="liblinear", C=1.0),
+        "forest": lambda _: RandomForestClassifier(),
+        "boosting": lambda s: _boosting(HistGradientBoostingClassifier(), sparse=s),
+        "xgboost": lambda _: _xgboost("XGBClassifier"),
+    },
+}
+
+
+def names(task: Task) -> list[str]:
+    """Return the names of a task's estimators; the first is the default."""
+    return list(_MAKERS[task])
+
+
+def make(
+    task: Task, name: str, parameters: Mapping[str, Any], seed: int, *, sparse: bool = True
+) -> Any:
+    """Return an unfitted estimator with `parameters`, for a matrix that is `sparse` or dense.
+
+    `seed` is its random_state unless `parameters` have one. Raises TrainingError for an unknown
+    estimator, and for an unknown parameter with the nearest one that there is.
+    """
+    if name not in _MAKERS[task]:
+        raise TrainingError(
+            f"no estimator '{name}' for {task}; there are: {', '.join(names(task))}"
+        )
+    estimator = _MAKERS[task][name](sparse)
+    known = estimator.get_params()
+    given = {_full_name(key, known, name): value for key, value in parameters.items()}
+    seeds = {key: seed for key in known if key.rpartition("__")[2] == "random_state"}
+    return estimator.set_params(**{**seeds, **given})
+
+
+def parse(pairs: Iterable[str]) -> dict[str, Any]:
+    """Return the parameters of `name=value` texts; a value is a Python literal, else a text."""
+    parameters: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not name or not equals:
+            raise TrainingError(f"--param takes name=value, not '{pair}'")
+        try:
+            parameters[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            parameters[name] = value
+    return parameters
+
+
+def parallel() -> AbstractContextManager[Any]:
+    """Let a forest grow on every CPU within the block.
+
+    Its own `n_jobs` would do the same and be pickled: the same training on another machine would
+    have another digest.
+    """
+    manager: AbstractContextManager[Any] = parallel_config("threading", n_jobs=_CPUS)
+    return manager
+
+
+@contextmanager
+def progress(estimator: Any) -> Iterator[None]:
+    """Show a bar on a terminal while an XGBoost estimator is fitted.
+
+    The other estimators cannot tell how far they are.
+    """
+    if not hasattr(estimator, "get_booster") or not sys.stderr.isatty():
+        yield
+        return
+    from xgboost.callback import TrainingCallback
+
+    with tqdm(total=estimator.n_estimators, desc="boosting", unit="round") as bar:
+
+        class Bar(TrainingCallback):
+            def after_iteration(self, _model: Any, _epoch: int, _log: Any) -> bool:
+                bar.update()
+                return False
+
+        estimator.set_params(callbacks=[Bar()])
+        try:
+            yield
+        finally:
+            estimator.set_params(callbacks=None)
+
+
+def given_parameters(estimator: Any) -> dict[str, Any]:
+    """Return the parameters of a fitted estimator that are plain values, for the manifest."""
+    plain = (str, int, float, bool, type(None))
+    try:
+        found = estimator.get_params()
+    except AttributeError:  # pickled by a version that had fewer parameters
+        held = vars(estimator).items()
+        found = {k: v for k, v in held if not k.startswith("_") and not k.endswith("_")}
+    kept = {k: v for k, v in sorted(found.items()) if isinstance(v, plain)}
+    # JSON has neither NaN nor infinity
+    return {k: v for k, v in kept.items() if not isinstance(v, float) or math.isfinite(v)}
+
+
+def _full_name(key: str, known: Mapping[str, Any], estimator: str) -> str:
+    if key in known:
+        return key
+    if f"boosting__{key}" in known:
+        return f"boosting__{key}"
+    plain = [name for name in known if name.rpartition("__")[0] in ("", "boosting", "select")]
+    own = sorted({*(name.removeprefix("boosting__") for name in plain)} - _PIPELINE_WORDS)
+    close = difflib.get_close_matches(key, own, n=1)
+    meant = f", was '{close[0]}' meant?" if close else ""
+    raise TrainingError(
+        f"estimator '{estimator}' has no parameter '{key}'{meant}; it has: {', '.join(own)}"
+    )

@@ -1,0 +1,52 @@
+"""Fits a pair of DictVectorizer and estimator, and scores rows with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.utils.validation import check_is_fitted
+
+from scoring.models import Model
+from training.errors import TrainingError
+from training.evaluation.metrics import Values
+from training.fit import estimators
+from training.fit.features import fit_transform, narrow, transform
+
+
+def fit(
+    vectorizer: DictVectorizer,
+    estimator: Any,
+    training: pd.DataFrame,
+    validation: pd.DataFrame,
+    model: Model,
+) -> None:
+    """Fit both on `training`; XGBoost with early stopping watches `validation`.
+
+    Raises TrainingError where the estimator refuses its parameters or the data.
+    """
+    x = narrow(fit_transform(vectorizer, training, model))  # (n_rows, n_features) float64
+    y = training[model.target].to_numpy()
+    watch: dict[str, Any] = {}
+    if getattr(estimator, "early_stopping_rounds", None):
+        seen = transform(vectorizer, validation, model)
+        watch = {"eval_set": [(seen, validation[model.target].to_numpy())], "verbose": False}
+    try:
+        with estimators.progress(estimator), estimators.parallel():
+            estimator.fit(x, y, **watch)
+    except (ValueError, TypeError) as error:
+        raise TrainingError(f"the estimator cannot be fitted: {error}") from error
+    if watch:  # XGBoost's history is of a class that the service would not unpickle
+        estimator.evals_result_ = {k: dict(v) for k, v in estimator.evals_result_.items()}
+    check_is_fitted(estimator)
+
+
+def score(vectorizer: DictVectorizer, estimator: Any, frame: pd.DataFrame, model: Model) -> Values:
+    """Return n_rows floats, in order: predicted values, or probabilities of the positive class."""
+    x = transform(vectorizer, frame, model)
+    found = (
+        estimator.predict_proba(x)[:, 1] if model.task == "classification" else estimator.predict(x)
+    )
+    return np.asarray(found, dtype=np.float64)

@@ -1,0 +1,69 @@
+"""Make a model of a table: write its model file, and train it.
+
+    python -m training.new tip --data tips.csv --target tip
+
+What is guessed is printed: which columns are fields, of what kind and within which limits, and
+which are left out. The file is yours to change; `python train.py tip --data tips.csv` trains it
+again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from scoring.errors import ArtifactError, SettingsError
+from scoring.models import discover
+from training.data.tables import read_raw
+from training.errors import TrainingError, leave
+from training.run import Options, train
+from training.sketch.model_file import write_model_file
+from training.sketch.table import sketch_of_table
+
+
+def model_name(text: str) -> str:
+    """Return a name that a new model may have; raise ArgumentTypeError for any other."""
+    if not (text.isidentifier() and text.islower() and text.isascii()):
+        raise argparse.ArgumentTypeError(f"'{text}' is not in lower case letters, digits and _")
+    return text
+
+
+def new(name: str, data: Sequence[Path], target: str, output: Path, estimator: str | None) -> None:
+    """Write the model file and the artifact of a table. Raises TrainingError or ArtifactError where
+    that cannot be; the model file is not left behind then."""
+    if name in discover():
+        raise TrainingError(f"there is a model '{name}' already: python train.py {name} trains it")
+    origin = ", ".join(path.name for path in data)
+    sketch = sketch_of_table(name, read_raw(data), target, origin)
+    print(*sketch.notes, sep="\n")
+    model, path = write_model_file(sketch)
+    print(f"wrote {path}: look it through")
+    try:
+        train(Options(model=model, data=data, output=output, estimator=estimator, log=print))
+    except Exception:
+        path.unlink()
+        raise
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Make one model; exits with status 1, or 3 where a limit refused it, and one line."""
+    described, *_ = (__doc__ or "").split("\n\n")
+    line = argparse.ArgumentParser(prog="python -m training.new", description=described)
+    line.add_argument("model", type=model_name, metavar="NAME", help="name of the new model")
+    line.add_argument(
+        "--data", nargs="+", type=Path, required=True, metavar="FILE", help="Parquet or CSV files"
+    )
+    line.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
+    line.add_argument("--estimator", metavar="NAME", help="as in train.py")
+    line.add_argument("--output", type=Path, default=Path("models"), metavar="DIR",
+                      help="writes DIR/NAME/ (default: %(default)s)")  # fmt: skip
+    given = line.parse_args(words)
+    try:
+        new(given.model, given.data, given.target, given.output, given.estimator)
+    except (ArtifactError, SettingsError, TrainingError) as error:
+        leave("training.new", error)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Training runs and registered versions in MLflow, and the names they get there."""

@@ -1,0 +1,113 @@
+"""Which kinds of field a model's record may have: those that training, JSON, forms, CSV, V2, batch,
+OpenAPI and the prediction log are proven to read alike.
+
+A test holds each kind of `KINDS` against every one of these doors. A new kind is added here once it
+passes there; any other is refused when its model is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from enum import Enum
+from types import UnionType
+from typing import Any, Final, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
+from pydantic import StringConstraints
+from pydantic.fields import FieldInfo
+
+from scoring.field_parts import parts_of
+from scoring.json_values import is_reader
+from scoring.record import Record, Spelling
+
+# For people: what may be used in the place of a field that is refused.
+KINDS: Final = (
+    "int and float (with ge, gt, le, lt, multiple_of), str (with a pattern or lengths), bool, "
+    "date, datetime, Literal of texts or of whole numbers, Enum of texts, and each of them | None"
+)
+
+_OF_NUMBERS: Final = (Ge, Gt, Le, Lt, MultipleOf)
+_ALIKE: Final = ({str}, {int})  # types of the values of a Literal
+_OF_TEXTS: Final = (MinLen, MaxLen, StringConstraints)
+_CONSTRAINTS: Final[Mapping[Any, tuple[type, ...]]] = {
+    int: _OF_NUMBERS, float: _OF_NUMBERS, str: _OF_TEXTS, bool: (), date: (), datetime: (),
+}  # fmt: skip
+# What a record may say of itself without being read otherwise than any other.
+_HARMLESS: Final = {"title", "json_schema_extra", "use_attribute_docstrings"}
+
+
+class Refused(ValueError):
+    """A model's file holds something that no door, or not every door, could deal with."""
+
+
+def check_record(record: type[Record]) -> None:
+    """Raise Refused, which names the field, unless every field is of a kind that works."""
+    if not record.model_fields:
+        raise Refused("its record has no fields")
+    other = [
+        name
+        for name, value in record.model_config.items()
+        if name not in _HARMLESS and Record.model_config.get(name) != value
+    ]
+    if other:
+        raise Refused(
+            f"its record sets {', '.join(sorted(other))} in model_config, which every record has "
+            "alike"
+        )
+    for name, field in record.model_fields.items():
+        if words := _trouble(field):
+            raise Refused(f"field '{name}' {words}; the kinds that work: {KINDS}")
+
+
+def _trouble(field: FieldInfo) -> str:
+    """Say what is unusual about a field; nothing where every door can read it."""
+    if field.alias or field.validation_alias or field.serialization_alias:
+        return "has an alias, and callers would have to know two names"
+    if field.exclude:
+        return "has exclude=True, and would be missing from what is kept of a record"
+    kind, said, _ = parts_of(field)
+    said = [part for part in said if not is_reader(part)]
+    shown = _shown(kind)
+    if choices := _choices(kind):
+        if {*map(type, choices)} not in _ALIKE:
+            return f"is {shown}, whose values are not all texts"
+        said = [part for part in said if part is not Spelling]
+        allowed: tuple[type, ...] = ()
+    elif kind in _CONSTRAINTS:
+        allowed = _CONSTRAINTS[kind]
+    else:
+        return f"is of the type {shown}"
+    for part in said:
+        if not (isinstance(part, allowed) or _is_pattern(part, kind)):
+            return f"is {shown} with {_shown_part(part)}"
+    return ""
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:
+    """Return the values that a type lists."""
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return tuple(member.value for member in kind)
+    return ()
+
+
+def _is_pattern(part: Any, kind: Any) -> bool:
+    """Tell `Field(pattern=...)`, whose class pydantic keeps to itself."""
+    return kind is str and list(getattr(part, "__dict__", ())) == ["pattern"]
+
+
+def _shown(kind: Any) -> str:
+    if get_origin(kind) in (Union, UnionType):
+        return " | ".join("None" if part is type(None) else _shown(part) for part in get_args(kind))
+    if get_origin(kind) is None and isinstance(kind, type):
+        return kind.__name__
+    return str(kind).replace("typing.", "")
+
+
+def _shown_part(part: Any) -> str:
+    said = getattr(part, "__dict__", None) or part
+    if isinstance(said, dict) and len(said) == 1:
+        return "{}={!r}".format(*next(iter(said.items())))
+    return type(part).__name__

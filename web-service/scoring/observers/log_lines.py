@@ -1,0 +1,84 @@
+"""What a line of the prediction log holds.
+
+To change it, raise SCHEMA, and describe the new one in docs/prediction-log.md and
+docs/prediction-log.schema.json beside the old.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from scoring.observers.observer import Caller
+from scoring.predictor import Predictor, Scored
+
+SCHEMA: Final = 1
+_HASH_DIGITS: Final = 32
+
+
+class Entry(NamedTuple):
+    """What is noted while the request waits: the answers of one request."""
+
+    time: float  # seconds since 1970
+    caller: Caller
+    predictor: Predictor
+    scored: Scored
+
+
+class Lines:
+    """Make the lines of entries.
+
+    Some fields are left out, others given as a hash: the same for the same value, and not to be
+    guessed without the secret.
+    """
+
+    def __init__(self, omit: Sequence[str], hashed: Sequence[str], secret: str) -> None:
+        self._omit = frozenset(omit)
+        self._hash = frozenset(hashed)
+        self._guarded = bool(self._omit or self._hash)
+        self._secret = secret.encode()
+
+    def of(self, entry: Entry) -> Iterator[bytes]:
+        """Yield a line of JSON for each record, in order."""
+        predictor = entry.predictor
+        head = {
+            "schema": SCHEMA,
+            "time": datetime.fromtimestamp(entry.time, UTC).isoformat(timespec="microseconds"),
+            "request_id": entry.caller.request_id,
+            **({"key": entry.caller.key} if entry.caller.key else {}),
+            "model": predictor.model.name,
+            "version": predictor.version,
+            "digest": predictor.manifest.sha256,
+        }
+        ids = entry.caller.ids
+        for index, (record, score, answer) in enumerate(zip(*entry.scored, strict=True)):
+            line = {
+                **head,
+                **({"request_id": ids[index], "index": 0} if ids else {"index": index}),
+                "features": self._features(vars(record)),
+                "score": score,
+            }
+            result = dict(answer)
+            unseen = result.pop("unseen", [])  # which would tell what is left out or hashed
+            line["unseen"] = [] if self._guarded else unseen
+            line["result"] = result
+            yield orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+    def _features(self, values: dict[str, Any]) -> dict[str, Any]:
+        if not self._guarded:
+            return values
+        return {
+            name: self._hashed(name, value) if name in self._hash else value
+            for name, value in values.items()
+            if name not in self._omit
+        }
+
+    def _hashed(self, name: str, value: object) -> str:
+        # the field's name is a part, so that equal values of two fields cannot be told to be equal
+        text = orjson.dumps([name, value])
+        return "hmac:" + hmac.new(self._secret, text, hashlib.sha256).hexdigest()[:_HASH_DIGITS]

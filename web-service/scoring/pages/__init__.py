@@ -1,8 +1,0 @@
-"""What the pages for people show, as plain values: forms, snippets, answers, model cards. The
-routes are in `scoring/api/pages.py`."""
-
-from pathlib import Path
-from typing import Final
-
-TEMPLATES: Final = Path(__file__).parent / "templates"
-STATIC: Final = Path(__file__).parent / "static"

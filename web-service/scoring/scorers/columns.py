@@ -1,0 +1,159 @@
+"""A linear model over typed records, column by column, without a dictionary of features for each.
+
+What a model's `features` makes of some fields is remembered by these fields' values, as the sum of
+its weights; other fields pass it unread and are multiplied where they are. Calling `features` tells
+which: a field is replaced by an object that may be passed on and raises at any other use, so the
+sum holds whatever value stands in its place. The additions have the order of `Linear`: scores are
+the same to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import nan
+from operator import attrgetter
+from typing import Any, Final
+
+from scoring.models import Features, Model
+from scoring.scorers.base import Scores
+from scoring.scorers.linear import Linear, sigmoid
+
+_MAX_REMEMBERED: Final = 20_000  # values of the read fields; some megabytes
+
+
+class _Read(Exception):
+    """A field was used, not only passed on."""
+
+
+def _read(*_: Any) -> Any:
+    raise _Read
+
+
+class _Unread:
+    """Stand for a field's value in a call of `features`."""
+
+    def __init__(self, field: str) -> None:
+        vars(self)["field"] = field
+
+    __class__ = property(_read)  # isinstance() reads, too
+    __bool__ = __eq__ = __lt__ = __le__ = __gt__ = __ge__ = __ne__ = __hash__ = _read
+    __str__ = __repr__ = __format__ = __len__ = __iter__ = __getitem__ = __contains__ = _read
+    __int__ = __float__ = __index__ = __add__ = __radd__ = __sub__ = __rsub__ = _read
+    __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __floordiv__ = __mod__ = __pow__ = _read
+    __neg__ = __abs__ = __round__ = __getattr__ = _read
+
+
+class Columns:
+    """Scores typed records of one model; made by `columns`."""
+
+    def __init__(
+        self, scorer: Linear, model: Model, kind: type[Any], unread: dict[str, str]
+    ) -> None:
+        """`unread` names the field that each feature is, of those that are one."""
+        table = scorer.table
+        fields = list(kind.__struct_fields__)
+        self._features = model.features
+        self._scorer = scorer
+        self._kind = kind
+        self._unread = unread
+        self._logistic = table.link == "logistic"
+        self._width = len(table.categories) + len(table.numbers)
+        self._read = [name for name in fields if name not in unread.values()]
+        self._key: Callable[[Any], Any] = attrgetter(*self._read) if self._read else lambda _: ()
+        self._sums: dict[Any, float] = {}
+        self._categories = [
+            (attrgetter(unread[name]), weights.get)
+            for name, weights in table.categories.items()
+            if name in unread
+        ]
+        self._numbers = [(attrgetter(unread[name]), w) for name, w in table.numbers.items()]
+
+    def many(self, records: Sequence[Any]) -> Scores:
+        """Return the scores of several records, as `Linear.many` does of their features."""
+        keys = list(map(self._key, records))
+        sums = self._sums
+        try:
+            scores = [sums[key] for key in keys]
+        except KeyError:
+            scores = self._remember(keys, records)
+        for field, weight_of in self._categories:
+            column = map(field, records)
+            scores = [s + weight_of(x, nan) for s, x in zip(scores, column, strict=True)]
+        for field, weight in self._numbers:
+            column = map(field, records)
+            scores = [s + weight * x for s, x in zip(scores, column, strict=True)]
+        if self._logistic:
+            scores = list(map(sigmoid, scores))
+        unseen: dict[int, Sequence[str]] = {}
+        if sum(scores) != sum(scores):  # one of them is NaN
+            for place, score in enumerate(scores):
+                if score != score:
+                    features = self._features(records[place])
+                    scores[place], names = self._scorer.one(features)
+                    if names:
+                        unseen[place] = names
+        return scores, unseen
+
+    def _remember(self, keys: Sequence[Any], records: Sequence[Any]) -> list[float]:
+        """Return the sum of each record's key, and keep those that are new."""
+        if len(self._sums) > _MAX_REMEMBERED:
+            self._sums = {}
+        sums = self._sums
+        for key, record in zip(keys, records, strict=True):
+            if key not in sums:
+                sums[key] = self._sum(record)
+        return [sums[key] for key in keys]
+
+    def _sum(self, record: Any) -> float:
+        """Return the intercept plus the weights of the features that are made of read fields.
+
+        It is NaN where a record is unusual.
+        """
+        values = vars(record)
+        probe = {name: _Unread(name) for name in self._unread.values()}
+        try:
+            made = self._features(self._kind(**{**values, **probe}))
+        except _Read:
+            return nan
+        if len(made) != self._width or not _passes(made, self._unread, self._features(record)):
+            return nan
+        total = self._scorer.intercept
+        for name, weights in self._scorer.table.categories.items():
+            if name not in self._unread:
+                total += weights.get(made[name], nan) if name in made else nan  # type: ignore[arg-type]  # a text
+        return total
+
+
+def columns(scorer: Linear, model: Model, kind: type[Any]) -> Columns | None:
+    """Return what scores records of the type `kind`.
+
+    None where the model's features are not of that form: numbers that are fields, categories that
+    are fields or made of some.
+    """
+    example = kind(**{name: model.example[name] for name in kind.__struct_fields__})
+    expected = model.features(example)
+    unread: dict[str, str] = {}
+    for field in kind.__struct_fields__:
+        values = {**vars(example), field: _Unread(field)}
+        try:
+            made = model.features(kind(**values))
+        except _Read:
+            continue
+        names = [name for name, value in made.items() if type(value) not in (str, int, float, bool)]
+        unread.update(dict.fromkeys(names, field))
+    if not _passes(expected, unread, expected) or not scorer.table.numbers.keys() <= unread.keys():
+        return None
+    order = [name in unread for name in scorer.table.categories]
+    if order != sorted(order):  # sums begin with what is remembered
+        return None
+    return Columns(scorer, model, kind, unread)
+
+
+def _passes(made: Features, unread: dict[str, str], features: Features) -> bool:
+    """Say whether `made`, with unread fields, is what `features` are with them read."""
+    if made.keys() != features.keys():
+        return False
+    return all(
+        name in unread or (type(value) is str and value == features[name])
+        for name, value in made.items()
+    )

@@ -1,0 +1,124 @@
+"""The arrays of nodes that an ensemble of trees is, and the file that holds them.
+
+`scorer.trees` is one line of JSON, then the arrays, little-endian and one after the other:
+
+    {"format": 1, "kind": "trees", "link": "identity", "single": false, "base": 0.0,
+     "scale": 0.01, "separator": "=", "numbers": ["trip_distance"],
+     "categories": {"PU_DO": ["10_50", ...]}, "trees": 100, "nodes": 20412, "importances": [...]}
+    roots  int32[trees]  the first node of each tree
+    group  int16[nodes]  which feature is asked: a number, then (counted on) a category; -1: a leaf
+    value  float64[nodes]  what it is compared with; of a leaf, what it gives
+    left, right  int32[nodes]  the next node: right where a number is above the value, or where a
+                 category is the value-th of its list. It lies behind the node itself; of a leaf,
+                 behind them all
+
+A score is base + scale * (sum of one leaf a tree), through the link; where `single`, the leaves are
+added to the base one after the other, each sum rounded to 32 bits. A number that a record lacks
+is zero. To change the format, raise FORMAT and keep reading the old number here.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from itertools import repeat
+from math import isfinite
+from operator import eq, lt
+from typing import Any, Final, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from scoring.errors import ArtifactError
+from scoring.pydantic_errors import first_error
+
+FORMAT: Final = 1
+FILE: Final = "scorer.trees"
+MAX_NODES: Final = 4_000_000  # 72 MB
+
+
+class Header(BaseModel):
+    """The file's first line."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+    format: Literal[1] = FORMAT
+    kind: Literal["trees"] = "trees"
+    link: Literal["identity", "logistic"]
+    single: bool  # leaves are added up in 32 bits, in order, as XGBoost does
+    base: float
+    scale: float
+    separator: str
+    numbers: list[str]
+    categories: dict[str, list[str]]
+    trees: int = Field(ge=1)
+    nodes: int = Field(ge=1, le=MAX_NODES)
+    importances: list[float] | None  # by the vectorizer's columns
+
+
+class Nodes(NamedTuple):
+    """The arrays, as the file has them."""
+
+    roots: array[int]
+    group: array[int]
+    value: array[float]
+    left: array[int]
+    right: array[int]
+
+
+def read(data: bytes) -> tuple[Header, Nodes]:
+    """Return what a `scorer.trees` holds, or raise ArtifactError."""
+    line, _, rest = data.partition(b"\n")
+    try:
+        header = Header.model_validate_json(line)
+    except ValidationError as error:
+        what = first_error(error, "its first line")
+        raise ArtifactError(f"{FILE} cannot be used: {what}") from error
+    kinds = zip("ihdii", (header.trees, *[header.nodes] * 4), strict=True)
+    arrays: list[Any] = []
+    for kind, count in kinds:
+        made: array[Any] = array(kind)
+        size = count * made.itemsize
+        if len(rest) < size:
+            raise ArtifactError(f"{FILE} cannot be used: it ends too soon")
+        made.frombytes(rest[:size])
+        rest = rest[size:]
+        if sys.byteorder == "big":
+            made.byteswap()
+        arrays.append(made)
+    if rest:
+        raise ArtifactError(f"{FILE} cannot be used: it goes on after its end")
+    nodes = Nodes(*arrays)
+    _check(header, nodes)
+    return header, nodes
+
+
+def write(header: Header, nodes: Nodes) -> bytes:
+    """Return the bytes of the `scorer.trees` file."""
+    pieces = [header.model_dump_json().encode(), b"\n"]
+    for made in nodes:
+        if sys.byteorder == "big":
+            made = array(made.typecode, made)
+            made.byteswap()
+        pieces.append(made.tobytes())
+    return b"".join(pieces)
+
+
+def _check(header: Header, nodes: Nodes) -> None:
+    """Raise ArtifactError for nodes that lead nowhere or round in a circle: scoring looks at none
+    of this."""
+    groups = len(header.numbers) + len(header.categories)
+    end = header.nodes
+    leaves = bytes(map(lt, nodes.group, repeat(0)))
+    whole = (
+        0 <= min(nodes.roots) <= max(nodes.roots) < end
+        and max(nodes.group) < groups
+        and isfinite(sum(nodes.value))
+        and all(
+            max(side) <= end
+            and all(map(lt, range(end), side))
+            and bytes(map(eq, side, repeat(end))) == leaves
+            for side in (nodes.left, nodes.right)
+        )
+    )
+    if not whole:
+        raise ArtifactError(f"{FILE} cannot be used: its nodes are damaged")

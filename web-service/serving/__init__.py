@@ -1,0 +1,1 @@
+"""HTTP over the core: settings, authorisation, routes, pages, metrics and the server."""

@@ -1,0 +1,145 @@
+"""What a model card shows, from the manifest and the pair.
+
+A manifest is a file that somebody may have edited: what has not the expected shape is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from scoring.predictor import Predictor
+from serving.pages.numbers import number
+
+TOP_WEIGHTS: Final = 20
+
+# How to read a metric: its name, and what it says. Others are shown by their key.
+_METRICS: Final = {
+    "rmse": ("RMSE", "typical error, large ones weigh more; lower is better"),
+    "mae": ("MAE", "average error; lower is better"),
+    "r2": ("R²", "share of the variation that is explained; higher is better, 1 at most"),
+    "auc": ("AUC", "how well it ranks: 0.5 by chance, 1 perfect"),
+    "accuracy": ("Accuracy", "share of right decisions; higher is better"),
+    "precision": ("Precision", "share of the predicted cases that were ones"),
+    "recall": ("Recall", "share of the real cases that it found"),
+    "brier": ("Brier score", "squared error of the probability; lower is better"),
+    "bias": ("Bias", "predicted minus actual, on average"),
+    "rows": ("Rows", ""),
+}
+
+
+class Metric(NamedTuple):
+    """A line of the table of metrics, next to the trivial model's."""
+
+    name: str
+    meaning: str
+    value: str
+    baseline: str
+
+
+class Table(NamedTuple):
+    """Column heads, and rows of texts."""
+
+    heads: list[str]
+    rows: list[list[str]]
+
+
+def trivial(predictor: Predictor) -> str:
+    """Return the name of the model that any other must beat."""
+    return "class rate" if predictor.model.task == "classification" else "mean"
+
+
+def held_out(predictor: Predictor) -> str:
+    """Return the name of the data that the metrics to believe are from.
+
+    The last split, the test where there is one; empty where the manifest has no metrics.
+    """
+    splits = [name for name, found in predictor.manifest.metrics.items() if "rows" in found]
+    return splits[-1] if splits else ""
+
+
+def metrics(predictor: Predictor, split: str) -> list[Metric]:
+    """Return the metrics of a split."""
+    baseline = predictor.manifest.baseline.get(split, {})
+    found = []
+    for key, value in predictor.manifest.metrics.get(split, {}).items():
+        if key == "rows" or isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        name, meaning = _METRICS.get(key, (key, ""))
+        if key in {"rmse", "mae"}:
+            name += f" ({predictor.model.unit})"
+        found.append(Metric(name, meaning, number(value), number(baseline.get(key))))
+    return found
+
+
+def segments(predictor: Predictor, split: str) -> Table | None:
+    """Return the metrics by band of the data, where training made bands."""
+    bands = predictor.manifest.metrics.get(split, {}).get("bands")
+    if not isinstance(bands, list) or not all(isinstance(band, Mapping) for band in bands):
+        return None
+    keys = list(dict.fromkeys(key for band in bands for key in band if key != "band"))
+    heads = ["Segment", *(_METRICS.get(key, (key, ""))[0] for key in keys)]
+    rows = [[str(band.get("band", "")), *(number(band.get(key)) for key in keys)] for band in bands]
+    return Table(heads, rows) if rows else None
+
+
+def confusion(predictor: Predictor, split: str) -> list[list[str]] | None:
+    """Return the confusion matrix, actual by predicted."""
+    matrix: Any = predictor.manifest.metrics.get(split, {}).get("confusion_matrix")
+    square = isinstance(matrix, list) and [len(row) for row in matrix if isinstance(row, list)]
+    if square != [2, 2]:
+        return None
+    return [[number(cell) for cell in row] for row in matrix]
+
+
+def profile(predictor: Predictor) -> Table | None:
+    """Return what the training data looks like, field by field."""
+    rows = []
+    for name, entry in predictor.manifest.profile.items():
+        often = entry.get("most_frequent")
+        pairs = [pair for pair in often if len(pair) == 2][:3] if isinstance(often, list) else []
+        span = f"{number(entry['min'])} to {number(entry.get('max'))}" if "min" in entry else ""
+        rows.append(
+            [
+                name,
+                number(entry.get("distinct")),
+                span,
+                number(entry["mean"]) if "mean" in entry else "",
+                ", ".join(f"{value} ({number(count)})" for value, count in pairs),
+            ]
+        )
+    return Table(["Field", "Distinct", "Range", "Mean", "Most frequent"], rows) if rows else None
+
+
+def features(predictor: Predictor) -> tuple[str, list[tuple[str, float]]]:
+    """Return every feature with its number, the largest first.
+
+    The first value says what the numbers are: `weight`, `importance`, or nothing where the
+    estimator has neither.
+    """
+    linear = predictor.scorer.linear()
+    if linear is not None:
+        return "weight", _largest_first(linear.columns())
+    values = predictor.scorer.importances()
+    if values is None:
+        return "", []
+    return "importance", _largest_first(zip(predictor.manifest.feature_names, values, strict=True))
+
+
+def weights_document(predictor: Predictor) -> dict[str, Any]:
+    """Return all features with their numbers, for programs."""
+    kind, found = features(predictor)
+    linear = predictor.scorer.linear()
+    document: dict[str, Any] = {
+        "model": predictor.model.name,
+        "model_version": predictor.version,
+        "estimator": predictor.manifest.estimator,
+        "kind": kind or "none",
+    }
+    if linear is not None:
+        document["intercept"] = linear.intercept
+    return {**document, "features": dict(found)}
+
+
+def _largest_first(found: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:
+    return sorted(found, key=lambda pair: (-abs(pair[1]), pair[0]))

@@ -1,0 +1,95 @@
+"""Bodies of lines: CSV and JSON lines.
+
+CSV is read as spreadsheets, pandas and SageMaker's batch transform write it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any, Final
+
+from scoring.cells import NUMBERS, value
+from scoring.errors import NotCsv, NotJson
+from scoring.limits import Limits
+from scoring.models import Model
+from scoring.record import probably_meant
+from scoring.strict_json import decode
+from serving.fields import fields
+from serving.protocols.tables import records
+
+_OTHER_SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+def csv_records(body: bytes, model: Model, *, limits: Limits) -> list[Any]:
+    """Return the records of a CSV text in UTF-8, not yet validated, in order.
+
+    Numbers where the record has numbers, None for an empty cell. Without a line of column names,
+    the columns are the record's fields in order.
+
+    Raises NotCsv for what cannot be read, InvalidRecords where columns are missing or lines do not
+    fit, TooLarge for too many.
+    """
+    try:
+        text = body.decode("utf-8-sig")  # spreadsheets begin with a byte order mark
+    except UnicodeDecodeError as error:
+        raise NotCsv(
+            f"the body is not UTF-8: byte {error.start} cannot be decoded; save the CSV as UTF-8"
+        ) from None
+    try:
+        lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
+    except csv.Error as error:
+        raise NotCsv(f"the body is not CSV: {error}") from None
+    if not lines:
+        raise NotCsv("the body is empty; send a line of column names, then one line a record")
+    expected = fields(model)
+    names = [name.strip() for name in lines[0]]
+    if len(names) == 1 < len(expected):
+        for separator, called in _OTHER_SEPARATORS.items():
+            if separator in names[0]:
+                raise NotCsv(f"the first line is separated by {called}; separate by commas")
+    if _is_header(names, model):
+        lines = lines[1:]
+    else:
+        names = list(expected)
+    limits.check_records(len(lines))
+    return [
+        {
+            name: value(text, expected[name].kind)
+            for name, text in record.items()
+            if name in expected
+        }
+        for record in records(names, lines, model, "", limits)
+    ]
+
+
+def json_lines(body: bytes, *, limits: Limits) -> list[Any]:
+    """Return the JSON value of each line that is not blank, in order.
+
+    Raises NotJson with the line's number, TooLarge for too many lines.
+    """
+    lines = [(number, line) for number, line in enumerate(body.split(b"\n"), 1) if line.strip()]
+    limits.check_records(len(lines))
+    values = []
+    for number, line in lines:
+        try:
+            values.append(decode(line.strip()))
+        except NotJson as error:
+            raise NotJson(f"line {number} of the body: {error.detail}") from None
+    return values
+
+
+def _is_header(names: list[str], model: Model) -> bool:
+    """Say whether the first line holds column names.
+
+    A field's name, another number of cells than a record has fields, or nearly a name and a text
+    where the record has a number.
+    """
+    expected = fields(model)
+    if any(name in expected for name in names) or len(names) != len(expected):
+        return True
+    cells = zip(names, expected.values(), strict=True)
+    fits = all(
+        field.kind not in NUMBERS or value(text, field.kind) != text for text, field in cells
+    )
+    return not fits and bool(probably_meant(dict.fromkeys(names), expected))

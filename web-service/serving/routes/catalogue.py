@@ -1,0 +1,71 @@
+"""GET /models and GET /models/<model>: what is served."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response
+
+from scoring.predictor import Predictor
+from serving.fields import example, record_schema
+from serving.openapi.operations import Operations, get, in_path
+from serving.responses import json_response
+from serving.services import Services
+
+
+def blueprint(services: Services) -> Blueprint:
+    """Return the routes that describe the models."""
+    routes = Blueprint("catalogue", __name__)
+    predictors, reloader = services.predictors, services.reloader
+
+    def described(predictor: Predictor) -> dict[str, Any]:
+        description = summary(predictor)
+        if reloader:
+            description["registry"] = reloader.describe(predictor.model.name)
+        return description
+
+    @routes.get("/models")
+    def every_model() -> Response:
+        models = [described(predictor) for predictor in predictors]
+        return json_response({"default": predictors.default.model.name, "models": models})
+
+    @routes.get("/models/<name>")
+    def one_model(name: str) -> Response:
+        return json_response(described(predictors.get(name)))
+
+    return routes
+
+
+def operations(services: Services) -> Operations:
+    """Return the OpenAPI operations of these routes."""
+    names = [predictor.model.name for predictor in services.predictors]
+    one = get("get_model", "models", "One model: version, metrics, record, example", 404)
+    return {
+        "/models": get("list_models", "models", "What is served"),
+        "/models/{name}": {"parameters": [in_path("name", {"enum": names})], **one},
+    }
+
+
+def summary(predictor: Predictor) -> dict[str, Any]:
+    """Return what a caller should know about a model before asking it."""
+    model, manifest = predictor.model, predictor.manifest
+    return {
+        "name": model.name,
+        "title": model.title,
+        "registered_name": model.registered_name,
+        "version": predictor.version,
+        "digest": f"sha256:{manifest.sha256}",
+        "trained": manifest.trained.isoformat() if manifest.trained else None,
+        "loaded": predictor.loaded.isoformat(timespec="seconds"),
+        "task": model.task,
+        "target": model.target,
+        "unit": model.unit,
+        "threshold": manifest.threshold if model.task == "classification" else None,
+        "estimator": manifest.estimator,
+        "data": {split: data.model_dump(mode="json") for split, data in manifest.data.items()},
+        "metrics": manifest.metrics,
+        "baseline": manifest.baseline,
+        "notes": manifest.notes,
+        "record": record_schema(model),
+        "example": example(model),
+    }

@@ -1,0 +1,218 @@
+"""All settings, from the environment, in one frozen object."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    FilePath,
+)
+
+from scoring import cpus
+from scoring.limits import Limits
+from scoring.registry.settings import RegistrySettings
+from scoring.settings import ModelSettings, comma_separated
+from serving.prefix import PREFIX
+
+
+def _origin(value: str) -> str:
+    if value != "*" and not _ORIGIN.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is not an origin: write a scheme and a host without a path, such as "
+            "https://shop.example, or * for every site"
+        )
+    return value
+
+
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+
+
+def _network(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        network = ip_network(value)
+    except ValueError:
+        try:
+            inside = ip_interface(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is not a network such as 10.0.0.0/8 or fd00::/8") from None
+        whole, alone = inside.network, inside.ip
+        raise ValueError(f"{value} is one address in {whole}: write {whole} or {alone}") from None
+    mapped = network.network_address.ipv4_mapped if network.version == 6 else None
+    return ip_network((mapped, network.prefixlen - 96)) if mapped else network
+
+
+class ServingSettings(ModelSettings):
+    """Settings of the HTTP service."""
+
+    host: str = Field(default="0.0.0.0", description="address to listen on")  # noqa: S104  # a container's only useful one
+    port: int = Field(default=9696, ge=1, le=65535, description="port to listen on")
+    metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="port that serves GET /metrics and nothing else; unset: it is served on PORT",
+    )
+    workers: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="number of worker processes; unset: one for each CPU of the quota",
+    )
+    web_concurrency: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="number of worker processes, by the name that gunicorn and platforms "
+        "use; WORKERS takes precedence",
+    )
+    threads: int = Field(
+        default=4,
+        ge=1,
+        le=256,
+        description="threads of each worker, for requests that the fast path does not answer",
+    )
+    timeout: int = Field(
+        default=30,
+        ge=1,
+        le=3600,
+        description="seconds that a request may take to arrive, and its answer to be ready;"
+        " a worker that hangs longer is killed",
+    )
+    graceful_timeout: int = Field(
+        default=8,
+        ge=1,
+        le=3600,
+        description="seconds that accepted requests have to finish when the service stops",
+    )
+    drain_seconds: int = Field(
+        default=1,
+        ge=0,
+        le=3600,
+        description="seconds of GRACEFUL_TIMEOUT in which new connections are still "
+        "accepted while readiness answers 503",
+    )
+    keep_alive: int = Field(
+        default=75,
+        ge=0,
+        le=3600,
+        description="seconds that an idle connection is kept open; 0: each is closed after "
+        "its answer",
+    )
+    max_connections: int = Field(
+        default=4096,
+        ge=1,
+        le=1_000_000,
+        description="maximum open connections per worker; further ones are answered 503",
+    )
+    max_in_flight: int = Field(
+        default=64,
+        ge=1,
+        le=100_000,
+        description="maximum requests per worker that run in a thread or wait for one; "
+        "further ones are answered 503",
+    )
+    max_body_bytes: int = Field(
+        default=Limits.max_body_bytes,
+        ge=1,
+        le=1024**3,
+        description="maximum bytes of a request's body; larger ones are answered 413",
+    )
+    max_records: int = Field(
+        default=Limits.max_records,
+        ge=1,
+        le=10_000_000,
+        description="maximum records in one request; more are answered 413",
+    )
+    max_errors: int = Field(
+        default=Limits.max_errors,
+        ge=1,
+        le=100_000,
+        description="maximum number of bad fields that one answer lists",
+    )
+    api_keys_file: FilePath | None = Field(
+        default=None, description="file with the hashes of the API keys; unset: no key is asked for"
+    )
+    trusted_proxies: Annotated[
+        tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...],
+        BeforeValidator(comma_separated),
+    ] = Field(
+        default=(),
+        description="networks of proxies, separated by commas, whose X-Forwarded-For and "
+        "X-Forwarded-Prefix are believed",
+    )
+    script_name: str | None = Field(
+        default=None,
+        pattern=f"^{PREFIX.pattern}$",
+        description="path below which the service is mounted, such as `/predictions`",
+    )
+    cors_origins: Annotated[
+        tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(comma_separated)
+    ] = Field(
+        default=(),
+        description="sites whose pages may call the service from a browser, separated by "
+        "commas; `*` for all",
+    )
+    pages: Literal["on", "off"] = Field(
+        default="on", description="`on` serves the pages for people: /, /docs and the model cards"
+    )
+    access_log: Literal["on", "errors", "off"] = Field(
+        default="on",
+        description="`on` logs one line for each request, `errors` only those that were "
+        "refused or failed",
+    )
+
+    prediction_log: Annotated[Path, AfterValidator(Path.absolute)] | None = Field(
+        default=None,
+        description="file to which each prediction is written as a line of JSON; unset: "
+        "none is kept",
+    )
+    prediction_log_max_bytes: int = Field(
+        default=100 * 1024 * 1024,
+        ge=1024,
+        description="size in bytes at which the prediction log starts a new file",
+    )
+    prediction_log_keep: int = Field(
+        default=10,
+        ge=1,
+        le=100_000,
+        description="number of full files of the prediction log that are kept",
+    )
+    prediction_log_omit: Annotated[tuple[str, ...], BeforeValidator(comma_separated)] = Field(
+        default=(), description="fields that the prediction log leaves out, separated by commas"
+    )
+    prediction_log_hash: Annotated[tuple[str, ...], BeforeValidator(comma_separated)] = Field(
+        default=(),
+        description="fields that the prediction log replaces by a keyed hash, separated by commas",
+    )
+    prediction_log_secret: str | None = Field(
+        default=None,
+        repr=False,
+        min_length=16,
+        description="key of those hashes, at least 16 characters",
+    )
+
+    @property
+    def worker_processes(self) -> int:
+        """The number of workers: WORKERS, else WEB_CONCURRENCY, else one for each CPU."""
+        return self.workers or self.web_concurrency or cpus.available()
+
+    @property
+    def limits(self) -> Limits:
+        """The upper bounds of a request, as one object."""
+        return Limits(
+            max_body_bytes=self.max_body_bytes,
+            max_records=self.max_records,
+            max_errors=self.max_errors,
+        )
+
+
+class Settings(RegistrySettings, ServingSettings):
+    """Everything that can be set: how to serve, then what to follow."""
