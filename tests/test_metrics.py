@@ -66,7 +66,8 @@ def test_counters_add_up_over_a_workers_death(models_dir: Path, tmp_path: Path) 
     assert load.failed(Fate.CLOSED) == []
     assert all(counted[key] >= seen[key] for key in seen)
     refused = found.sum("model_requests_refused_total", model=RIDE.name)
-    assert refused == counted["/predict", "422"]
+    # the victim counts a refusal before the request that it belongs to
+    assert 0 <= refused - counted["/predict", "422"] <= lost
     answered = counted["/predict", "200"] + 3 * counted["/predict/<name>", "200"]
     predictions = found.sum("model_predictions_total", model=RIDE.name)
     assert predictions == pytest.approx(answered, abs=3 * lost)

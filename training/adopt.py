@@ -3,7 +3,7 @@
     python -m training.adopt ride lin_reg.bin
     python -m training.adopt ride dv.pkl model.joblib     the parts in files of their own
     python -m training.adopt ride models.pkl --pick ridge one of several models in a file
-    python -m training.adopt tip x.pkl --data tips.csv --target tip   a model without a model file
+    python -m training.adopt gratuity x.pkl --data tips.csv --target tip   without a model file
     python -m training.adopt ride models/ride     an artifact of before compiled forms gets its own
 
 A file is never run. It is read as data, the pair in it is found, loaded through the service's

@@ -1,10 +1,10 @@
 """Make a model of a table: write its model file, and train it.
 
-    python -m training.new tip --data tips.csv --target tip
+    python -m training.new gratuity --data tips.csv --target tip
 
 What is guessed is printed: which columns are fields, of what kind and within which limits, and
-which are left out. The file is yours to change; `python train.py tip --data tips.csv` trains it
-again.
+which are left out. The file is yours to change; `python train.py gratuity --data tips.csv` trains
+it again.
 """
 
 from __future__ import annotations

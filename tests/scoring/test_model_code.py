@@ -17,13 +17,15 @@ from tests.support import ROOT, write_artifact
 
 GUIDE = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
 [TIP] = re.findall(r"^```python\n(.*?)^```", GUIDE, flags=re.M | re.S)
+# under another name: who follows the guide has a model `tip`
+GRATUITY = TIP.replace('name="tip"', 'name="gratuity"')
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of somebody's own that holds the guide's model."""
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "tip.py").write_text(TIP)
+    (tmp_path / "mine" / "gratuity.py").write_text(GRATUITY)
     monkeypatch.setenv("MODEL_CODE", str(tmp_path / "mine"))
     return tmp_path / "mine"
 
@@ -31,21 +33,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_model_in_a_folder_of_its_own_is_found_and_served(folder: Path, tmp_path: Path) -> None:
     """Beside those of the package, from `/models` to its predictions; without the variable it is
     not there."""
-    assert {"ride", "churn", "tip"} <= discover().keys()
-    tip = discover()["tip"]
-    write_artifact(tip, tmp_path / "models")
-    client = create_app(Settings(models_dir=tmp_path / "models", models=("tip",))).test_client()
-    assert "tip" in client.post("/predict", json=dict(tip.example)).get_json()
-    assert pickle.loads(pickle.dumps(tip.record)) is tip.record
+    assert {"ride", "churn", "gratuity"} <= discover().keys()
+    model = discover()["gratuity"]
+    write_artifact(model, tmp_path / "models")
+    client = create_app(
+        Settings(models_dir=tmp_path / "models", models=("gratuity",))
+    ).test_client()
+    assert "tip" in client.post("/predict", json=dict(model.example)).get_json()
+    assert pickle.loads(pickle.dumps(model.record)) is model.record
 
 
 def test_without_the_variable_there_is_no_such_model(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same process may look again, elsewhere."""
-    assert "tip" in discover()
+    assert "gratuity" in discover()
     monkeypatch.delenv("MODEL_CODE")
-    assert "tip" not in discover()
+    assert "gratuity" not in discover()
 
 
 def test_several_folders_are_looked_into_in_order(
@@ -54,20 +58,20 @@ def test_several_folders_are_looked_into_in_order(
     """A file of the first takes the place of one of the same name in the second."""
     other = tmp_path / "other"
     other.mkdir()
-    (other / "tip.py").write_text(TIP.replace("Tip of a taxi ride", "Another one"))
+    (other / "gratuity.py").write_text(GRATUITY.replace("Tip of a taxi ride", "Another one"))
     (other / "more.py").write_text(TIP.replace('name="tip"', 'name="more"'))
     monkeypatch.setenv("MODEL_CODE", f"{folder}{os.pathsep}{other}")
-    assert discover()["tip"].title == "Tip of a taxi ride"
+    assert discover()["gratuity"].title == "Tip of a taxi ride"
     assert "more" in discover()
     monkeypatch.setenv("MODEL_CODE", f"{other}{os.pathsep}{folder}")
-    assert discover()["tip"].title == "Another one"
+    assert discover()["gratuity"].title == "Another one"
 
 
 def test_a_file_in_such_a_folder_is_refused_by_its_name(folder: Path) -> None:
     """As one of the package is; the others do not notice."""
     (folder / "broken.py").write_text("MODEL = 1")
     assert "the model file broken.py is not used" in refused()["broken"]
-    assert {"ride", "tip"} <= discover().keys()
+    assert {"ride", "gratuity"} <= discover().keys()
     with pytest.raises(SettingsError, match="MODELS names 'broken': the model file"):
         select(("broken",), discover())
 

@@ -49,6 +49,7 @@ def test_the_plots_stand_beside_the_artifact(trained: Path) -> None:
         "error_by_trip_distance.png",
         "lin_reg.bin",
         "manifest.json",
+        "profile.json",
         "scorer.json",
         "predicted_against_actual.png",
     }
@@ -58,6 +59,7 @@ def test_the_plots_stand_beside_the_artifact(trained: Path) -> None:
         "manifest.json",
         "model_C=1.0.bin",
         "precision_recall.png",
+        "profile.json",
         "roc.png",
         "scorer.json",
     }

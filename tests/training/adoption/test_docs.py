@@ -71,10 +71,10 @@ def test_a_table_alone_is_enough(
     monkeypatch.setenv("MODEL_CODE", str(tmp_path / "mine"))
     monkeypatch.chdir(tmp_path)
     new.main(shlex.split(command))
-    before = (tmp_path / "models" / "tip" / "manifest.json").stat().st_ino
-    [again] = re.findall(r"`python train\.py (tip [^`]+)`", PAGE)
+    before = (tmp_path / "models" / "gratuity" / "manifest.json").stat().st_ino
+    [again] = re.findall(r"`python train\.py (gratuity [^`]+)`", PAGE)
     train.main(shlex.split(again))
-    assert (tmp_path / "models" / "tip" / "manifest.json").stat().st_ino != before
+    assert (tmp_path / "models" / "gratuity" / "manifest.json").stat().st_ino != before
 
 
 def test_the_page_has_commands() -> None:

@@ -38,20 +38,20 @@ def test_a_table_becomes_a_model_that_serves(
 ) -> None:
     """One command: the file, the artifact, and every guess in a line."""
     words = ["--data", str(write_tips(tmp_path)), "--target", "tip"]
-    main(["tip", *words, "--output", str(tmp_path / "models")])
+    main(["gratuity", *words, "--output", str(tmp_path / "models")])
     said = capsys.readouterr().out
     for line in (
-        "tip: a regression",
+        "gratuity: a regression",
         "trip_id: left out, it looks like an id: each row has another",
         "Vendor Name: one of 2 categories",
         "night: true or false",
         "currency: left out, it has one value only",
         "comment: left out, it looks like an id: each row has another",
         "tip_cents: left out, it is the target's twin",
-        f"wrote {mine / 'tip.py'}: look it through",
+        f"wrote {mine / 'gratuity.py'}: look it through",
     ):
         assert line in said.splitlines()
-    settings = Settings(models_dir=tmp_path / "models", models=("tip",))
+    settings = Settings(models_dir=tmp_path / "models", models=("gratuity",))
     client = create_app(settings).test_client()
     ride = {"fare": 20.0, "Vendor_Name": "CMT", "passengers": 1, "from_zone": 1, "to_zone": 2,
             "night": False, "generous": "Yes"}  # fmt: skip
@@ -82,7 +82,7 @@ def test_a_model_that_cannot_be_trained_leaves_no_file(mine: Path, tmp_path: Pat
     table["tip"] = np.random.default_rng(3).normal(size=len(table))
     table.to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(SystemExit) as caught:
-        main(["tip", "--data", str(tmp_path / "t.csv"), "--target", "tip"])
+        main(["gratuity", "--data", str(tmp_path / "t.csv"), "--target", "tip"])
     assert caught.value.code == 3
     assert list(mine.glob("*.py")) == []
 
@@ -91,9 +91,12 @@ def test_a_model_that_cannot_be_trained_leaves_no_file(mine: Path, tmp_path: Pat
     ("words", "said"),
     [
         (["ride", "--target", "tip"], "there is a model 'ride' already: python train.py ride"),
-        (["tip", "--target", "tipp"], r"there is 'tip': was 'tipp' meant"),
-        (["tip", "--target", "Vendor Name"], "holds 'cmt', 'vts'; numbers are expected, or two"),
-        (["tip", "--target", "currency"], "column currency holds 'usd'; numbers are expected"),
+        (["gratuity", "--target", "tipp"], r"there is 'tip': was 'tipp' meant"),
+        (
+            ["gratuity", "--target", "Vendor Name"],
+            "holds 'cmt', 'vts'; numbers are expected, or two",
+        ),
+        (["gratuity", "--target", "currency"], "column currency holds 'usd'; numbers are expected"),
     ],
     ids=["a known model", "no such column", "other words", "one word"],
 )
