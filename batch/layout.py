@@ -18,9 +18,9 @@ from batch.inputs.rows import constant
 from batch.options import Options
 from batch.outputs.table import fits_csv
 from scoring import cells
-from scoring.field_schemas import describe, field_schemas
 from scoring.models import Model
 from scoring.record import probably_meant
+from scoring.values.field_schemas import describe, field_schemas
 
 _OPENED_AT_ONCE: Final = 8
 _MADE: Final = ("model_version", "unseen")

@@ -18,7 +18,7 @@ from batch.errors import BatchError
 from batch.inputs.text import end_of_record
 from batch.job import Account, Job
 from batch.outputs.table import encode, joined
-from scoring.atomic_files import replacing
+from scoring.process.atomic_files import replacing
 
 
 def publish(job: Job, account: Account, inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from batch.outputs.staging import Staging
 from batch.progress import Progress
 from batch.publish import publish
 from batch.settings import BatchSettings
-from scoring.cpus import available
+from scoring.process.cpus import available
 from scoring.registry.resolve import resolve
 
 _log = logging.getLogger(__name__)

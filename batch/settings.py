@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from scoring.process.settings import comma_separated
 from scoring.registry.settings import RegistrySettings
-from scoring.settings import comma_separated
 
 
 class BatchSettings(RegistrySettings):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.report import ROOT, commit, machine
-from scoring.atomic_files import write_file
+from scoring.process.atomic_files import write_file
 
 RESULTS: Final = ROOT / "benchmarks" / "batch.json"
 BEGIN: Final = "<!-- figures: written by `make bench-batch` -->"

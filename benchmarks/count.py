@@ -26,8 +26,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from benchmarks.load import BadAnswer
 from scoring.artifact.facts import Facts, Provenance
 from scoring.artifact.writing import write
-from scoring.atomic_files import write_file
 from scoring.models import Model, discover
+from scoring.process.atomic_files import write_file
 
 ROOT = Path(__file__).resolve().parents[1]
 COUNTS = ROOT / "benchmarks" / "counts.json"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load import generator
-from scoring.atomic_files import write_file
+from scoring.process.atomic_files import write_file
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results.json"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import parse_qsl, unquote
 
-from scoring.secret_values import is_secret
+from scoring.process.secret_values import is_secret
 from streaming.errors import UsageError
 
 _FORM: Final = re.compile(

@@ -10,11 +10,11 @@ import socket
 import sys
 from collections.abc import Iterator, Sequence
 
-from scoring import logs
 from scoring.errors import SettingsError, StartError
 from scoring.observers.log_setup import open_log
 from scoring.observers.model_metrics import ModelMetrics
 from scoring.observers.observer import Observers
+from scoring.process import logs
 from scoring.registry.errors import RegistryError
 from scoring.registry.metrics import RegistryMetrics
 from streaming import brokers, replay

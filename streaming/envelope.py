@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from scoring.errors import FieldError, InvalidRecords, NotJson, TooLarge
 from scoring.limits import Limits
-from scoring.strict_json import decode
+from scoring.values.strict_json import decode
 from streaming.interface import Event, Headers
 
 _LONGEST_ID: Final = 256  # characters

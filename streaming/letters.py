@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from scoring.errors import NotJson, RequestError, TooLarge
-from scoring.secret_values import is_secret
-from scoring.strict_json import encode
+from scoring.process.secret_values import is_secret
+from scoring.values.strict_json import encode
 from streaming.interface import Event, Headers, Message
 
 KEPT_BYTES: Final = 256 * 1024  # of the event's value; a longer one is cut

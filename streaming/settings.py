@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from scoring.process.settings import comma_separated
 from scoring.registry.settings import RegistrySettings
-from scoring.settings import comma_separated
 
 
 class StreamSettings(RegistrySettings):

@@ -29,7 +29,7 @@ from scoring.cells import cell, kinds
 from scoring.engine import Predictors
 from scoring.field_kinds import check_record
 from scoring.predictor import Predictor
-from scoring.strict_json import encode
+from scoring.values.strict_json import encode
 from serving.app import App, create_app
 from serving.http.reply import reply
 from serving.pages import forms

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from scoring.atomic_files import replacing
 from scoring.observers.log_lines import SCHEMA
+from scoring.process.atomic_files import replacing
 from training.errors import TrainingError
 
 _PLAIN: Final = ("time", "request_id", "key", "version", "digest", "index", "score", "unseen")

@@ -21,7 +21,7 @@ from batch.inputs.rows import Rows
 from batch.inputs.text import lines_of
 from scoring.cells import Kind
 from scoring.errors import NotJson
-from scoring.strict_json import decode
+from scoring.values.strict_json import decode
 
 # JavaScript's numbers that JSON has not: Arrow reads them.
 _NOT_JSON: Final = (b"NaN", b"Infinity")

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from scoring.strict_json import DuplicateKey
+from scoring.values.strict_json import DuplicateKey
 
 
 def line_of(value: Any) -> bytes:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import pyarrow.fs as pafs
 
 from batch.inputs.files import file_system
-from scoring.atomic_files import replacing, write_file
+from scoring.process.atomic_files import replacing, write_file
 
 
 class Storage:

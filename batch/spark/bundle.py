@@ -10,7 +10,7 @@ from typing import Final
 
 import batch
 import scoring
-from scoring.atomic_files import replacing
+from scoring.process.atomic_files import replacing
 
 NAME: Final = "prediction-service-spark.zip"
 _DATE: Final = (1980, 1, 1, 0, 0, 0)  # the same files are the same zip

@@ -14,7 +14,7 @@ from typing import Any, Final
 import pathspec
 
 from scoring.artifact.manifest import MANIFEST
-from scoring.atomic_files import replacing
+from scoring.process.atomic_files import replacing
 from serving.settings import Settings
 
 ROOT: Final = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from deploy.bundle.archive import Bundle
 from deploy.environment import Container, problems
-from scoring.settings import printable
+from scoring.process.settings import printable
 from serving.settings import Settings
 
 STOP_S: Final = 10  # what the platform's `docker stop` grants

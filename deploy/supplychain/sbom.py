@@ -23,7 +23,7 @@ from packageurl import PackageURL
 
 from deploy.supplychain.image import Contents, ImageError, contents
 from deploy.supplychain.lock import GROUPS, OPTIONAL, LockError, requirements
-from scoring.atomic_files import write_file
+from scoring.process.atomic_files import write_file
 
 PROJECT: Final = Path("web-service/pyproject.toml")
 

@@ -17,8 +17,8 @@ from monitoring.report import STATUS, report
 from monitoring.store import Store
 from monitoring.windows import hour_of, hours_of
 from monitoring.words import markdown
-from scoring.atomic_files import write_file
 from scoring.models import discover
+from scoring.process.atomic_files import write_file
 from scoring.registry.settings import RegistrySettings
 
 HELP: Final = "say what changed: status 0 quiet, 10 warning, 20 alarm"

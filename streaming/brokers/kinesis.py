@@ -19,7 +19,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scoring.atomic_files import write_file
+from scoring.process.atomic_files import write_file
 from streaming.addresses import Address
 from streaming.errors import BrokerUnavailable
 from streaming.interface import Event, Message, Refused

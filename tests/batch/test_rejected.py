@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from batch.outputs.lines import line_of
-from scoring.strict_json import DuplicateKey
+from scoring.values.strict_json import DuplicateKey
 from tests.batch.conftest import Ended
 
 GOOD = '{"PULocationID": 74, "DOLocationID": 75, "trip_distance": 2.5}'

@@ -6,11 +6,11 @@ import json
 import math
 from typing import Any, NoReturn
 
-from scoring import strict_json
 from scoring.engine import predict
 from scoring.errors import NotJson, RequestError
 from scoring.limits import Limits
 from scoring.predictor import Predictor
+from scoring.values import strict_json
 from serving.http import problems
 
 _LIMITS = Limits(max_records=50)  # few enough that a small body can hold too many

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from scoring import strict_json
 from scoring.models import discover
+from scoring.values import strict_json
 from tests.fuzz import answers, corpus, openapi, replay
 from tests.support import ROOT, Server
 

@@ -9,7 +9,6 @@ import pytest
 from pydantic import BeforeValidator, Field
 
 from scoring.errors import FieldError, InvalidRecords
-from scoring.field_schemas import describe
 from scoring.models import Model, discover
 from scoring.record import (
     MAX_ERRORS,
@@ -19,7 +18,8 @@ from scoring.record import (
     normalise,
     probably_meant,
 )
-from scoring.strict_json import DuplicateKey
+from scoring.values.field_schemas import describe
+from scoring.values.strict_json import DuplicateKey
 from tests.support import records
 
 

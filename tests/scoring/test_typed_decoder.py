@@ -15,8 +15,8 @@ from pydantic import BeforeValidator, Field, field_validator
 from scoring.errors import InvalidRecords, NotJson
 from scoring.models import Model, discover
 from scoring.record import Record, RecordReader
-from scoring.strict_json import decode
 from scoring.typed_decoder import TypedDecoder, typed_decoder
+from scoring.values.strict_json import decode
 from tests.support import records
 
 RIDE = discover()["ride"]

@@ -11,8 +11,8 @@ import certifi
 import pytest
 from pydantic import ValidationError
 
-from scoring import cpus
 from scoring.errors import SettingsError
+from scoring.process import cpus
 from serving.settings import Settings
 from tests.support import ROOT
 

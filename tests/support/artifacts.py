@@ -12,8 +12,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from scoring.artifact.facts import Facts
 from scoring.artifact.manifest import Manifest
 from scoring.artifact.writing import write
-from scoring.field_schemas import field_schemas
 from scoring.models import Model
+from scoring.values.field_schemas import field_schemas
 from training.fit.estimators import given_parameters
 from training.fit.features import narrow
 from training.provenance import provenance

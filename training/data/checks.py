@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from scoring.errors import InvalidRecords
-from scoring.field_schemas import describe
 from scoring.models import Model
 from scoring.record import RecordReader
+from scoring.values.field_schemas import describe
 from training.data.columns import numbers, short
 from training.data.tables import Table
 from training.data.values import Mask, field_schema, read_column

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from scoring.json_values import as_json
 from scoring.models import Model
+from scoring.values.json_values import as_json
 from training.data.columns import plain
 
 _QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)

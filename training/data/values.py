@@ -23,10 +23,10 @@ import pandas as pd
 from pydantic import create_model
 
 from scoring.errors import InvalidRecords
-from scoring.field_schemas import describe, field_schemas
-from scoring.json_values import as_json
 from scoring.models import Model
 from scoring.record import Record, RecordReader
+from scoring.values.field_schemas import describe, field_schemas
+from scoring.values.json_values import as_json
 from training.data.columns import mismatch, plain
 from training.errors import TrainingError
 

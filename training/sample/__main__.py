@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from scoring.atomic_files import replacing
+from scoring.process.atomic_files import replacing
 from training.sample import CUSTOMERS, TRIPS
 
 _ZONES = 265

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from scoring.field_schemas import choices_of, field_schemas
 from scoring.record import Record
+from scoring.values.field_schemas import choices_of, field_schemas
 
 # `json` is what has no plain type: an array, an object, a choice of several types.
 Kind = Literal["boolean", "integer", "number", "string", "json"]

@@ -13,7 +13,7 @@ from scoring.limits import Limits
 from scoring.models import Model, refuse_kept, select
 from scoring.observers.observer import NO_CALLER, Caller, PredictionObserver
 from scoring.predictor import Predictor
-from scoring.strict_json import decode
+from scoring.values.strict_json import decode
 
 
 def predict(

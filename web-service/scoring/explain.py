@@ -16,12 +16,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scoring.errors import InvalidRecords
-from scoring.field_parts import parts_of
-from scoring.json_values import as_json
 from scoring.models import Features
 from scoring.predictor import Predictor
 from scoring.record import Record
 from scoring.scorers.linear import Linear
+from scoring.values.field_parts import parts_of
+from scoring.values.json_values import as_json
 
 Explanation = dict[str, Any]
 

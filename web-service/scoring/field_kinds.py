@@ -17,9 +17,9 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
 from pydantic import StringConstraints
 from pydantic.fields import FieldInfo
 
-from scoring.field_parts import parts_of
-from scoring.json_values import is_reader
 from scoring.record import Record, Spelling
+from scoring.values.field_parts import parts_of
+from scoring.values.json_values import is_reader
 
 # For people: what may be used in the place of a field that is refused.
 KINDS: Final = (

@@ -18,8 +18,8 @@ from scoring.models import Answer, Features, Model
 from scoring.record import Record, RecordReader
 from scoring.scorers.base import Scores
 from scoring.scorers.columns import Columns, columns
-from scoring.strict_json import decode, encode
 from scoring.typed_decoder import typed_decoder
+from scoring.values.strict_json import decode, encode
 
 _log = logging.getLogger(__name__)
 

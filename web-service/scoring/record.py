@@ -22,12 +22,12 @@ from pydantic import (
 )
 
 from scoring.errors import FieldError, InvalidRecords, Reason
-from scoring.field_parts import parts_of
-from scoring.field_schemas import describe, field_schemas
-from scoring.json_values import is_reader, reader_of
 from scoring.limits import Limits
-from scoring.pydantic_errors import CHOICE, MISSING, OUTSIDE
-from scoring.strict_json import DuplicateKey
+from scoring.values.field_parts import parts_of
+from scoring.values.field_schemas import describe, field_schemas
+from scoring.values.json_values import is_reader, reader_of
+from scoring.values.pydantic_errors import CHOICE, MISSING, OUTSIDE
+from scoring.values.strict_json import DuplicateKey
 
 MAX_ERRORS: Final = Limits.max_errors  # where no Limits are given
 

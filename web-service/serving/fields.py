@@ -14,11 +14,11 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import DEFAULT_REF_TEMPLATE
 
 from scoring.cells import Kind, kind_of
-from scoring.field_parts import parts_of
-from scoring.field_schemas import choices_of, resolved
 from scoring.lookups import EXTENSION
 from scoring.models import Model
 from scoring.record import Record, Spelling
+from scoring.values.field_parts import parts_of
+from scoring.values.field_schemas import choices_of, resolved
 
 # Said of fields with `Spelling`, whose listed values are the canonical ones.
 SPELLINGS: Final = "in any case; spaces count as underscores"

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from scoring.errors import RequestError
 from scoring.observers.observer import Caller
-from scoring.strict_json import encode
+from scoring.values.strict_json import encode
 from serving.http import headers, problems
 from serving.http.route_info import ENVIRON_KEY, RouteInfo
 from serving.metrics.http import OTHER

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response
 
 from scoring.errors import RequestError
-from scoring.strict_json import encode
+from scoring.values.strict_json import encode
 from serving.http import problems
 from serving.http.reply import JSON
 

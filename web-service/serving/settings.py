@@ -14,10 +14,10 @@ from pydantic import (
     FilePath,
 )
 
-from scoring import cpus
 from scoring.limits import Limits
+from scoring.process import cpus
+from scoring.process.settings import ModelSettings, comma_separated
 from scoring.registry.settings import RegistrySettings
-from scoring.settings import ModelSettings, comma_separated
 from serving.prefix import PREFIX
 
 

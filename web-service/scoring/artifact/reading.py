@@ -26,9 +26,9 @@ from scoring.artifact.folder import identity, in_place
 from scoring.artifact.manifest import MANIFEST, OTHER_VERSION, UNKNOWN, Compiled, Manifest
 from scoring.errors import ArtifactError
 from scoring.models import Model
-from scoring.pydantic_errors import first_error
 from scoring.scorers import Scorer, linear, trees
 from scoring.scorers.base import Kind, check_features
+from scoring.values.pydantic_errors import first_error
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ from typing import Any, Final, Literal
 
 from scoring.errors import InvalidRecords, SettingsError
 from scoring.field_kinds import Refused, check_record
-from scoring.field_parts import parts_of
-from scoring.json_values import all_as_json, as_json
 from scoring.record import Record, RecordReader
+from scoring.values.field_parts import parts_of
+from scoring.values.json_values import all_as_json, as_json
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from scoring.json_values import as_json
+from scoring.values.json_values import as_json
 
 MOST: Final = 5_000  # categories that are told apart; what comes less often is counted together
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final, Literal
 
 from scoring.cells import NUMBERS, kind_of
-from scoring.field_schemas import choices_of, field_schemas
 from scoring.models import Model
 from scoring.untouched import LookedInto, Untouched
+from scoring.values.field_schemas import choices_of, field_schemas
 
 FieldKind = Literal["number", "category"]
 

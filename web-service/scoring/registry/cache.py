@@ -23,8 +23,8 @@ from typing import Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from scoring.atomic_files import write_file
 from scoring.errors import SettingsError
+from scoring.process.atomic_files import write_file
 from scoring.registry.settings import RegistrySettings
 
 _ORIGIN: Final = "ref.json"

@@ -13,7 +13,7 @@ from urllib.request import getproxies
 import requests
 from requests.utils import select_proxy, should_bypass_proxies
 
-from scoring.settings import without_credentials
+from scoring.process.settings import without_credentials
 
 _E = TypeVar("_E", bound=BaseException)
 

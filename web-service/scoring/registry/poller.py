@@ -16,8 +16,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from scoring import logs
 from scoring.models import Model, discover
+from scoring.process import logs
 from scoring.registry.cache import Current, ModelCache, Refusal, RegistryCache, Status, VersionRef
 from scoring.registry.client import Client
 from scoring.registry.download import Downloader, Validate

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath
 
 from scoring.errors import SettingsError
-from scoring.secret_values import of_login
-from scoring.settings import ModelSettings, without_credentials
+from scoring.process.secret_values import of_login
+from scoring.process.settings import ModelSettings, without_credentials
 
 # What MLflow's own client can do to reach a server, and this one cannot.
 _NOT_SUPPORTED: Final = {

@@ -17,11 +17,11 @@ from urllib.parse import quote, unquote, urlsplit
 
 import requests
 
+from scoring.process.settings import without_credentials
 from scoring.registry.client import Client
 from scoring.registry.errors import FetchFailed, VersionRejected
 from scoring.registry.failures import reason, taken_from_outside, words
 from scoring.registry.settings import RegistrySettings
-from scoring.settings import without_credentials
 
 _PROXY: Final = "/api/2.0/mlflow-artifacts/artifacts"
 _CHUNK: Final = 256 * 1024

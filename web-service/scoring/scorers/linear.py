@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from scoring.errors import ArtifactError
 from scoring.models import Features
-from scoring.pydantic_errors import first_error
 from scoring.scorers.base import Score, Scores
+from scoring.values.pydantic_errors import first_error
 
 FORMAT: Final = 1
 FILE: Final = "scorer.json"

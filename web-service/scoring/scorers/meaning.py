@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from scoring.errors import ArtifactError
-from scoring.field_schemas import choices_of, field_schemas
 from scoring.models import Model
 from scoring.record import normalise
+from scoring.values.field_schemas import choices_of, field_schemas
 
 _POSITIVE: Final = {"1", "1.0", "true", "yes", "y", "t", "positive"}
 _NEGATIVE: Final = {"0", "0.0", "-1", "-1.0", "false", "no", "n", "f", "negative"}

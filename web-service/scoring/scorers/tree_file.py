@@ -29,7 +29,7 @@ from typing import Any, Final, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scoring.errors import ArtifactError
-from scoring.pydantic_errors import first_error
+from scoring.values.pydantic_errors import first_error
 
 FORMAT: Final = 1
 FILE: Final = "scorer.trees"

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from scoring.errors import RequestError, Unauthorised
-from scoring.strict_json import encode
+from scoring.values.strict_json import encode
 
 MEDIA_TYPE: Final = "application/problem+json"
 CHALLENGE: Final = 'Bearer, Basic realm="prediction-service"'  # the second makes browsers ask

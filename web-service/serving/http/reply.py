@@ -9,7 +9,7 @@ from scoring.errors import RequestError
 from scoring.limits import Limits
 from scoring.observers.observer import NO_CALLER, Caller, PredictionObserver
 from scoring.predictor import Predictor
-from scoring.strict_json import encode
+from scoring.values.strict_json import encode
 from serving.http import problems
 
 JSON: Final = "application/json"

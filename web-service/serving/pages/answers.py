@@ -9,7 +9,7 @@ from typing import Any, Final
 from scoring.errors import InvalidRecords
 from scoring.explain import explained
 from scoring.predictor import Predictor
-from scoring.strict_json import encode
+from scoring.values.strict_json import encode
 from serving.pages.forms import inputs
 from serving.pages.numbers import number, percent, signed
 

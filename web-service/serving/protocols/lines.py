@@ -14,7 +14,7 @@ from scoring.errors import NotCsv, NotJson
 from scoring.limits import Limits
 from scoring.models import Model
 from scoring.record import probably_meant
-from scoring.strict_json import decode
+from scoring.values.strict_json import decode
 from serving.fields import fields
 from serving.protocols.tables import records
 

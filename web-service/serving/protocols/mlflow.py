@@ -26,7 +26,7 @@ from scoring.engine import answer_values
 from scoring.errors import FieldError, InvalidRecords, UnsupportedMedia
 from scoring.limits import Limits
 from scoring.models import Model
-from scoring.strict_json import decode
+from scoring.values.strict_json import decode
 from serving.fields import example, fields
 from serving.http.body import CSV, JSON_LINES, json_body, text_body
 from serving.http.reply import JSON

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from scoring.errors import FieldError, InvalidRecords
-from scoring.field_schemas import describe
 from scoring.limits import Limits
 from scoring.models import Model
 from scoring.record import probably_meant
+from scoring.values.field_schemas import describe
 from serving.fields import Field, fields
 
 

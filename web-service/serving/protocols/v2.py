@@ -25,7 +25,7 @@ from scoring.errors import (
 from scoring.limits import Limits
 from scoring.models import Model
 from scoring.predictor import Predictor
-from scoring.strict_json import decode, encode
+from scoring.values.strict_json import decode, encode
 from serving.fields import example, fields
 from serving.http.body import json_body
 from serving.http.reply import JSON

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from scoring.strict_json import encode
+from scoring.values.strict_json import encode
 from serving.http.reply import JSON
 from serving.openapi.document import document
 from serving.pages.assets import revalidated

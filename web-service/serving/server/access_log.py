@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import orjson
 
-from scoring.logs import is_human, printable
+from scoring.process.logs import is_human, printable
 from serving.settings import Settings
 
 _STDOUT: Final = 1

@@ -1,10 +1,11 @@
-"""What gunicorn and the app log beside requests: as every process of ours does, `scoring.logs`."""
+"""What gunicorn and the app log beside requests: as every process of ours does,
+`scoring.process.logs`."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from scoring import logs
+from scoring.process import logs
 from serving.server.gunicorn_api import Logger as GunicornLogger
 from serving.settings import Settings
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scoring.atomic_files import replacing, write_file
+from scoring.process.atomic_files import replacing, write_file
 
 
 def names(folder: Path) -> list[str]:
@@ -68,7 +68,7 @@ def test_a_full_disk_leaves_everything_as_it_was(
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("scoring.atomic_files.os.fsync", full)
+    monkeypatch.setattr("scoring.process.atomic_files.os.fsync", full)
     (tmp_path / "file").write_bytes(b"old")
     with pytest.raises(OSError, match="No space left"):
         write_file(tmp_path / "file", b"new")
@@ -87,7 +87,7 @@ def test_the_content_reaches_the_disk_before_the_name(
     def sync(descriptor: int) -> None:
         seen.append((os.fstat(descriptor).st_size, path.read_bytes()))
 
-    monkeypatch.setattr("scoring.atomic_files.os.fsync", sync)
+    monkeypatch.setattr("scoring.process.atomic_files.os.fsync", sync)
     write_file(path, b"twelve bytes")
     assert seen == [(12, b"old")]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scoring import cpus
+from scoring.process import cpus
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scoring.errors import NotJson
-from scoring.strict_json import DuplicateKey, decode, encode
+from scoring.values.strict_json import DuplicateKey, decode, encode
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from scoring.errors import SettingsError
-from scoring.pydantic_errors import message
-from scoring.secret_values import is_secret, of_environment
-from scoring.variable_names import check_names
+from scoring.process.secret_values import is_secret, of_environment
+from scoring.process.variable_names import check_names
+from scoring.values.pydantic_errors import message
 
 _PROJECT: Final = Path(__file__).resolve().parents[2]
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")

@@ -7,8 +7,8 @@ import os
 import pytest
 
 from scoring.errors import SettingsError
+from scoring.process.variable_names import near_misses
 from scoring.registry.settings import RegistrySettings
-from scoring.variable_names import near_misses
 from serving.settings import Settings
 
 NAMES = [name.upper() for name in Settings.model_fields]

@@ -9,7 +9,7 @@ import pytest
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
 from pydantic_core.core_schema import ErrorType
 
-from scoring.pydantic_errors import CHOICE, MISSING, OUTSIDE, RAISED, first_error, message
+from scoring.values.pydantic_errors import CHOICE, MISSING, OUTSIDE, RAISED, first_error, message
 
 
 class Empty(BaseModel):

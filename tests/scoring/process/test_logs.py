@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from scoring.process.secret_values import is_secret, of_environment
 from scoring.registry.settings import RegistrySettings
-from scoring.secret_values import is_secret, of_environment
 from tests.support import ROOT, environment
 
 SCRIPT = """
 import logging, sys, threading, warnings
-from scoring import logs
+from scoring.process import logs
 from scoring.registry.settings import RegistrySettings
 logs.configure(RegistrySettings.from_env(dict(__import__("os").environ)))
 {work}

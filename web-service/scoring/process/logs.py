@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import orjson
 
-from scoring.secret_values import of_environment
-from scoring.settings import ModelSettings
+from scoring.process.secret_values import of_environment
+from scoring.process.settings import ModelSettings
 
 HIDDEN: Final = "(not shown)"
 

@@ -1,0 +1,2 @@
+"""What any process of ours needs: settings from the environment, logs without secrets, CPUs, whole
+files."""
