@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -31,7 +31,7 @@ from scoring.profiles.profile import Profile, add
 
 _CHUNK: Final = 4 * 1024 * 1024
 _SKEW_US: Final = 300_000_000  # a clock may be ahead by so much
-_LOGS: Final = ("*.jsonl", "*.jsonl.gz", "*.parquet")
+LOGS: Final = ("*.jsonl", "*.jsonl.gz", "*.parquet")
 
 
 @dataclass
@@ -156,19 +156,19 @@ class Ingest:
         return self._scales[key]
 
 
-def find(words: Iterable[str]) -> list[Path]:
-    """Return the files that these words name: files, and folders of them. Raises UsageError for a
-    word that names none."""
+def find(words: Iterable[str], patterns: Sequence[str] = LOGS) -> list[Path]:
+    """Return the files that these words name: files, and folders with such of these
+    patterns. Raises UsageError for a word that names none."""
     found: list[Path] = []
     for word in words:
         path = Path(word)
         if path.is_dir():
-            inside = {one for pattern in _LOGS for one in path.rglob(pattern)}
+            inside = {one for pattern in patterns for one in path.rglob(pattern)}
             some = sorted(one for one in inside if not _is_apart(one.relative_to(path)))
         else:
             some = [path] if path.is_file() else []
         if not some:
-            raise UsageError(f"{word}: there is no file {', '.join(_LOGS)} of that name")
+            raise UsageError(f"{word}: there is no file {', '.join(patterns)} of that name")
         found += some
     return found
 

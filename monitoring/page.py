@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import Final
 
+from monitoring import charts
 from monitoring.compare import Comparison
+from monitoring.performance import Group, Realised
 from monitoring.report import Report
-from monitoring.words import STATES, headline
+from monitoring.words import NAMES, STATES, estimated, headline, interval, of_how_many
 
-_SHOWN: Final = 24  # bins of a chart
-_WIDTH: Final = 560
 _STYLE: Final = """
 body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;
 color:#1b1b1b;background:#fff}
@@ -35,7 +36,9 @@ def page(report: Report) -> str:
         )
         or "<li>Nothing changed that is more than chance.</li>"
     )
-    charts = "".join(_chart(one) for one in drifts)
+    drawn = "".join(charts.distributions(one) for one in drifts)
+    expected = f"<p>{escape(estimated(report))}</p>" if report.estimate else ""
+    real = _realised(report.realised) if report.realised else ""
     versions = ", ".join(f"{name} ({rows})" for (name, _), rows in report.window.versions.items())
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -43,8 +46,8 @@ def page(report: Report) -> str:
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><main>"
         f'<h1>{escape(report.model)} <span class="state {report.state}">{STATES[report.state]}'
         f"</span></h1><p>{escape(headline(report))}</p><ul>{sentences}</ul>"
-        f"<h2>Every field</h2>{_table(drifts)}"
-        f"<h2>Distributions</h2><p>Dark bars are the window, light ones the reference.</p>{charts}"
+        f"{expected}{real}<h2>Every field</h2>{_table(drifts)}"
+        f"<h2>Distributions</h2><p>Dark bars are the window, light ones the reference.</p>{drawn}"
         f"<h2>Versions</h2><p>{escape(versions) or 'none'}</p></main></body></html>\n"
     )
 
@@ -52,41 +55,62 @@ def page(report: Report) -> str:
 def _table(drifts: list[Comparison]) -> str:
     if not drifts:
         return "<p>Nothing was compared.</p>"
-    rows = "".join(
-        f'<tr><th scope="row">{escape(one.field)}</th><td>{one.difference.psi:.4f}</td>'
-        f"<td>{one.difference.threshold:.4f}</td><td>{one.difference.divergence:.4f}</td>"
-        f"<td>{one.p:.2g}</td></tr>"
+    rows = [
+        [one.field, f"{one.difference.psi:.4f}", f"{one.difference.threshold:.4f}",
+         f"{one.difference.divergence:.4f}", f"{one.p:.2g}"]
         for one in drifts
         if one.difference is not None
+    ]  # fmt: skip
+    return _rows(
+        "every field", ("field", "PSI", "chance alone, up to", "Jensen-Shannon (bits)", "p"), rows
     )
-    heads = "".join(
-        f'<th scope="col">{head}</th>'
-        for head in ("field", "PSI", "chance alone, up to", "Jensen-Shannon (bits)", "p")
-    )
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _chart(one: Comparison) -> str:
-    assert one.difference is not None  # noqa: S101  # for the type checker
-    bins = one.difference.bins
-    p, q = bins.left / bins.left.sum(), bins.right / bins.right.sum()
-    top = max(float(p.max()), float(q.max()))
-    bars = []
-    for place, name in enumerate(bins.names[:_SHOWN]):
-        y = place * 26
-        for share, shift, fill in ((p[place], 2, "#9db7d5"), (q[place], 12, "#1f4e87")):
-            width = 360 * float(share) / top
-            bars.append(
-                f'<rect x="110" y="{y + shift}" width="{width:.1f}" height="9" fill="{fill}"/>'
-            )
-        bars.append(f'<text x="0" y="{y + 16}">{escape(name[:16])}</text>')
-        bars.append(f'<text x="480" y="{y + 16}">{q[place]:.1%} / {p[place]:.1%}</text>')
-    height = 26 * min(len(bins.names), _SHOWN) + 4
-    more = len(bins.names) - _SHOWN
-    rest = f"<p>{more} further bins are not drawn.</p>" if more > 0 else ""
+def _realised(real: Realised) -> str:
+    rows = [[NAMES[one.metric], f"{one.value:.4g}", f"{one.low:.4g} to {one.high:.4g}"]
+            for one in real.metrics]  # fmt: skip
+    parts = [
+        f"<h2>How good it was</h2><p>{escape(of_how_many(real))}</p>",
+        _rows("metrics", ("metric", "value", "95 % interval"), rows),
+    ]
+    if c := real.confusion:
+        said = [["comes true", str(c.true_positive), str(c.false_negative)],
+                ["does not", str(c.false_positive), str(c.true_negative)]]  # fmt: skip
+        parts += [f"<h3>At the threshold {real.threshold:g}</h3>",
+                  _rows("confusion", ("", "was said", "was not said"), said)]  # fmt: skip
+    if lines := charts.over_time(real.windows):
+        parts += ["<h3>Window by window</h3>", lines]
+    parts += [
+        "<h3>Truth over score</h3><p>Each point holds about a tenth of the predictions; on the "
+        "dashed line the truth is on average what was said.</p>",
+        charts.calibration(real.calibration),
+    ]
+    for title, some in (("By version", real.versions), ("More off than all others",
+                                                        real.segments)):  # fmt: skip
+        if some:
+            parts += [f"<h3>{title}</h3>", _groups(title, some)]
+    return "".join(parts)
+
+
+def _groups(label: str, some: Sequence[Group]) -> str:
+    names = [NAMES[one.metric] for one in some[0].metrics]
+    rows = [
+        [one.name if one.by == "version" else f"{one.by} {one.name}", str(one.rows),
+         *map(interval, one.metrics)]
+        for one in some
+    ]  # fmt: skip
+    return _rows(label, ("", "rows", *names), rows)
+
+
+def _rows(label: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    first = "".join(f'<th scope="col">{escape(one)}</th>' if one else "<td></td>" for one in heads)
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+        + "</tr>"
+        for name, *cells in rows
+    )
     return (
-        f"<h3>{escape(one.field)}</h3><p>{escape(one.sentence)}.</p>"
-        f'<div class="chart" tabindex="0" role="region" aria-label="{escape(one.field)}">'
-        f'<svg role="img" aria-label="shares of {escape(one.field)}" width="{_WIDTH}" '
-        f'height="{height}">{"".join(bars)}</svg></div>{rest}'
+        f'<div class="chart" tabindex="0" role="region" aria-label="{escape(label)}">'
+        f"<table><thead><tr>{first}</tr></thead><tbody>{body}</tbody></table></div>"
     )

@@ -11,8 +11,10 @@ from scipy import stats
 from monitoring.compare import Comparison, compare, significant
 from monitoring.drift import MIN_ROWS
 from monitoring.estimate import Estimate, estimate
-from monitoring.store import Store
+from monitoring.performance import Realised, realised
+from monitoring.store import Store, Training
 from monitoring.windows import Against, Reference, Window, reference, shown, window
+from scoring.models import discover
 from scoring.profiles.numbers import Numbers
 
 State = Literal["quiet", "warning", "alarm"]
@@ -46,6 +48,7 @@ class Report:
     findings: Sequence[Finding]  # what is worst first
     comparisons: Sequence[Comparison]
     estimate: Estimate | None = None  # of the performance
+    realised: Realised | None = None  # where the truth is known
 
     @property
     def state(self) -> State:
@@ -71,6 +74,7 @@ class Report:
             "against": self.reference.named if self.reference else None,
             "findings": [one.as_json() for one in self.findings],
             "performance": [self.estimate.as_json()] if self.estimate else [],
+            "realised": self.realised.as_json() if self.realised else None,
             "comparisons": [one.as_json() for one in self.comparisons],
         }
 
@@ -95,8 +99,12 @@ def report(store: Store, model: str, length: int, end: int, against: Against) ->
     elif compared_with is not None:
         comparisons = compare(compared_with, now)
         findings += _differences(comparisons, _before(store, model, now, against))
+    trainings = store.trainings(model)
+    known = next((trainings[d] for _, d in now.versions if d in trainings), None)
+    real, _ = realised(store, model, now, known, _threshold(model, known))
+    findings += _performance(real)
     findings.sort(key=lambda one: -STATUS[one.state])
-    return Report(model, now, compared_with, findings, comparisons, _estimate(store, model, now))
+    return Report(model, now, compared_with, findings, comparisons, _estimate(now, known), real)
 
 
 def _before(store: Store, model: str, now: Window, against: Against) -> set[tuple[str, str]]:
@@ -120,14 +128,28 @@ def _differences(comparisons: list[Comparison], before: set[tuple[str, str]]) ->
     return found
 
 
-def _estimate(store: Store, model: str, now: Window) -> Estimate | None:
+def _estimate(now: Window, training: Training | None) -> Estimate | None:
     """Return the performance that is expected of the version that answered most."""
-    trainings = store.trainings(model)
-    known = next((trainings[d].profile for _, d in now.versions if d in trainings), None)
+    known = training.profile if training else None
     if known is None or known.performance is None or now.profile is None:
         return None
     is_class = not isinstance(known.target, Numbers)
     return estimate(known.performance, now.profile.score, is_class=is_class)
+
+
+def _threshold(model: str, training: Training | None) -> float | None:
+    """Return from which score on the class is said; None of a number."""
+    found = discover()[model]
+    if found.task == "regression":
+        return None
+    return found.threshold if training is None or training.threshold is None else training.threshold
+
+
+def _performance(real: Realised | None) -> list[Finding]:
+    if real is None or not real.is_worse:
+        return []
+    words = "; it was worse in the window before, too" if real.again else ""
+    return [Finding("alarm" if real.again else "warning", real.sentence + words)]
 
 
 def _silence(store: Store, model: str, now: Window) -> list[Finding]:

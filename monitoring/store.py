@@ -43,6 +43,7 @@ class Training(NamedTuple):
     digest: str
     described: str
     profile: Profile
+    threshold: float | None = None  # of a class
 
 
 class Kept(NamedTuple):
@@ -149,11 +150,13 @@ class Store:
     def trainings(self, model: str) -> dict[str, Training]:
         """Return the profiles of a model's trainings by the digest of the version."""
         c = TRAININGS.c
-        asked = sa.select(c.version, c.digest, c.described, c.profile).where(c.model == model)
+        asked = sa.select(c.version, c.digest, c.described, c.profile, c.threshold)
         with self._answering(), self._engine.connect() as connection:
             return {
-                digest: Training(version, digest, described, profile_of(profile))
-                for version, digest, described, profile in connection.execute(asked)
+                digest: Training(version, digest, described, profile_of(profile), threshold)
+                for version, digest, described, profile, threshold in connection.execute(
+                    asked.where(c.model == model)
+                )
             }
 
     @contextlib.contextmanager
@@ -220,7 +223,7 @@ class Writing:
                 TRAININGS,
                 [{"digest": training.digest, "model": training.profile.model,
                   "version": training.version, "described": training.described,
-                  "profile": training.profile.content()}],
+                  "profile": training.profile.content(), "threshold": training.threshold}],
             )  # fmt: skip
 
     def newest_predictions(self) -> int:

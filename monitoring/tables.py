@@ -53,5 +53,6 @@ TRAININGS = sa.Table(
     sa.Column("model", sa.String(64), nullable=False, index=True),
     sa.Column("version", sa.String(128), nullable=False),
     sa.Column("described", sa.Text, nullable=False),
+    sa.Column("threshold", sa.Float),
     sa.Column("profile", sa.LargeBinary, nullable=False),
 )  # fmt: skip

@@ -38,4 +38,6 @@ def _add(store: Store, settings: RegistrySettings, word: str, model: Model | Non
     data = ", ".join(one.name for one in manifest.data.values()) or "unknown data"
     described = f"trained {manifest.created:%Y-%m-%d} on {data}"
     with store.writing() as writing:
-        writing.add_training(Training(version, manifest.sha256, described, profile))
+        writing.add_training(
+            Training(version, manifest.sha256, described, profile, manifest.threshold)
+        )

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from monitoring.metrics import Measured
+from monitoring.performance import Group, Realised
 from monitoring.report import Report
 from monitoring.windows import shown
 
+NAMES = {
+    "rmse": "RMSE", "mae": "MAE", "bias": "bias", "auc": "AUC", "brier": "Brier score",
+    "accuracy": "accuracy", "precision": "precision", "recall": "recall",
+}  # fmt: skip
 STATES = {"quiet": "quiet", "warning": "WARNING", "alarm": "ALARM"}
 
 
@@ -15,10 +21,10 @@ def markdown(report: Report) -> str:
     lines += [f"- {STATES[one.state]}: {one.sentence}" for one in report.findings]
     if not report.findings:
         lines.append("- Nothing changed that is more than chance.")
-    if found := report.estimate:
-        expected = f"{found.metric.upper()} is expected at {found.expected:.3g}"
-        was = f"was {found.was:.3g} on held-out rows (estimated: no truth is known yet)"
-        lines += ["", f"{expected} +- {found.within:.2g}, {was}."]
+    if report.estimate:
+        lines += ["", estimated(report)]
+    if report.realised:
+        lines += _realised(report.realised)
     drifts = [one for one in report.comparisons if one.difference is not None]
     if drifts:
         lines += ["", "| field | PSI | chance alone, up to | Jensen-Shannon | p |",
@@ -42,3 +48,56 @@ def headline(report: Report) -> str:
     return (
         f"{report.rows} predictions from {shown(window.first)} to {shown(window.end)} UTC{against}."
     )
+
+
+def estimated(report: Report) -> str:
+    """Return the estimate in words, and how far the ones before were off; nothing without one."""
+    found = report.estimate
+    if found is None:
+        return ""
+    words = (
+        f"{NAMES[found.metric]} is expected at {found.expected:.3g} +- {found.within:.2g}, was "
+        f"{found.was:.3g} on held-out rows"
+    )
+    past = report.realised.past if report.realised else None
+    if past is None:
+        return f"{words} (estimated: no truth of earlier windows is known to compare it with)."
+    return (
+        f"{words}. Over the {past.windows} windows before, such estimates were off by "
+        f"{past.off:.2g} on average ({past.bias:+.2g}, estimate less truth)."
+    )
+
+
+def interval(one: Measured) -> str:
+    """Return a metric and between what it lies."""
+    return f"{one.value:.4g} ({one.low:.4g} to {one.high:.4g})"
+
+
+def of_how_many(real: Realised) -> str:
+    """Return how many predictions the performance is of."""
+    return f"The truth of {real.rows} of {real.of} predictions is known: {real.sentence}."
+
+
+def _realised(real: Realised) -> list[str]:
+    lines = ["", of_how_many(real), "", "| metric | value | 95 % interval |", "|---|---|---|"]
+    lines += [
+        f"| {NAMES[one.metric]} | {one.value:.4g} | {one.low:.4g} to {one.high:.4g} |"
+        for one in real.metrics
+    ]
+    if c := real.confusion:
+        lines += ["", f"At the threshold {real.threshold:g}: {c.true_positive} true positives, "
+                  f"{c.false_positive} false positives, {c.false_negative} false negatives, "
+                  f"{c.true_negative} true negatives."]  # fmt: skip
+    if real.segments:
+        lines += ["", "More off than all others:", ""]
+        lines += [f"- {group(one)}" for one in real.segments[:5]]
+    if len(real.versions) > 1:
+        lines += ["", "By version:", "", *(f"- {group(one)}" for one in real.versions)]
+    return lines
+
+
+def group(one: Group) -> str:
+    """Return a group and its first metric in words."""
+    first = next(m for m in one.metrics if m.metric in ("rmse", "brier"))
+    name = one.name if one.by == "version" else f"{one.by} {one.name}"
+    return f"{name} ({one.rows} rows): {NAMES[first.metric]} {interval(first)}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from monitoring.commands import profile, report, who
+from monitoring.commands import labels, profile, report, who
 
 
 @dataclass(frozen=True)
@@ -23,5 +23,6 @@ class Command:
 ALL: Final = (
     Command("profile", profile.HELP, profile.options, profile.run),
     Command("report", report.HELP, report.options, report.run),
+    Command("labels", labels.HELP, labels.options, labels.run),
     Command("who", who.HELP, who.options, who.run),
 )

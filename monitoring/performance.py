@@ -1,0 +1,234 @@
+"""How good the predictions were: by window, version and segment, next to what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from monitoring import metrics
+from monitoring.drift import MIN_ROWS, false_discoveries_held
+from monitoring.estimate import estimate
+from monitoring.metrics import Calibrated, Confusion, Measured, Sums
+from monitoring.outcomes import Outcomes, outcomes
+from monitoring.store import Store, Training
+from monitoring.windows import Window, shown
+from scoring.profiles.numbers import SCALE, Array, Numbers
+
+EARLIER: Final = 8  # windows before this one, for the line and for how far estimates were off
+_LEVEL: Final = 0.01
+_LEAST: Final = 1.02  # times as large an RMSE: less is not worth a word
+_SEGMENTS: Final = 20  # that are named
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some predictions and their metrics."""
+
+    by: str  # window, version, or a field
+    name: str
+    rows: int
+    metrics: Sequence[Measured]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"by": self.by, "name": self.name, "rows": self.rows,
+                "metrics": [one.as_json() for one in self.metrics]}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Past:
+    """How far the estimates of earlier windows were off, once the truth was there."""
+
+    windows: int
+    off: float  # mean of the sizes
+    bias: float  # mean of estimate minus truth
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"windows": self.windows, "off": self.off, "bias": self.bias}
+
+
+@dataclass(frozen=True)
+class Realised:
+    """The performance of a window's predictions whose truth is known."""
+
+    rows: int
+    of: int  # the predictions of the window that were kept
+    metrics: Sequence[Measured]
+    before: tuple[str, float] | None  # of what, and its RMSE or Brier score
+    is_worse: bool  # than before, by more than chance and enough to matter
+    again: bool  # it was so in the window before this one
+    calibration: Sequence[Calibrated]
+    threshold: float | None
+    confusion: Confusion | None
+    windows: Sequence[Group]  # this one and the ones before, the latest last
+    versions: Sequence[Group]
+    segments: Sequence[Group]  # that are more off than the others, beyond chance; the worst first
+    past: Past | None
+
+    @property
+    def main(self) -> Measured:
+        """RMSE, or of a class the Brier score."""
+        return next(one for one in self.metrics if one.metric in ("rmse", "brier"))
+
+    @property
+    def sentence(self) -> str:
+        """The main metric in words."""
+        one = self.main
+        was = f", was {self.before[1]:.4g} {self.before[0]}" if self.before else ""
+        name = "RMSE" if one.metric == "rmse" else "Brier score"
+        return f"{name} is {one.value:.4g} ({one.low:.4g} to {one.high:.4g}){was}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "rows": self.rows,
+            "of": self.of,
+            "metrics": [one.as_json() for one in self.metrics],
+            "before": {"of": self.before[0], "value": self.before[1]} if self.before else None,
+            "is_worse": self.is_worse,
+            "threshold": self.threshold,
+            "confusion": self.confusion._asdict() if self.confusion else None,
+            "calibration": [one._asdict() for one in self.calibration],
+            "windows": [one.as_json() for one in self.windows],
+            "versions": [one.as_json() for one in self.versions],
+            "segments": [one.as_json() for one in self.segments],
+            "past_estimates": self.past.as_json() if self.past else None,
+        }
+
+
+def realised(
+    store: Store, model: str, now: Window, training: Training | None, threshold: float | None
+) -> tuple[Realised | None, Outcomes | None]:
+    """Return the performance of the window, and its predictions with their truth; nothing where no
+    truth is known. `threshold` is None of a number."""
+    length = now.end - now.first
+    every = outcomes(store, model, now.first - EARLIER * length, now.end)
+    if every is None:
+        return None, None
+    own = every.between(now.first, now.end)
+    if not len(own):
+        return None, None
+    is_class = threshold is not None
+    windows = []
+    for place in range(EARLIER, -1, -1):
+        first = now.first - place * length
+        some = every.between(first, first + length)
+        if len(some):
+            windows.append(Group("window", shown(first), len(some), measured(some, threshold)))
+    before = _before(every.between(0, now.first), training)
+    last = every.between(now.first - length, now.first)
+    made = Realised(
+        rows=len(own),
+        of=len(own.kept),
+        metrics=measured(own, threshold),
+        before=before and (before.named, before.loss if is_class else sqrt(before.loss)),
+        is_worse=_is_worse(own, before),
+        again=_is_worse(last, _before(every.between(0, now.first - length), training)),
+        calibration=metrics.calibration(own.score, own.actual, is_class=is_class),
+        threshold=threshold,
+        confusion=None
+        if threshold is None
+        else (metrics.confusion(own.score, own.actual, threshold)),
+        windows=windows,
+        versions=_versions(own, threshold),
+        segments=_segments(own, is_class=is_class),
+        past=_past(every, now, training, is_class=is_class),
+    )
+    return made, own
+
+
+def measured(some: Outcomes, threshold: float | None) -> list[Measured]:
+    """Return the metrics of one or more predictions."""
+    if threshold is None:
+        return metrics.of_numbers(some.score, some.actual)
+    return metrics.of_class(some.score, some.actual, threshold)
+
+
+def groups(codes: Array, names: Sequence[str], own: Outcomes) -> dict[str, Sums]:
+    """Return the sums of each category of a field that came."""
+    sums = metrics.by_group(codes, len(names), own.score, own.actual)
+    return {name: one for name, one in zip(names, sums, strict=True) if one.rows}
+
+
+class _Before(NamedTuple):
+    named: str
+    loss: float  # mean square of the error
+    rows: int  # which tell it
+
+
+def _before(earlier: Outcomes, training: Training | None) -> _Before | None:
+    """Return what a window is compared with: the training, else the windows before."""
+    if training and training.profile.performance and training.profile.performance.whole.rows:
+        whole = training.profile.performance.whole
+        return _Before("on the training's held-out rows", whole.squared / whole.rows, whole.rows)
+    if len(earlier) < MIN_ROWS:
+        return None
+    loss = float(np.square(earlier.score - earlier.actual).mean())
+    return _Before("in the windows before", loss, len(earlier))
+
+
+def _is_worse(some: Outcomes, before: _Before | None) -> bool:
+    if before is None or len(some) < MIN_ROWS:
+        return False
+    loss = np.square(some.score - some.actual)
+    is_much = float(loss.mean()) > _LEAST**2 * before.loss
+    return is_much and metrics.worse_than(loss, before.loss, before.rows) < _LEVEL
+
+
+def _versions(own: Outcomes, threshold: float | None) -> list[Group]:
+    codes, names = own.versions
+    found = []
+    for code, name in enumerate(names):
+        inside = codes == code
+        some = measured(
+            Outcomes(own.hour[inside], own.score[inside], own.actual[inside], own.table, own.kept),
+            threshold,
+        )
+        found.append(Group("version", name, int(inside.sum()), some))
+    return sorted(found, key=lambda one: -one.rows)
+
+
+def _segments(own: Outcomes, *, is_class: bool) -> list[Group]:
+    """Return the categories whose predictions are more off than all others, worst first."""
+    found: list[tuple[float, str, str, Sums]] = []
+    for field, (codes, names) in own.segments.items():
+        by_name = groups(codes, names, own)
+        whole = Sums(*map(sum, zip(*by_name.values(), strict=True))) if by_name else None
+        for name, one in by_name.items():
+            if whole is None or one.rows < MIN_ROWS or one.rows == whole.rows:
+                continue
+            found.append((one.unlike(whole.without(one)), field, name, one))
+    held = false_discoveries_held([one[0] for one in found], _LEVEL)
+    loss = float(np.square(own.score - own.actual).mean())
+    worse = [one for one, beyond in zip(found, held, strict=True)
+             if beyond and one[3].squared / one[3].rows > loss]  # fmt: skip
+    worse.sort(key=lambda one: -one[3].squared / one[3].rows)
+    return [Group(field, name, one.rows, one.metrics(is_class=is_class))
+            for _, field, name, one in worse[:_SEGMENTS]]  # fmt: skip
+
+
+def _past(
+    every: Outcomes, now: Window, training: Training | None, *, is_class: bool
+) -> Past | None:
+    if training is None or training.profile.performance is None:
+        return None
+    length = now.end - now.first
+    off = []
+    for place in range(1, EARLIER + 1):
+        some = every.between(now.first - place * length, now.first - (place - 1) * length)
+        if len(some) < MIN_ROWS:
+            continue
+        # of the same rows, so that it is not told by which truths have come
+        scores = Numbers.of(some.score, training.profile.scales.get("", SCALE))
+        told = estimate(training.profile.performance, scores, is_class=is_class)
+        if told is not None:
+            loss = float(np.square(some.score - some.actual).mean())
+            off.append(told.expected - (loss if is_class else sqrt(loss)))
+    if not off:
+        return None
+    return Past(len(off), float(np.mean(np.abs(off))), float(np.mean(off)))
