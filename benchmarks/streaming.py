@@ -15,11 +15,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import requests
+
+from scoring.models import discover
+from training import sample
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = Path(os.environ.get("MODELS_DIR") or ROOT / "models")
@@ -48,14 +53,12 @@ def broker() -> Iterator[None]:
             process.wait()
 
 
-def ride(number: int) -> bytes:
-    """Return an event: a ride between two of the zones, no two alike in a row."""
-    record = {
-        "PULocationID": 1 + number % 265,
-        "DOLocationID": 1 + number * 7 % 265,
-        "trip_distance": number % 97 * 0.25,
-    }
-    return json.dumps(record).encode()
+@cache
+def rides() -> list[bytes]:
+    """Return events: the rides of the bundled sample."""
+    fields = list(discover()["ride"].record.model_fields)
+    rows = pq.read_table(sample.TRIPS, columns=fields).drop_null().to_pylist()
+    return [json.dumps(row).encode() for row in rows if row["trip_distance"] < 100]
 
 
 def feed(topic: str, count: int, per_second: float | None = None) -> None:
@@ -70,12 +73,12 @@ def feed(topic: str, count: int, per_second: float | None = None) -> None:
             future.result(30)
     producer = Producer({"bootstrap.servers": BROKER, "queue.buffering.max.messages": 1_000_000,
                          "linger.ms": 1})  # fmt: skip
-    events = [ride(number) for number in range(10_000)]
+    events = rides()
     began = time.monotonic()
     for number in range(count):
         while True:
             try:
-                producer.produce(topic, events[number % 10_000], key=b"%d" % (number % 1000))
+                producer.produce(topic, events[number % len(events)], key=b"%d" % (number % 1000))
                 break
             except BufferError:
                 producer.poll(0.1)
@@ -91,6 +94,13 @@ def metric(name: str) -> dict[str, float]:
         pairs = [line.rpartition(" ") for line in lines if line.startswith(name)]
         return {label.removeprefix(name): float(value) for label, _, value in pairs}
     return {}
+
+
+def cpu_seconds(process: int) -> float:
+    """Return how long a process has been on a CPU, all its threads together; unlike the time of
+    day it does not count what others on the machine take."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager
@@ -118,19 +128,21 @@ def throughput(guarantee: str, events: int, folder: Path) -> None:
     topic = f"rides-{guarantee}"
     feed(topic, events)
     with worker(topic, guarantee, folder) as process:
-        first: tuple[float, float] | None = None
+        first: tuple[float, float, float] | None = None
         while True:
             count = metric("stream_predictions_total").get("", 0.0)
-            now = time.monotonic()
+            now, used = time.monotonic(), cpu_seconds(process.pid)
             if count and first is None:
-                first = now, count
+                first = now, used, count
             if first and count >= events:
                 break
-            time.sleep(0.02)
+            time.sleep(0.05)
         status = Path(f"/proc/{process.pid}/status").read_text()
         memory = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-        speed = (count - first[1]) / (now - first[0])
-        print(f"{guarantee:<15} {speed:>9,.0f} rides/s   {memory.split()[1]} kB")
+        done = count - first[2]
+        print(f"{guarantee:<15} {done / (now - first[0]):>9,.0f} rides/s   "
+              f"{done / (used - first[1]):>9,.0f} a second of CPU   "
+              f"{int(memory.split()[1]) / 1024:.0f} MiB", flush=True)  # fmt: skip
 
 
 def latency(guarantee: str, per_second: int, seconds: int, folder: Path) -> None:

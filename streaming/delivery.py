@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import orjson
+from msgspec.structs import replace
 
 from streaming.errors import BrokerUnavailable, GraceOver
 from streaming.health import Health
@@ -123,4 +124,4 @@ def shortened(refused: Refused) -> Message:
     letter = orjson.loads(refused.message.value)
     letter["event"] = {"truncated": True}
     letter["problem"]["errors"] = letter["problem"].get("errors", [])[:5]
-    return refused.message._replace(value=orjson.dumps(letter))
+    return replace(refused.message, value=orjson.dumps(letter))

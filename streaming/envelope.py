@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from msgspec import Struct
 
 from scoring.errors import FieldError, InvalidRecords, NotJson, TooLarge
 from scoring.limits import Limits
@@ -26,7 +28,7 @@ _LATEST: Final = 253_402_300_800_000  # milliseconds: the year 10,000
 _CLOUD: Final = b'"specversion"'
 
 
-class Opened(NamedTuple):
+class Opened(Struct, frozen=True, gc=False):
     """What an event holds: `record` is its JSON text, or already a JSON value."""
 
     record: Any

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from msgspec import Struct
+
 Headers = Sequence[tuple[str, bytes | None]]
 
 
-class Event(NamedTuple):
-    """One event as the broker has it."""
+class Event(Struct, frozen=True, gc=False):
+    """One event as the broker has it. A struct, as it takes a third of a tuple's time to make, and
+    one that the garbage collector need not look through."""
 
     value: bytes | None  # None: without a body, as a tombstone is
     key: bytes | None
@@ -24,7 +27,7 @@ class Event(NamedTuple):
     deliveries: int = 1  # how often it was handed out, this time included; where the broker counts
 
 
-class Message(NamedTuple):
+class Message(Struct, frozen=True, gc=False):
     """What is sent. One key's messages stay in order."""
 
     value: bytes

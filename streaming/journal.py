@@ -16,6 +16,7 @@ import os
 import re
 import stat
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,6 +80,10 @@ class Journal:
                 if span and _order(event.offset) >= _order(span[1]):
                     del self._suspects[str(event.partition)]
         self._write({})
+
+    def may_suspect(self, events: Sequence[Event]) -> bool:
+        """Return whether one of `events` may be a suspect; quicker than to ask for each."""
+        return bool(self._suspects) or max(map(attrgetter("deliveries"), events), default=1) > 1
 
     def is_suspect(self, event: Event) -> bool:
         """Return whether `event` was at hand when a process died, so that it goes alone."""

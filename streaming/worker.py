@@ -103,6 +103,9 @@ class Worker:
     def _batches(self, events: Sequence[Event]) -> Iterator[Sequence[Event]]:
         """Yield the events in order, those at which a process may have died alone."""
         journal = self._parts.journal
+        if not journal.may_suspect(events):
+            yield events
+            return
         together: list[Event] = []
         for event in events:
             if not journal.is_suspect(event):

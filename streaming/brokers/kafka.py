@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -86,7 +87,7 @@ class KafkaSource:
         if not events:
             self._check([message.error() for message in messages])
         if len({event.partition for event in events}) > 1:
-            events.sort(key=lambda event: (event.partition, event.offset))
+            events.sort(key=attrgetter("partition", "offset"))
         return events
 
     def commit(self, events: Sequence[Event]) -> None:

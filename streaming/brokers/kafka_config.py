@@ -65,7 +65,11 @@ def consumer(shared: Mapping[str, Any], group: str, start: str) -> dict[str, Any
     # of the newer protocol, the brokers say how long
     session = {} if shared.get("group.protocol") == "consumer" else {"session.timeout.ms": 10_000}
     return {
-        "queued.max.messages.kbytes": 8192,
+        # what waits in memory; librdkafka has 0.5 kB more for each message than the event's bytes
+        "queued.max.messages.kbytes": 4096,
+        "queued.min.messages": 10_000,
+        # how soon a worker hears that another came or left, so that partitions stand still for less
+        "heartbeat.interval.ms": 1000,
         **session,
         **_fit(shared, producers=False),
         "group.id": group,

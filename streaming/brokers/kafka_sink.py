@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -88,6 +89,9 @@ def produce(producer: Any, topic: str, messages: Sequence[Message]) -> list[Refu
     """Give messages to a producer in order; return those that librdkafka refuses."""
     refused: list[Refused] = []
     plain: list[dict[str, Any]] = []
+    if not any(map(attrgetter("headers"), messages)):
+        plain = [{"value": message.value, "key": message.key} for message in messages]
+        messages = ()
     for message in messages:
         if not message.headers:
             plain.append({"value": message.value, "key": message.key})
@@ -109,7 +113,8 @@ def _produce_plain(
     producer: Any, topic: str, messages: list[dict[str, Any]], refused: list[Refused]
 ) -> None:
     while messages:
-        producer.produce_batch(topic, messages)
+        if producer.produce_batch(topic, messages) == len(messages):
+            return
         left = []
         for one in messages:
             error = one.pop("_error", None)

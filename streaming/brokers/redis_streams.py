@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import redis
+from msgspec.structs import replace
 from redis import exceptions
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -206,7 +207,7 @@ class RedisSource:
         name = _id(entries[0][0])
         [about] = self._redis.xpending_range(self.name, self._group, name, name, 1) or [{}]
         deliveries = int(about.get("times_delivered", 1))
-        return [event._replace(deliveries=deliveries) for event in self._events(entries)]
+        return [replace(event, deliveries=deliveries) for event in self._events(entries)]
 
     def _events(self, entries: Sequence[Entry]) -> list[Event]:
         events = []

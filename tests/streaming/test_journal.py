@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from streaming.errors import StreamError
 from streaming.interface import Event
@@ -72,9 +73,9 @@ def test_a_broker_that_counts_deliveries_is_believed() -> None:
     journal = Journal.__new__(Journal)
     journal._suspects, journal._crashes = {}, {}
     [event] = events("17-0")
-    assert journal.is_suspect(event._replace(deliveries=2))
-    assert not journal.is_poison(event._replace(deliveries=3))
-    assert journal.is_poison(event._replace(deliveries=4))
+    assert journal.is_suspect(replace(event, deliveries=2))
+    assert not journal.is_poison(replace(event, deliveries=3))
+    assert journal.is_poison(replace(event, deliveries=4))
     os.close(read)
 
 

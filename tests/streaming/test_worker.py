@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from scoring.engine import Predictors
 from scoring.models import discover
@@ -172,7 +173,7 @@ def test_a_fault_of_ours_is_one_events_letter(
 def test_a_brokers_clock_may_say_anything(models_dir: Path, tmp_path: Path, seconds: float) -> None:
     """The event is answered all the same, with what it said."""
     worker, ran = made([ride(1), b"{"], models_dir, tmp_path)
-    ran.source.events = [one._replace(time=seconds) for one in ran.source.events]
+    ran.source.events = [replace(one, time=seconds) for one in ran.source.events]
     worker.run()
     assert ran.answers()[0]["event_time"] == ran.letters()[0]["source"]["time"]
     if seconds == 1700000000.25:
@@ -185,7 +186,7 @@ def test_headers_are_passed_on_without_those_of_the_event_alone(
     """The trace goes on; a CloudEvent's id is not the prediction's."""
     worker, ran = made([ride(1)], models_dir, tmp_path)
     headers = (("traceparent", b"00-1"), ("ce_id", b"x"), ("Content-Type", b"a"))
-    ran.source.events = [ran.source.events[0]._replace(headers=headers)]
+    ran.source.events = [replace(ran.source.events[0], headers=headers)]
     worker.run()
     [message] = ran.sink.got
     assert list(message.headers) == [("traceparent", b"00-1")]
@@ -197,7 +198,7 @@ def test_secrets_in_headers_are_not_in_letters(models_dir: Path, tmp_path: Path)
     """By their names; other headers help to find the cause."""
     worker, ran = made([b"{"], models_dir, tmp_path)
     names = ["Authorization", "X-Api-Key", "cookie", "session-token", "traceparent"]
-    ran.source.events = [ran.source.events[0]._replace(headers=[(name, b"v") for name in names])]
+    ran.source.events = [replace(ran.source.events[0], headers=[(name, b"v") for name in names])]
     worker.run()
     assert ran.letters()[0]["event"]["headers"] == [["traceparent", "v"]]
 
