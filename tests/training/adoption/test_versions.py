@@ -241,7 +241,7 @@ def _dtype() -> Any:
         (_column, "damaged: they lead nowhere, or in a circle"),
         (_nan, "its nodes are damaged"),
         (_few, "a tree has not as many values as nodes"),
-        (_million, "nodes; at most 4000000 are compiled"),
+        (_million, "there are 1000000 trees; at most 100000 are compiled"),
     ],
     ids=["a loop", "a far node", "no such column", "not a number", "few values", "a million trees"],
 )

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterator, Sized
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ import numpy.typing as npt
 from scoring.scorers.tree_file import MAX_NODES
 
 Array = npt.NDArray[Any]
+Trees = TypeVar("Trees", bound=Sized)
+MAX_TREES: Final = 100_000  # asked before any of them is looked at
 
 
 class NotFlat(Exception):
@@ -67,10 +69,16 @@ def of_first_class(found: Ensemble) -> Ensemble:
 
 def _forest(estimator: Any) -> Ensemble:
     """Of a decision tree, or of several whose predictions are averaged."""
-    grown = [one.tree_ for one in getattr(estimator, "estimators_", [estimator])]
+    grown = [one.tree_ for one in _few(getattr(estimator, "estimators_", [estimator]))]
     classes = _two_classes(estimator)
     trees = (_binary_tree(found, shares=classes) for found in grown)
     return Ensemble(trees, sum(found.node_count for found in grown), scale=1 / len(grown))
+
+
+def _few(trees: Trees) -> Trees:
+    if len(trees) > MAX_TREES:
+        raise NotFlat(f"there are {len(trees)} trees; at most {MAX_TREES} are compiled")
+    return trees
 
 
 def _binary_tree(found: Any, *, shares: bool = False) -> Tree:
@@ -103,7 +111,7 @@ def _gradient(estimator: Any) -> Ensemble:
     loss, rate = estimator.loss, float(estimator.learning_rate)
     # the exponential loss counts in halves of log-odds
     doubled = 2.0 if classes and loss == "exponential" else 1.0
-    grown = [one.tree_ for one in np.asarray(estimator.estimators_).ravel()]
+    grown = [one.tree_ for one in _few(np.asarray(estimator.estimators_).ravel())]
     return Ensemble(
         map(_binary_tree, grown),
         sum(found.node_count for found in grown),
@@ -136,7 +144,7 @@ def _boosting(estimator: Any) -> Ensemble:
     classes = _two_classes(estimator)
     if not classes and estimator.loss not in _IDENTITY:
         raise NotFlat(f"boosting with the loss {estimator.loss} has no compiled form")
-    grown = [one.nodes for (one,) in estimator._predictors]  # there is no other way
+    grown = [one.nodes for (one,) in _few(estimator._predictors)]  # there is no other way
     if getattr(estimator, "is_categorical_", None) is not None:
         raise NotFlat("boosting over categorical columns has no compiled form")
 
@@ -165,7 +173,7 @@ def _xgboost(estimator: Any) -> Ensemble:
     objective = learner["objective"]["name"]
     if grower["name"] != "gbtree" or objective not in ("reg:squarederror", "binary:logistic"):
         raise NotFlat(f"XGBoost's {grower['name']} for {objective} has no compiled form")
-    grown = grower["model"]["trees"]
+    grown = _few(grower["model"]["trees"])
     if stopped := booster.attr("best_iteration"):  # predictions use no later tree
         parallel = int(grower["model"]["gbtree_model_param"]["num_parallel_tree"])
         grown = grown[: (int(stopped) + 1) * parallel]

@@ -114,10 +114,11 @@ def counts_to_shares(estimator: Any) -> None:
 def check_categories(known: Mapping[str, Collection[str]], model: Model) -> None:
     """Raise ArtifactError where none of a feature's categories is spelt as the model's code spells
     them; `known` are those that the vectorizer has, by feature."""
+    listed = _choices(model)
     for name, value in model.features(model.record.model_validate(model.example)).items():
         if not isinstance(value, str) or not known.get(name) or value in known[name]:
             continue
-        choices = _choices(model, name)
+        choices = listed.get(name)
         if choices is None and name not in model.record.model_fields:
             same = any(_shape(category) == _shape(value) for category in known[name])
         else:
@@ -139,13 +140,14 @@ def respelled(vectorizer: Any, model: Model) -> tuple[Any, dict[str, str]]:
     if not (isinstance(separator, str) and separator):
         return vectorizer, {}  # which is refused later
     example = model.features(model.record.model_validate(model.example))
+    listed = _choices(model)
     changed: dict[str, str] = {}
     for column in names:
         name, found, category = column.partition(separator)
         value = example.get(name)
         if not found or not isinstance(value, str):
             continue
-        choices = _choices(model, name)
+        choices = listed.get(name)
         if choices is not None:
             new = str(normalise(category))
             fits = category not in choices and new in choices
@@ -166,9 +168,14 @@ def respelled(vectorizer: Any, model: Model) -> tuple[Any, dict[str, str]]:
     return vectorizer, changed
 
 
-def _choices(model: Model, name: str) -> set[str] | None:
-    field = field_schemas(model.record.model_json_schema()).get(name, {})
-    return {choice for choice in choices_of(field) if isinstance(choice, str)} or None
+def _choices(model: Model) -> dict[str, set[str]]:
+    """Return the texts that a field may hold, by the names of those that list them."""
+    fields = field_schemas(model.record.model_json_schema())
+    found = {
+        name: {choice for choice in choices_of(field) if isinstance(choice, str)}
+        for name, field in fields.items()
+    }
+    return {name: choices for name, choices in found.items() if choices}
 
 
 def _shape(text: str) -> str:
