@@ -63,7 +63,7 @@ def layouts(
     with ThreadPoolExecutor(_OPENED_AT_ONCE) as pool:
         schemas = list(pool.map(lambda source: _schema(source, options), sources))
     required = {n for n, info in model.record.model_fields.items() if info.is_required()}
-    schema = field_schemas(model.record.model_json_schema())
+    schema = field_schemas(model.record)
     kinds = cells.kinds(model.record)
     if strange := sorted(options.columns.keys() - schema.keys()):
         known = ", ".join(schema)

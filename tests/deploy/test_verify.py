@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from detect_secrets.plugins.base import RegexBasedDetector
 
 from deploy.bundle import verify
 from deploy.bundle.verify import CHECKS, problems
@@ -22,6 +25,21 @@ HOOK = ".platform/hooks/postdeploy/10_answers.sh"
 DOCKERRUN = (
     b'{"AWSEBDockerrunVersion": "1", "Image": {"Name": "it:1"}, "Ports": [{"ContainerPort": 9696}]}'
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _each_text_is_searched_once() -> Iterator[None]:
+    """The bundles differ in one file: what was found in the others' texts is kept."""
+
+    def kept(detector: RegexBasedDetector) -> RegexBasedDetector:
+        search = detector.analyze_string
+        detector.analyze_string = functools.cache(lambda text: (*search(text),))  # type: ignore[method-assign,assignment]
+        return detector
+
+    detectors = [kept(copy.copy(found)) for found in verify._detectors()]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verify, "_detectors", lambda: detectors)
+        yield
 
 
 def rewritten(bundle: Path, target: Path, change: Callable[[Files], Any]) -> Path:

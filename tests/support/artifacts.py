@@ -22,7 +22,7 @@ from training.provenance import provenance
 def records(model: Model, count: int = 60) -> list[dict[str, Any]]:
     """Return valid records of any model: the example, then `count` more with every field moved
     through its range."""
-    fields = field_schemas(model.record.model_json_schema())
+    fields = field_schemas(model.record)
     rows = [dict(model.example)]
     for number in range(count):
         record = dict(model.example)

@@ -80,10 +80,10 @@ def read_column(column: pd.Series[Any], model: Model, name: str) -> Column:
     )
 
 
-def field_schema(model: Model, name: str) -> dict[str, Any]:
+def field_schema(model: Model, name: str) -> Mapping[str, Any]:
     """Return the JSON schema of a field without references; of one that may be null, what it is
     otherwise, and the key `nullable`."""
-    return field_schemas(model.record.model_json_schema())[name]
+    return field_schemas(model.record)[name]
 
 
 def _read(value: Any, kind: str, reader: RecordReader, name: str) -> tuple[int, Any]:

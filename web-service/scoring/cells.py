@@ -56,7 +56,7 @@ def cell(value: Any) -> str:
 
 def kinds(record: type[Record]) -> dict[str, Kind]:
     """Return the kind of each field of a record, by name, in order."""
-    schemas = field_schemas(record.model_json_schema())
+    schemas = field_schemas(record)
     return {name: kind_of(schema, choices_of(schema)) for name, schema in schemas.items()}
 
 

@@ -87,7 +87,7 @@ class RecordReader:
     """
 
     def __init__(self, record: type[Record]) -> None:
-        self._fields = field_schemas(record.model_json_schema())
+        self._fields = field_schemas(record)
         self._integers = [name for name, field in self._fields.items() if _is_integer(field)]
         self._one: TypeAdapter[Record] = TypeAdapter(record)
         self._many: TypeAdapter[list[Record]] = TypeAdapter(list[record])  # type: ignore[valid-type]  # a type made at run time

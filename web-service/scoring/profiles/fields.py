@@ -23,7 +23,7 @@ def field_kinds(model: Model) -> dict[str, FieldKind]:
     more than hand the field on.
     """
     kinds: dict[str, FieldKind] = {}
-    for name, flat in field_schemas(model.record.model_json_schema()).items():
+    for name, flat in field_schemas(model.record).items():
         kind = kind_of(flat, choices_of(flat))
         is_number = kind in NUMBERS and not choices_of(flat)
         if is_number and kind == "integer" and _is_name(model, name, flat):

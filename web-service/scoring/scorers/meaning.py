@@ -170,7 +170,7 @@ def respelled(vectorizer: Any, model: Model) -> tuple[Any, dict[str, str]]:
 
 def _choices(model: Model) -> dict[str, set[str]]:
     """Return the texts that a field may hold, by the names of those that list them."""
-    fields = field_schemas(model.record.model_json_schema())
+    fields = field_schemas(model.record)
     found = {
         name: {choice for choice in choices_of(field) if isinstance(choice, str)}
         for name, field in fields.items()

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
+
+from pydantic import BaseModel
 
 _NOUNS: Final = {
     "boolean": "true or false",
@@ -17,17 +21,19 @@ _FORMATS: Final = {
 }
 
 
-def field_schemas(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the schema of each property of a record's JSON schema, by name, in order.
+@lru_cache(maxsize=64)
+def field_schemas(record: type[BaseModel]) -> Mapping[str, Mapping[str, Any]]:
+    """Return the schema of each field of a record, by name, in order; made once a record.
 
     References are resolved; the alternative `null` is said by the key `nullable`.
     """
+    document = record.model_json_schema()
     parts = document.get("$defs", {})
-    found = {}
+    found: dict[str, Mapping[str, Any]] = {}
     for name, schema in document.get("properties", {}).items():
         flat, nullable = resolved(schema, parts)
-        found[name] = {**flat, "nullable": True} if nullable else dict(flat)
-    return found
+        found[name] = {**flat, "nullable": True} if nullable else flat
+    return MappingProxyType(found)
 
 
 def resolved(schema: Mapping[str, Any], parts: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
