@@ -3,7 +3,7 @@ which fields it leaves out or hashes, as the service has them."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field
 
@@ -13,6 +13,10 @@ from scoring.registry.settings import RegistrySettings
 
 class BatchSettings(RegistrySettings):
     """What the environment says."""
+
+    of_others: ClassVar[tuple[str, ...]] = (
+        "PREDICTION_LOG", "PREDICTION_LOG_MAX_BYTES", "PREDICTION_LOG_KEEP",
+    )  # fmt: skip
 
     prediction_log_omit: Annotated[tuple[str, ...], BeforeValidator(comma_separated)] = Field(
         default=(), description="fields that the log leaves out, by commas"

@@ -100,8 +100,6 @@ def _unreachable(
 ) -> Iterator[str]:
     if settings.port != container.port:
         yield f"PORT={settings.port}: requests come in at port {container.port}"
-    if settings.metrics_port == settings.port:
-        yield f"METRICS_PORT={settings.port}: this is the port of the service itself"
     if not _every_address(settings.host):
         yield f"HOST={settings.host}: not reachable from outside the container; 0.0.0.0 is"
     yield from _arguments(environ.get("GUNICORN_CMD_ARGS", ""))

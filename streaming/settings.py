@@ -4,17 +4,24 @@ log's are those of the service."""
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from scoring.observers import log_setup
 from scoring.process.settings import comma_separated
 from scoring.registry.settings import RegistrySettings
 
 
 class StreamSettings(RegistrySettings):
     """What the environment says."""
+
+    details_of: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        **RegistrySettings.details_of,
+        **log_setup.DETAILS,
+    }
 
     host: str = Field(default="0.0.0.0", description="address of /health and /metrics")  # noqa: S104  # a container's only useful address
     port: int = Field(default=9696, ge=0, le=65535, description="port of /health and /metrics")

@@ -22,6 +22,7 @@ from deploy.bundle.build import PLATFORM, PORT, ROOT
 from deploy.bundle.callers import Answer, Load, ask
 from deploy.bundle.verify_service import STOP_S, given
 from deploy.bundle.verify_settings import MAX_BODY_BYTES
+from serving.settings import Settings
 
 _START_S: Final = 60.0
 _PROBLEM: Final = "application/problem+json"
@@ -48,6 +49,8 @@ def rehearse(
     port = _free_port()
     environ = given(Bundle(bundle))
     if environ.pop("MLFLOW_TRACKING_URI", ""):
+        for name in Settings.details_of["MLFLOW_TRACKING_URI"]:
+            environ.pop(name, None)
         tell("the registry is not asked from here: the image's models serve")
     with _container(built, environ) as (first, address):
         _proxy_settings(unpacked, folder, port, address)

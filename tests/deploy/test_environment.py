@@ -47,7 +47,15 @@ BAD = {
     "no number": ({"WORKERS": "zero"}, "WORKERS='zero'"),
     "an unknown model": ({"MODELS": "tips"}, "MODELS names 'tips'"),
     "one unknown model of two": ({"MODELS": f"{DEFAULT},tips"}, "MODELS names 'tips'"),
-    "a pin of another model": ({"MODEL_VERSION": "tips:3"}, "MODEL_VERSION pins 'tips'"),
+    "a pin of another model": (
+        {"MODEL_VERSION": "tips:3", "MLFLOW_TRACKING_URI": "http://registry.invalid:5000"},
+        "MODEL_VERSION pins 'tips'",
+    ),
+    "a pin without a registry": ({"MODEL_VERSION": f"{DEFAULT}:3"}, "MODEL_VERSION is set in vain"),
+    "a part of a log that is none": (
+        {"PREDICTION_LOG_OMIT": "trip_distance"},
+        "PREDICTION_LOG_OMIT is set in vain",
+    ),
     "no choice": ({"MODEL_FALLBACK": "yes"}, "MODEL_FALLBACK='yes'"),
     "no server": ({"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}, "http:// or https://"),
     "models elsewhere": ({"MODELS_DIR": "/srv/models"}, f"models are in {MODELS_DIR}"),

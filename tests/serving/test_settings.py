@@ -75,6 +75,15 @@ GOOD: list[tuple[str, str, Any]] = [
     ("REGISTRY_KEEP", "1", 1),
     ("REGISTRY_MAX_BYTES", "1", 1),
 ]
+# What is a detail of something else is set beside it.
+BESIDE = {
+    name: {needed: where}
+    for needed, where in (
+        ("PREDICTION_LOG", "/tmp/log"),
+        ("MLFLOW_TRACKING_URI", "http://mlflow:5000"),
+    )
+    for name in Settings.details_of[needed]
+}
 BAD = [
     ("MODELS", "ride,"),
     ("MODELS", ","),
@@ -130,6 +139,12 @@ BAD = [
     ("MODEL_ALIAS", "a b"),
     ("MODEL_VERSION", "3"),
     ("MODEL_VERSION", "ride:0"),
+    ("MODEL_VERSION", "ride:3,ride:4"),
+    ("MODEL_ALIAS", "latest"),
+    ("MODEL_ALIAS", "v3"),
+    ("MLFLOW_TRACKING_URI", "http://mlflow:5000/?a=1"),
+    ("MLFLOW_S3_ENDPOINT_URL", "http://minio:port"),
+    ("CORS_ORIGINS", "https://a.example:99999"),
     ("MODEL_FALLBACK", "maybe"),
     ("REGISTRY_POLL_SECONDS", "0"),
     ("REGISTRY_START_SECONDS", "0"),
@@ -142,9 +157,50 @@ BAD = [
 @pytest.mark.parametrize(("name", "text", "value"), GOOD)
 def test_a_variable_sets_its_field(name: str, text: str, value: Any) -> None:
     """Each variable is read, to the limits of what it may be; the others keep their defaults."""
-    settings = Settings.from_env({name: text})
+    beside = BESIDE.get(name, {})
+    settings = Settings.from_env({name: text, **beside})
     assert getattr(settings, name.lower()) == value
-    assert settings.model_fields_set == {name.lower()}
+    assert settings.model_fields_set == {name.lower(), *(other.lower() for other in beside)}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_a_detail_of_nothing_is_refused(name: str) -> None:
+    """Who leaves fields out of the prediction log believes that there is one."""
+    [needed] = BESIDE[name]
+    text = next(text for tried, text, _ in GOOD if tried == name)
+    with pytest.raises(SettingsError, match=f"{name} is set in vain without {needed}: "):
+        Settings.from_env({name: text, needed: " "})
+
+
+@pytest.mark.parametrize(
+    ("environ", "problem"),
+    [
+        ({"PORT": "9700", "METRICS_PORT": "9700"}, "METRICS_PORT=9700: this is the port of the"),
+        ({"METRICS_PORT": "9696"}, "METRICS_PORT=9696: this is the port of the service itself"),
+        ({"DRAIN_SECONDS": "9"}, "DRAIN_SECONDS=9 is a part of GRACEFUL_TIMEOUT=8"),
+    ],
+)
+def test_what_cannot_both_be_had_is_refused(environ: dict[str, str], problem: str) -> None:
+    """Neither of two settings is shortened in silence."""
+    with pytest.raises(SettingsError, match=problem):
+        Settings.from_env(environ)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("MODELS", "ride;churn", "separated by commas"),
+        ("MODELS", "ride,", "none follows the last comma"),
+        ("SCRIPT_NAME", "predictions", "such as /predictions"),
+        ("MODEL_ALIAS", "@champion", "must be an alias alone"),
+        ("MLFLOW_S3_ENDPOINT_URL", "minio:9000", "such as http://minio:9000"),
+        ("MLFLOW_TRACKING_URI", "http://mlflow:5000/#/models", "not what a browser shows"),
+    ],
+)
+def test_a_pattern_is_told_in_words(name: str, text: str, says: str) -> None:
+    """Who meets a regular expression in a log still does not know what to write."""
+    with pytest.raises(SettingsError, match=says):
+        Settings.from_env({name: text})
 
 
 @pytest.mark.parametrize(("name", "text"), BAD)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -14,7 +15,9 @@ from pydantic import (
     FilePath,
 )
 
+from scoring.errors import SettingsError
 from scoring.limits import Limits
+from scoring.observers import log_setup
 from scoring.process import cpus
 from scoring.process.settings import ModelSettings, comma_separated
 from scoring.registry.settings import RegistrySettings
@@ -22,7 +25,8 @@ from serving.prefix import PREFIX
 
 
 def _origin(value: str) -> str:
-    if value != "*" and not _ORIGIN.fullmatch(value):
+    match = _ORIGIN.fullmatch(value)
+    if value != "*" and not (match and int(match[1] or 0) <= _LAST_PORT):
         raise ValueError(
             f"{value!r} is not an origin: write a scheme and a host without a path, such as "
             "https://shop.example, or * for every site"
@@ -30,7 +34,17 @@ def _origin(value: str) -> str:
     return value
 
 
-_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(?::([0-9]{1,5}))?")
+_LAST_PORT: Final = 65535
+
+
+def _prefix(value: str) -> str:
+    if not PREFIX.fullmatch(value):
+        raise ValueError(
+            "must be a path that begins with a slash and does not end with one, such as "
+            "/predictions, of letters, digits and . _ ~ -"
+        )
+    return value
 
 
 def _network(value: object) -> object:
@@ -52,12 +66,14 @@ def _network(value: object) -> object:
 class ServingSettings(ModelSettings):
     """Settings of the HTTP service."""
 
+    details_of: ClassVar[Mapping[str, tuple[str, ...]]] = log_setup.DETAILS
+
     host: str = Field(default="0.0.0.0", description="address to listen on")  # noqa: S104  # a container's only useful one
-    port: int = Field(default=9696, ge=1, le=65535, description="port to listen on")
+    port: int = Field(default=9696, ge=1, le=_LAST_PORT, description="port to listen on")
     metrics_port: int | None = Field(
         default=None,
         ge=1,
-        le=65535,
+        le=_LAST_PORT,
         description="port that serves GET /metrics and nothing else; unset: it is served on PORT",
     )
     workers: int | None = Field(
@@ -148,9 +164,8 @@ class ServingSettings(ModelSettings):
         description="networks of proxies, separated by commas, whose X-Forwarded-For and "
         "X-Forwarded-Prefix are believed",
     )
-    script_name: str | None = Field(
+    script_name: Annotated[str, AfterValidator(_prefix)] | None = Field(
         default=None,
-        pattern=f"^{PREFIX.pattern}$",
         description="path below which the service is mounted, such as `/predictions`",
     )
     cors_origins: Annotated[
@@ -199,6 +214,25 @@ class ServingSettings(ModelSettings):
         description="key of those hashes, at least 16 characters",
     )
 
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Return the settings in `environ`; raises SettingsError as the base class does.
+
+        Also for two that cannot both be had.
+        """
+        settings = super().from_env(environ)
+        if settings.metrics_port == settings.port:
+            raise SettingsError(
+                f"METRICS_PORT={settings.metrics_port}: this is the port of the service itself; "
+                "name another, or unset it to have GET /metrics there"
+            )
+        drain, whole = settings.drain_seconds, settings.graceful_timeout
+        if drain > whole:
+            raise SettingsError(
+                f"DRAIN_SECONDS={drain} is a part of GRACEFUL_TIMEOUT={whole}, and cannot be more"
+            )
+        return settings
+
     @property
     def worker_processes(self) -> int:
         """The number of workers: WORKERS, else WEB_CONCURRENCY, else one for each CPU."""
@@ -216,3 +250,8 @@ class ServingSettings(ModelSettings):
 
 class Settings(RegistrySettings, ServingSettings):
     """Everything that can be set: how to serve, then what to follow."""
+
+    details_of: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        **log_setup.DETAILS,
+        "MLFLOW_TRACKING_URI": (*RegistrySettings.of_a_registry, "MLFLOW_WEBHOOK_SECRET"),
+    }

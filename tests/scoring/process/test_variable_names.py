@@ -23,6 +23,8 @@ NAMES = [name.upper() for name in Settings.model_fields]
         ("Models_Dir", "MODELS_DIR"),
         ("PREDICTION_LOGS", "PREDICTION_LOG"),
         ("PREDICITON_LOG", "PREDICTION_LOG"),
+        ("MLFLOW_TRACKING_USER", "MLFLOW_TRACKING_USERNAME"),
+        ("MLFLOW_S3_ENDPOINT", "MLFLOW_S3_ENDPOINT_URL"),
         ("PREDICTIONLOG_OMIT", "PREDICTION_LOG_OMIT"),
         ("LOGLEVEL", "LOG_LEVEL"),
         ("WORKER", "WORKERS"),

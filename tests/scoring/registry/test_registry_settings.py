@@ -55,7 +55,13 @@ def test_a_secret_is_not_repeated() -> None:
 
 def test_what_is_asked_for_is_the_alias_or_the_pin() -> None:
     """Several pins by commas; an unpinned model follows the alias."""
-    settings = Settings.from_env({"MODEL_VERSION": "ride:3, churn:12", "MODEL_ALIAS": "canary"})
+    settings = Settings.from_env(
+        {
+            "MLFLOW_TRACKING_URI": "http://mlflow:5000",
+            "MODEL_VERSION": "ride:3, churn:12",
+            "MODEL_ALIAS": "canary",
+        }
+    )
     assert [settings.selector(name) for name in ("ride", "churn", "tips")] == [
         "v3",
         "v12",
@@ -147,7 +153,12 @@ def test_what_is_asked_for_in_vain_stops_the_start(environ: dict[str, str], reas
 def test_values_are_stripped() -> None:
     """A secret that was read from a file ends with a line break."""
     settings = Settings.from_env(
-        {"MLFLOW_TRACKING_TOKEN": "example-token\n", "MODEL_ALIAS": " champion ", "PORT": " \n"}
+        {
+            "MLFLOW_TRACKING_URI": "http://mlflow:5000 ",
+            "MLFLOW_TRACKING_TOKEN": "example-token\n",
+            "MODEL_ALIAS": " champion ",
+            "PORT": " \n",
+        }
     )
     assert settings.mlflow_tracking_token == "example-token"
     assert settings.model_alias == "champion"

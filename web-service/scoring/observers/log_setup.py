@@ -5,13 +5,20 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from scoring.errors import SettingsError
 from scoring.observers.log_files import Files
 from scoring.observers.log_lines import Lines
 from scoring.observers.prediction_log import PredictionLog
 from scoring.predictor import Predictor
+
+# What is set in vain without a log, for `EnvironmentSettings.details_of`.
+DETAILS: Final = {
+    "PREDICTION_LOG": tuple(
+        f"PREDICTION_LOG_{name}" for name in ("MAX_BYTES", "KEEP", "OMIT", "HASH", "SECRET")
+    )
+}
 
 
 class LogSettings(Protocol):

@@ -5,16 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 from scoring.errors import SettingsError
 from scoring.process.secret_values import is_secret, of_environment
 from scoring.process.variable_names import check_names
 from scoring.values.pydantic_errors import message
 
-_PROJECT: Final = Path(__file__).resolve().parents[2]
+_PROJECT: Final = Path(__file__).resolve().parents[3]
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SHOWN: Final = 200  # characters of a value in a message
 
@@ -29,12 +36,17 @@ class EnvironmentSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    # Variables that another program of ours reads in the same environment: no misspelling of these.
+    of_others: ClassVar[tuple[str, ...]] = ()
+    # Those that say how a thing is done, by the one that asks for the thing.
+    details_of: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Return the settings in `environ`; an empty value, or only spaces, counts as not set.
 
         Raises SettingsError with one line that names each bad variable, and each whose name is
-        almost that of a setting.
+        almost that of a setting, or which is set in vain.
         """
         cls.check_environment(environ)
         values = {name: environ.get(name.upper(), "").strip() for name in cls.model_fields}
@@ -56,12 +68,20 @@ class EnvironmentSettings(BaseModel):
                 if name in wrong
             ]
             raise SettingsError("; ".join(problems))
+        for needed, details in cls.details_of.items():
+            in_vain = [name for name in details if name.lower() in given]
+            if in_vain and needed.lower() not in given:
+                raise SettingsError(
+                    f"{' and '.join(in_vain)} {'is' if len(in_vain) == 1 else 'are'} set in vain "
+                    f"without {needed}: set {needed} too, or unset {' and '.join(in_vain)}"
+                )
         return settings
 
     @classmethod
     def check_environment(cls, environ: Mapping[str, str]) -> None:
         """Raise SettingsError for variables that are set in vain, as far as that can be known."""
-        check_names(environ, [name.upper() for name in cls.model_fields])
+        own = [name.upper() for name in cls.model_fields]
+        check_names({n: v for n, v in environ.items() if n not in cls.of_others}, own)
 
     def secrets(self) -> set[str]:
         """Return the texts that must not be logged, in every form in which they may appear."""
@@ -69,11 +89,20 @@ class EnvironmentSettings(BaseModel):
         return of_environment(values)
 
 
+def _model_name(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", value):
+        raise ValueError(
+            f"{value!r} is not a model's name: those are in lower case, several are separated by "
+            "commas, and none follows the last comma"
+        )
+    return value
+
+
 class ModelSettings(EnvironmentSettings):
     """Which models are used, and how much is logged."""
 
     models: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ...],
+        tuple[Annotated[str, AfterValidator(_model_name)], ...],
         BeforeValidator(comma_separated),
     ] = Field(
         default=(),

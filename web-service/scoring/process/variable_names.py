@@ -12,6 +12,7 @@ from scoring.errors import SettingsError
 _LEAST: Final = 6  # letters of a setting; HOST, PORT and PAGES are close to too much
 _ALIKE: Final = 0.83  # MODLES and MODELS
 _ALIKE_OF_OTHERS: Final = 0.93  # many names that begin so are other programs' own
+_BEGINNING: Final = 0.8  # of a name that was cut short: MLFLOW_TRACKING_USER
 _OTHERS: Final = ("MLFLOW_", "AWS_", "OTEL_", "GUNICORN_")
 # What stands at the end of a name and says in which form the value comes.
 _ENDS: Final = frozenset(
@@ -44,7 +45,12 @@ def near_misses(environ: Mapping[str, str], settings: Collection[str]) -> Mappin
     for name, value in sorted(environ.items()):
         if name in settings or _MADE_NAME.fullmatch(name) or value.startswith(_MADE_VALUE):
             continue
-        meant = plain.get(_plain(name)) or _closest(name, names) or _but_for_its_end(name, names)
+        meant = (
+            plain.get(_plain(name))
+            or _closest(name, names)
+            or _but_for_its_end(name, names)
+            or _cut_short(name, names)
+        )
         if meant:
             close[name] = meant
     return close
@@ -69,6 +75,13 @@ def _but_for_its_end(name: str, settings: Collection[str]) -> str | None:
         if start == name.upper() or (start == body and {last, end} <= _ENDS):
             return setting
     return body if body in parts and last in _ENDS else None
+
+
+def _cut_short(name: str, settings: Collection[str]) -> str | None:
+    for setting in settings:
+        if setting.startswith(name) and len(name) >= _BEGINNING * len(setting):
+            return setting
+    return None
 
 
 def _plain(name: str) -> str:

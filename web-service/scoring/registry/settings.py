@@ -6,7 +6,7 @@ import re
 import ssl
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath
@@ -25,13 +25,23 @@ _NOT_SUPPORTED: Final = {
 _PIN: Final = re.compile(r"([a-z][a-z0-9_]*):([1-9][0-9]{0,9})")
 
 
-def _server(uri: str) -> str:
+def _is_address(uri: str) -> bool:
+    """Return whether `uri` is an http(s) address with a host, and a port that can be one."""
     try:
         parts = urlsplit(uri)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
         parts.port  # noqa: B018  # raises where it is no number
     except ValueError:
-        usable = False
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _server(uri: str) -> str:
+    usable = _is_address(uri)
+    if usable and re.search(r"[?# ]", uri):
+        raise ValueError(
+            "must be the server's address alone, without ?, # or a space: http://HOST:5000, not "
+            "what a browser shows of a page there"
+        )
     if not usable:
         raise ValueError(
             "the service asks a tracking server by http:// or https://; `make mlflow` starts one "
@@ -62,20 +72,43 @@ def certificates(path: Path) -> Path:
     return path
 
 
+def _store(uri: str) -> str:
+    if not _is_address(uri):
+        raise ValueError("must be an address such as http://minio:9000")
+    return uri
+
+
+def _alias(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_-][A-Za-z0-9_-]{0,254}", value):
+        raise ValueError("must be an alias alone, of letters, digits, - and _, such as champion")
+    if value.lower() == "latest" or re.fullmatch(r"[vV][0-9]+", value):
+        raise ValueError(
+            "is no alias in MLflow, which keeps such words for itself; MODEL_VERSION=ride:3 pins a "
+            "version"
+        )
+    return value
+
+
 def _pins(value: object) -> object:
     if not isinstance(value, str):
         return value
-    found = {}
+    found: dict[str, str] = {}
     for pin in value.split(","):
         match = _PIN.fullmatch(pin.strip())
         if not match:
             raise ValueError("pins look like ride:3, several by commas")
+        if found.get(match[1], match[2]) != match[2]:
+            raise ValueError(f"pins '{match[1]}' to two versions")
         found[match[1]] = match[2]
     return found
 
 
 class RegistrySettings(ModelSettings):
     """What can be set about the registry. Names that MLflow has are MLflow's."""
+
+    # what another version than the one at hand is asked for by
+    of_a_registry: ClassVar[tuple[str, ...]] = ("MODEL_ALIAS", "MODEL_VERSION")
+    details_of: ClassVar[Mapping[str, tuple[str, ...]]] = {"MLFLOW_TRACKING_URI": of_a_registry}
 
     mlflow_tracking_uri: Annotated[str, AfterValidator(_server)] | None = Field(
         default=None,
@@ -103,14 +136,12 @@ class RegistrySettings(ModelSettings):
         description="file of certificates (PEM) that the MLflow server's certificate is "
         "checked against",
     )
-    mlflow_s3_endpoint_url: str | None = Field(
+    mlflow_s3_endpoint_url: Annotated[str, AfterValidator(_store)] | None = Field(
         default=None,
-        pattern="^https?://.",
         description="address of the S3 server for s3:// artifacts, where it is not Amazon's",
     )
-    model_alias: str = Field(
+    model_alias: Annotated[str, AfterValidator(_alias)] = Field(
         default="champion",
-        pattern=r"^[A-Za-z_-][A-Za-z0-9_-]{0,254}$",
         description="alias of the version to serve",
     )
     model_version: Annotated[dict[str, str], BeforeValidator(_pins)] = Field(
