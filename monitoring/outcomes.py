@@ -19,7 +19,7 @@ from monitoring.kept import ID, SEGMENT
 from monitoring.store import Store
 from scoring.profiles.numbers import Array
 
-_VERSION: Final = "version"
+VERSION: Final = "version"
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,8 @@ class Outcomes:
 
     hour: Array  # int64, since 1970
     score: Array  # float64
-    actual: Array  # float64; of a class 1 or 0
+    actual: Array  # float64; of a class 1 or 0; NaN where the truth is not known
     table: pa.Table  # version and segments
-    kept: Array  # the hours of all predictions among which a truth was looked for; longer
 
     def __len__(self) -> int:
         return len(self.score)
@@ -47,36 +46,36 @@ class Outcomes:
     @cached_property
     def versions(self) -> tuple[Array, Sequence[str]]:
         """Codes and the versions that they stand for."""
-        return _coded(self.table.column(_VERSION))
+        return _coded(self.table.column(VERSION))
+
+    def of(self, inside: Array) -> Outcomes:
+        """Return those of which `inside`, n bools, is true."""
+        table = self.table.filter(pa.array(inside))
+        return Outcomes(self.hour[inside], self.score[inside], self.actual[inside], table)
 
     def between(self, first: int, end: int) -> Outcomes:
         """Return those of the hours from `first` to before `end`."""
-        inside = (self.hour >= first) & (self.hour < end)
-        return Outcomes(
-            self.hour[inside], self.score[inside], self.actual[inside],
-            self.table.filter(pa.array(inside)),
-            self.kept[(self.kept >= first) & (self.kept < end)],
-        )  # fmt: skip
+        return self.of((self.hour >= first) & (self.hour < end))
+
+    @property
+    def known(self) -> Outcomes:
+        """Those whose truth is known."""
+        return self.of(~np.isnan(self.actual))
 
 
 def outcomes(store: Store, model: str, first: int, end: int) -> Outcomes | None:
-    """Return the predictions of these hours whose truth is known, of several truths the one that
-    came last; None where no predictions are kept, or no truth is."""
-    known = store.truths(model)
+    """Return the predictions of these hours that are kept, each with the truth that came last; None
+    where none are."""
     parts = [part for one in store.predictions(model, first, end)
-             if len(part := _of(one, first, end))] if known else []  # fmt: skip
+             if len(part := _of(one, first, end))]  # fmt: skip
     if not parts:
         return None
     table = pa.concat_tables(parts, promote_options="permissive").combine_chunks()
-    actual = joined(table, known)
-    some = ~np.isnan(actual)
-    found = table.filter(pa.array(some))
     return Outcomes(
-        found.column("time").to_numpy() // HOUR_US,
-        found.column("score").to_numpy(),
-        actual[some],
-        found,
         table.column("time").to_numpy() // HOUR_US,
+        table.column("score").to_numpy(),
+        joined(table, store.truths(model)),
+        table,
     )
 
 
@@ -125,7 +124,7 @@ def _of(one: Any, first: int, end: int) -> pa.Table:
     # a field's type may differ from version to version
     plain = {name: column.cast(pa.string()) if name.startswith(SEGMENT) else column
              for name, column in zip(table.column_names, table.columns, strict=True)}  # fmt: skip
-    return pa.table({**plain, _VERSION: pa.repeat(one.version, len(table))})
+    return pa.table({**plain, VERSION: pa.repeat(one.version, len(table))})
 
 
 def _coded(column: Any) -> tuple[Array, Sequence[str]]:

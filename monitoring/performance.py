@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any, Final, NamedTuple
 
@@ -13,8 +13,8 @@ from monitoring import metrics
 from monitoring.drift import MIN_ROWS, false_discoveries_held
 from monitoring.estimate import estimate
 from monitoring.metrics import Calibrated, Confusion, Measured, Sums
-from monitoring.outcomes import Outcomes, outcomes
-from monitoring.store import Store, Training
+from monitoring.outcomes import Outcomes
+from monitoring.store import Training
 from monitoring.windows import Window, shown
 from scoring.profiles.numbers import SCALE, Array, Numbers
 
@@ -57,18 +57,18 @@ class Realised:
     """The performance of a window's predictions whose truth is known."""
 
     rows: int
-    of: int  # the predictions of the window that were kept
+    of: int  # these and those whose truth is not known
     metrics: Sequence[Measured]
     before: tuple[str, float] | None  # of what, and its RMSE or Brier score
     is_worse: bool  # than before, by more than chance and enough to matter
-    again: bool  # it was so in the window before this one
     calibration: Sequence[Calibrated]
     threshold: float | None
     confusion: Confusion | None
-    windows: Sequence[Group]  # this one and the ones before, the latest last
     versions: Sequence[Group]
     segments: Sequence[Group]  # that are more off than the others, beyond chance; the worst first
-    past: Past | None
+    again: bool = False  # it was worse in the window before this one, too
+    windows: Sequence[Group] = ()  # this one and the ones before, the latest last
+    past: Past | None = None
 
     @property
     def main(self) -> Measured:
@@ -102,44 +102,54 @@ class Realised:
 
 
 def realised(
-    store: Store, model: str, now: Window, training: Training | None, threshold: float | None
-) -> tuple[Realised | None, Outcomes | None]:
-    """Return the performance of the window, and its predictions with their truth; nothing where no
-    truth is known. `threshold` is None of a number."""
+    every: Outcomes, now: Window, training: Training | None, threshold: float | None
+) -> Realised | None:
+    """Return the performance of the window; None where no truth of it is known.
+
+    `every` holds the predictions of the window and of those before it; `threshold` is None of a
+    number.
+    """
     length = now.end - now.first
-    every = outcomes(store, model, now.first - EARLIER * length, now.end)
-    if every is None:
-        return None, None
+    whole = every.between(now.first, now.end)
+    every = every.known
     own = every.between(now.first, now.end)
     if not len(own):
-        return None, None
-    is_class = threshold is not None
+        return None
     windows = []
     for place in range(EARLIER, -1, -1):
         first = now.first - place * length
         some = every.between(first, first + length)
         if len(some):
             windows.append(Group("window", shown(first), len(some), measured(some, threshold)))
-    before = _before(every.between(0, now.first), training)
     last = every.between(now.first - length, now.first)
-    made = Realised(
+    before_last = before(training, every.between(0, now.first - length))
+    made = assessed(own, before(training, every.between(0, now.first)), threshold)
+    return replace(
+        made,
+        of=len(whole),
+        again=_is_worse(last, before_last),
+        windows=windows,
+        past=_past(every, now, training, is_class=threshold is not None),
+    )
+
+
+def assessed(own: Outcomes, than: Before | None, threshold: float | None) -> Realised:
+    """Return the performance of one or more predictions whose truth is known."""
+    is_class = threshold is not None
+    return Realised(
         rows=len(own),
-        of=len(own.kept),
+        of=len(own),
         metrics=measured(own, threshold),
-        before=before and (before.named, before.loss if is_class else sqrt(before.loss)),
-        is_worse=_is_worse(own, before),
-        again=_is_worse(last, _before(every.between(0, now.first - length), training)),
+        before=than and (than.named, than.loss if is_class else sqrt(than.loss)),
+        is_worse=_is_worse(own, than),
         calibration=metrics.calibration(own.score, own.actual, is_class=is_class),
         threshold=threshold,
         confusion=None
         if threshold is None
-        else (metrics.confusion(own.score, own.actual, threshold)),
-        windows=windows,
+        else metrics.confusion(own.score, own.actual, threshold),
         versions=_versions(own, threshold),
         segments=_segments(own, is_class=is_class),
-        past=_past(every, now, training, is_class=is_class),
     )
-    return made, own
 
 
 def measured(some: Outcomes, threshold: float | None) -> list[Measured]:
@@ -155,29 +165,32 @@ def groups(codes: Array, names: Sequence[str], own: Outcomes) -> dict[str, Sums]
     return {name: one for name, one in zip(names, sums, strict=True) if one.rows}
 
 
-class _Before(NamedTuple):
+class Before(NamedTuple):
+    """What a window's error is compared with."""
+
     named: str
     loss: float  # mean square of the error
     rows: int  # which tell it
 
 
-def _before(earlier: Outcomes, training: Training | None) -> _Before | None:
-    """Return what a window is compared with: the training, else the windows before."""
+def before(training: Training | None, earlier: Outcomes | None = None) -> Before | None:
+    """Return what a window is compared with: the training, else the windows before; None where
+    nothing is known of either."""
     if training and training.profile.performance and training.profile.performance.whole.rows:
         whole = training.profile.performance.whole
-        return _Before("on the training's held-out rows", whole.squared / whole.rows, whole.rows)
-    if len(earlier) < MIN_ROWS:
+        return Before("on the training's held-out rows", whole.squared / whole.rows, whole.rows)
+    if earlier is None or len(earlier) < MIN_ROWS:
         return None
     loss = float(np.square(earlier.score - earlier.actual).mean())
-    return _Before("in the windows before", loss, len(earlier))
+    return Before("in the windows before", loss, len(earlier))
 
 
-def _is_worse(some: Outcomes, before: _Before | None) -> bool:
-    if before is None or len(some) < MIN_ROWS:
+def _is_worse(some: Outcomes, than: Before | None) -> bool:
+    if than is None or len(some) < MIN_ROWS:
         return False
     loss = np.square(some.score - some.actual)
-    is_much = float(loss.mean()) > _LEAST**2 * before.loss
-    return is_much and metrics.worse_than(loss, before.loss, before.rows) < _LEVEL
+    is_much = float(loss.mean()) > _LEAST**2 * than.loss
+    return is_much and metrics.worse_than(loss, than.loss, than.rows) < _LEVEL
 
 
 def _versions(own: Outcomes, threshold: float | None) -> list[Group]:
@@ -185,11 +198,7 @@ def _versions(own: Outcomes, threshold: float | None) -> list[Group]:
     found = []
     for code, name in enumerate(names):
         inside = codes == code
-        some = measured(
-            Outcomes(own.hour[inside], own.score[inside], own.actual[inside], own.table, own.kept),
-            threshold,
-        )
-        found.append(Group("version", name, int(inside.sum()), some))
+        found.append(Group("version", name, int(inside.sum()), measured(own.of(inside), threshold)))
     return sorted(found, key=lambda one: -one.rows)
 
 

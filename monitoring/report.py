@@ -11,7 +11,9 @@ from scipy import stats
 from monitoring.compare import Comparison, compare, significant
 from monitoring.drift import MIN_ROWS
 from monitoring.estimate import Estimate, estimate
-from monitoring.performance import Realised, realised
+from monitoring.fairness import Fairness, by_field
+from monitoring.outcomes import outcomes
+from monitoring.performance import EARLIER, Realised, realised
 from monitoring.store import Store, Training
 from monitoring.windows import Against, Reference, Window, reference, shown, window
 from scoring.models import discover
@@ -49,6 +51,7 @@ class Report:
     comparisons: Sequence[Comparison]
     estimate: Estimate | None = None  # of the performance
     realised: Realised | None = None  # where the truth is known
+    fairness: Sequence[Fairness] = ()
 
     @property
     def state(self) -> State:
@@ -75,12 +78,21 @@ class Report:
             "findings": [one.as_json() for one in self.findings],
             "performance": [self.estimate.as_json()] if self.estimate else [],
             "realised": self.realised.as_json() if self.realised else None,
+            "fairness": [one.as_json() for one in self.fairness],
             "comparisons": [one.as_json() for one in self.comparisons],
         }
 
 
-def report(store: Store, model: str, length: int, end: int, against: Against) -> Report:
-    """Return the report of the `length` hours before the hour `end`.
+def report(
+    store: Store,
+    model: str,
+    length: int,
+    end: int,
+    against: Against,
+    fairness: Sequence[str] = (),
+) -> Report:
+    """Return the report of the `length` hours before the hour `end`, with rates and errors by each
+    category of the fields `fairness`.
 
     What differs in this window alone is a warning; what differed in the one before as well, each
     from its own reference, is an alarm.
@@ -101,10 +113,16 @@ def report(store: Store, model: str, length: int, end: int, against: Against) ->
         findings += _differences(comparisons, _before(store, model, now, against))
     trainings = store.trainings(model)
     known = next((trainings[d] for _, d in now.versions if d in trainings), None)
-    real, _ = realised(store, model, now, known, _threshold(model, known))
+    threshold = threshold_of(model, known)
+    every = outcomes(store, model, now.first - EARLIER * length, now.end)
+    real = realised(every, now, known, threshold) if every else None
+    fair = [by_field(every.between(now.first, now.end), name, threshold) for name in fairness
+            ] if every else []  # fmt: skip
     findings += _performance(real)
     findings.sort(key=lambda one: -STATUS[one.state])
-    return Report(model, now, compared_with, findings, comparisons, _estimate(now, known), real)
+    return Report(
+        model, now, compared_with, findings, comparisons, _estimate(now, known), real, fair
+    )
 
 
 def _before(store: Store, model: str, now: Window, against: Against) -> set[tuple[str, str]]:
@@ -137,7 +155,7 @@ def _estimate(now: Window, training: Training | None) -> Estimate | None:
     return estimate(known.performance, now.profile.score, is_class=is_class)
 
 
-def _threshold(model: str, training: Training | None) -> float | None:
+def threshold_of(model: str, training: Training | None) -> float | None:
     """Return from which score on the class is said; None of a number."""
     found = discover()[model]
     if found.task == "regression":

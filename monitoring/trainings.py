@@ -27,17 +27,27 @@ def note(store: Store, settings: RegistrySettings, which: Sequence[str] = ()) ->
         _add(store, settings, word)
 
 
+def training_of(word: str, settings: RegistrySettings) -> Training | None:
+    """Return the profile of the artifact that a word names; None where it has none."""
+    return _training(word, settings, None)
+
+
 def _add(store: Store, settings: RegistrySettings, word: str, model: Model | None = None) -> None:
+    found = _training(word, settings, model)
+    if found is None:
+        raise ArtifactError(f"{word} was made before trainings wrote profiles: train it anew")
+    with store.writing() as writing:
+        writing.add_training(found)
+
+
+def _training(word: str, settings: RegistrySettings, model: Model | None) -> Training | None:
     found = resolve(word, settings)
     folder = in_place(found.folder)
     manifest = read_manifest(folder, model or found.model)
     if manifest.profile_file is None:
-        raise ArtifactError(f"{word} was made before trainings wrote profiles: train it anew")
+        return None
     profile = profile_of((folder / manifest.profile_file.file).read_bytes())
     version = found.ref.number if found.ref else manifest.version
     data = ", ".join(one.name for one in manifest.data.values()) or "unknown data"
     described = f"trained {manifest.created:%Y-%m-%d} on {data}"
-    with store.writing() as writing:
-        writing.add_training(
-            Training(version, manifest.sha256, described, profile, manifest.threshold)
-        )
+    return Training(version, manifest.sha256, described, profile, manifest.threshold)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from monitoring.metrics import Measured
+from monitoring.fairness import Fairness
+from monitoring.metrics import Measured, named
 from monitoring.performance import Group, Realised
 from monitoring.report import Report
 from monitoring.windows import shown
 
 NAMES = {
     "rmse": "RMSE", "mae": "MAE", "bias": "bias", "auc": "AUC", "brier": "Brier score",
+    "said": "said", "true_positive_rate": "true positive rate",
+    "false_positive_rate": "false positive rate", "mean": "mean prediction",
     "accuracy": "accuracy", "precision": "precision", "recall": "recall",
 }  # fmt: skip
 STATES = {"quiet": "quiet", "warning": "WARNING", "alarm": "ALARM"}
@@ -24,7 +27,9 @@ def markdown(report: Report) -> str:
     if report.estimate:
         lines += ["", estimated(report)]
     if report.realised:
-        lines += _realised(report.realised)
+        lines += realised(report.realised)
+    for one in report.fairness:
+        lines += fair(one)
     drifts = [one for one in report.comparisons if one.difference is not None]
     if drifts:
         lines += ["", "| field | PSI | chance alone, up to | Jensen-Shannon | p |",
@@ -78,7 +83,8 @@ def of_how_many(real: Realised) -> str:
     return f"The truth of {real.rows} of {real.of} predictions is known: {real.sentence}."
 
 
-def _realised(real: Realised) -> list[str]:
+def realised(real: Realised) -> list[str]:
+    """Return the performance as lines of Markdown."""
     lines = ["", of_how_many(real), "", "| metric | value | 95 % interval |", "|---|---|---|"]
     lines += [
         f"| {NAMES[one.metric]} | {one.value:.4g} | {one.low:.4g} to {one.high:.4g} |"
@@ -94,6 +100,23 @@ def _realised(real: Realised) -> list[str]:
     if len(real.versions) > 1:
         lines += ["", "By version:", "", *(f"- {group(one)}" for one in real.versions)]
     return lines
+
+
+def fair(one: Fairness) -> list[str]:
+    """Return the groups of a field as lines of Markdown."""
+    lines = ["", f"By {one.field}: {one.sentence}.", ""]
+    names = [NAMES[name] for name in one.metrics]
+    lines += [f"| {one.field} | rows | {' | '.join(names)} |", "|---" * (2 + len(names)) + "|"]
+    for group_ in one.groups:
+        cells = [cell_of(group_, name) for name in one.metrics]
+        lines.append(f"| {group_.name} | {group_.rows} | {' | '.join(cells)} |")
+    return lines
+
+
+def cell_of(one: Group, metric: str) -> str:
+    """Return a group's metric and its interval, nothing where it has none."""
+    found = named(one.metrics, metric)
+    return interval(found) if found else ""
 
 
 def group(one: Group) -> str:

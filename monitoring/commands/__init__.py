@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from monitoring.commands import labels, profile, report, who
+from monitoring.commands import labels, profile, report, score, who
 
 
 @dataclass(frozen=True)
@@ -24,5 +24,6 @@ ALL: Final = (
     Command("profile", profile.HELP, profile.options, profile.run),
     Command("report", report.HELP, report.options, report.run),
     Command("labels", labels.HELP, labels.options, labels.run),
+    Command("score", score.HELP, score.options, score.run),
     Command("who", who.HELP, who.options, who.run),
 )

@@ -19,6 +19,7 @@ from monitoring.windows import hour_of, hours_of
 from monitoring.words import markdown
 from scoring.models import discover
 from scoring.process.atomic_files import write_file
+from scoring.profiles.fields import field_kinds
 from scoring.registry.settings import RegistrySettings
 
 HELP: Final = "say what changed: status 0 quiet, 10 warning, 20 alarm"
@@ -33,6 +34,8 @@ def options(line: argparse.ArgumentParser) -> None:
         choices=("training", "previous", "same-weekday"), help="(default: training)")  # fmt: skip
     line.add_argument("--artifact", action="append", default=[], metavar="REF",
         help="a version whose training is compared with: folder or models:/...")  # fmt: skip
+    line.add_argument("--fairness", action="append", default=[], metavar="FIELD",
+        help="rates and errors by each category of this field; several times")  # fmt: skip
     line.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
     line.add_argument("--html", type=Path, metavar="FILE", help="write it as one page")
     line.add_argument("--markdown", type=Path, metavar="FILE",
@@ -46,10 +49,14 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     models = discover()
     if given.model_name not in models:
         raise UsageError(f"no model '{given.model_name}'; there are {', '.join(models)}")
+    known = [n for n, kind in field_kinds(models[given.model_name]).items() if kind == "category"]
+    for name in given.fairness:
+        if name not in known:
+            raise UsageError(f"--fairness {name}: the categories are {', '.join(known)}")
     store = Store(given.store)
     trainings.note(store, RegistrySettings.from_env(environ), given.artifact)
     length, end = hours_of(given.window), hour_of(given.until)
-    made = report(store, given.model_name, length, end, given.against)
+    made = report(store, given.model_name, length, end, given.against, given.fairness)
     text = markdown(made)
     files = {
         given.json: orjson.dumps(made.as_json(), option=orjson.OPT_INDENT_2) + b"\n",

@@ -97,7 +97,7 @@ def test_an_array_is_told_apart_by_the_index(monitoring: Run, store: Store) -> N
     assert "2 of 3 predictions kept have one" in told.out
     found = outcomes(store, "ride", *ALWAYS)
     assert found is not None
-    assert found.actual.tolist() == [5.0, 20.0]
+    assert found.known.actual.tolist() == [5.0, 20.0]
 
 
 def test_ids_are_joined_by_their_hash(
@@ -118,7 +118,7 @@ def test_ids_are_joined_by_their_hash(
                       "--key", "request_id", "--ids", "hash")  # fmt: skip
     found = outcomes(store, "ride", *ALWAYS)
     assert found is not None
-    assert found.actual.tolist() == [9.5, 1.0]
+    assert found.known.actual.tolist() == [9.5, 1.0]
     kept = [content for _, content in store.truths("ride")]
     keys = [key for content in kept for key in table_of(content).column("key").to_pylist()]
     assert [key.startswith("hmac:") for key in keys] == [True, True]
@@ -135,7 +135,7 @@ def test_a_class_has_words_for_its_truth(monitoring: Run, store: Store) -> None:
     assert "1 rows left out: no yes, no, true, false, 1 or 0" in told.out
     found = outcomes(store, "churn", *ALWAYS)
     assert found is not None
-    assert found.actual.tolist() == [1.0, 0.0, 1.0, 1.0]
+    assert found.known.actual.tolist() == [1.0, 0.0, 1.0, 1.0]
 
 
 @pytest.mark.slow
