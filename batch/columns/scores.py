@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 
 from batch.columns.features import Column
 from batch.columns.fields import Array, Mask
+from batch.columns.forest import Forest
 from scoring.scorers import Scorer
 from scoring.scorers.linear import Linear
 from scoring.scorers.trees import Trees
 
 _ROWS: Final = 4096  # a linear model's, whose columns then stay in the processor's cache
-_MAX_REMEMBERED: Final = 1 << 20  # leaves' sums of trees
 
 
 class Scored(NamedTuple):
@@ -124,70 +124,36 @@ class _LinearColumns:
 
 
 class _TreeColumns:
-    """Rows that no tree can tell apart are one: each distinct combination of the intervals between
-    thresholds and of the categories is walked once, and remembered."""
-
     def __init__(self, scorer: Trees) -> None:
-        self._scorer = scorer
-        header, nodes = scorer.header, scorer.nodes
-        self._header = header
+        self._header = scorer.header
+        self._forest = Forest(scorer.header, scorer.nodes)
         self._codes = _Looked(-1.0)
         self._known = {
             name: {value: float(code) for code, value in enumerate(values)}
-            for name, values in header.categories.items()
+            for name, values in self._header.categories.items()
         }
-        group = np.frombuffer(nodes.group, dtype="h")
-        value = np.frombuffer(nodes.value, dtype="d")
-        self._thresholds = [np.unique(value[group == n]) for n in range(len(header.numbers))]
 
     def score(self, features: Mapping[str, Column]) -> Scored:
-        from scoring.scorers.vectorised import totals
-
         header = self._header
-        x = [_numbers(features[name]) for name in header.numbers]
-        codes = [
-            self._codes.of(name, features[name], known).take(features[name].values)
+        numbers = [_numbers(features[name]) for name in header.numbers]
+        codes = {
+            name: self._codes.of(name, features[name], known)
+            .take(features[name].values)
+            .astype(np.int64)
             for name, known in self._known.items()
-        ]
-        unseen = {
-            name: new for name, of in zip(self._known, codes, strict=True) if (new := of < 0).any()
         }
-        bins = [
-            np.searchsorted(thresholds, column, side="left")
-            for thresholds, column in zip(self._thresholds, x, strict=True)
-        ]
-        rows, places = _distinct([*bins, *(code.astype(np.int64) + 1 for code in codes)])
-        table = np.column_stack([column[rows] for column in (*x, *codes)])
-        rows_of: Any = table
-        sums: Array = np.asarray(totals(header, self._scorer.nodes, rows_of))
+        unseen = {name: new for name, of in codes.items() if (new := of < 0).any()}
+        sums = self._forest.sums(numbers, [*codes.values()])
         scores = sums if header.single else header.base + header.scale * sums
         if header.link == "logistic":
             scores = sigmoid(scores)
-        return Scored(scores[places], unseen)
+        return Scored(scores, unseen)
 
 
 def _numbers(column: Column) -> Array:
     if column.choices is None:
         return column.values
     return np.array([float(value) for value in column.choices])[column.codes()]
-
-
-def _distinct(columns: list[Array]) -> tuple[Array, Array]:
-    """Return a row of each distinct combination, and each row's place among them."""
-    codes: Array = np.zeros(len(columns[0]), dtype=np.int64)
-    size = 1
-    for column in columns:
-        width = int(column.max(initial=0)) + 1
-        if size * width >= 1 << 62:
-            _, codes = np.unique(codes, return_inverse=True)
-            size = int(codes.max(initial=0)) + 1
-        codes = codes * width + column
-        size *= width
-    encoded = pa.array(codes).dictionary_encode()
-    places = encoded.indices.to_numpy(zero_copy_only=False)
-    rows = np.empty(len(encoded.dictionary), dtype=np.int64)
-    rows[places[::-1]] = np.arange(len(places) - 1, -1, -1)
-    return rows, places
 
 
 def sigmoid(log_odds: Array) -> Array:
