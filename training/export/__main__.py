@@ -1,0 +1,71 @@
+"""Write a model in another format, for programs that are not this service.
+
+    python -m training.export ride --to c
+    python -m training.export churn --to python javascript --output build
+
+Each format becomes a folder NAME-FORMAT with the model, its signature, golden records, digests and
+the proof that was run. NAME is a model in MODELS_DIR, a folder, or models:/ride-duration@champion.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from scoring.errors import StartError
+from scoring.registry.resolve import resolve
+from scoring.registry.settings import RegistrySettings
+from training.errors import TrainingError, leave
+from training.export.formats import FORMATS
+from training.export.package import export
+from training.export.reading import read_form
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    described, *_ = (__doc__ or "").split("\n\n")
+    line = argparse.ArgumentParser(prog="python -m training.export", description=described)
+    line.add_argument(
+        "model", metavar="NAME", help="a model, its folder, or models:/NAME@ALIAS or /NUMBER"
+    )
+    line.add_argument(
+        "--to", nargs="+", required=True, choices=list(FORMATS), metavar="FORMAT",
+        help=", ".join(FORMATS),
+    )  # fmt: skip
+    line.add_argument(
+        "--output", type=Path, default=Path("exports"), metavar="DIR",
+        help="writes DIR/NAME-FORMAT/ (default: %(default)s)",
+    )  # fmt: skip
+    return line
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Write the formats one after the other; exit with status 1 and one line where one fails."""
+    given = parser().parse_args(words)
+    try:
+        predictor = resolve(given.model, RegistrySettings.from_env(os.environ)).load()
+        form = read_form(predictor)
+        for note in form.notes:
+            print(note)
+        for name in dict.fromkeys(given.to):
+            target = given.output / f"{form.model.name}-{name}"
+            made = export(predictor, form, target, FORMATS[name])
+            size = sum(file["bytes"] for file in made["files"].values())
+            print(f"wrote {target}: {size:,} bytes, {_proved(made['proof'])}")
+    except (StartError, TrainingError) as error:
+        leave("training.export", error)
+
+
+def _proved(proof: dict[str, object]) -> str:
+    if "not_run" in proof:
+        return f"not proved: {proof['not_run']}"
+    return (
+        f"{proof['records']} records scored by {proof['judge']}, "
+        f"at most {proof['largest_difference']:.2g} apart"
+    )
+
+
+if __name__ == "__main__":
+    main()
