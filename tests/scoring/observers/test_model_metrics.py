@@ -22,8 +22,9 @@ from scoring.predictor import Predictor
 from scoring.shared_memory.collector import Collector
 from scoring.shared_memory.layout import Layout
 from scoring.shared_memory.store import Store
+from tests.kinds import EVERYTHING
 from tests.serving.metrics.exposition import Scrape
-from tests.support import records
+from tests.support import records, write_artifact
 
 
 @pytest.fixture
@@ -102,6 +103,36 @@ def test_every_field_of_a_record_is_counted_once(counted: Counted, predictor: Pr
         for row in rows:
             expected[row[name]] = expected.get(row[name], 0) + 1
         assert seen.values("model_input_category_total", "category", field=name) == expected
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["an array", "one by one"])
+def test_fields_of_every_kind_are_counted(tmp_path: Path, together: bool) -> None:
+    """What may be null, Enums and listed whole numbers too; dates and free texts are in profiles
+    alone."""
+    write_artifact(EVERYTHING, tmp_path)
+    predictor = Predictor.from_folder(tmp_path / EVERYTHING.name, EVERYTHING)
+    counted = Counted(predictor)
+    changed = [
+        {"maybe_int": None, "colour": "dark_blue", "grade": 3, "maybe_bool": None},
+        {"maybe_int": 7, "colour": "red", "grade": 3, "maybe_colour": None},
+    ]
+    rows = [{**EVERYTHING.example, **values} for values in changed]
+    for each in [rows] if together else [[row] for row in rows]:
+        answer(counted.metrics, predictor, each)
+    seen = counted.look()
+    for field in ("maybe_int", "maybe_float", "plain_float", "count", "share"):
+        nulls = sum(row[field] is None for row in rows)
+        assert seen.sum("model_input_count", field=field) == len(rows) - nulls, field
+    assert seen.sum("model_input_sum", field="maybe_int") == 7
+    for field, expected in {
+        "colour": {"red": 1, "dark_blue": 1},
+        "maybe_colour": {"red": 0, "dark_blue": 1, "null": 1},
+        "maybe_bool": {"true": 0, "false": 1, "null": 1},
+        "grade": {"1": 0, "2": 0, "3": 2},
+        "size": {"small": 2, "large": 0},
+    }.items():
+        shown = seen.values("model_input_category_total", "category", field=field)
+        assert {k: v for k, v in shown.items() if v} == {k: v for k, v in expected.items() if v}
 
 
 def test_an_unseen_category_is_counted_by_its_feature(models_dir: Path) -> None:

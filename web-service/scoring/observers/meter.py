@@ -47,14 +47,17 @@ class VersionMeter:
         self._seconds = series.seconds[name,]
         self._rows = series.rows[name,]
         self._output = series.output[name,]
-        self._numbers = [
-            (field, found.bounds, found.first, found.total)
+        numbers = {
+            field: (field, found.bounds, found.first, found.total)
             for field in slots.numeric
             for found in [series.inputs[name, field]]
-        ]
+        }
+        nullable = [field for field in numbers if slots.schema[field].get("nullable")]
+        self._numbers = [found for field, found in numbers.items() if field not in nullable]
+        self._maybe_numbers = [numbers[field] for field in nullable]
         self._slot_of = {
             field: [first + bisect_left(bounds, n) for n in range(span)].__getitem__
-            for field, bounds, first, _ in self._numbers
+            for field, bounds, first, _ in numbers.values()
             if (span := _span(slots.schema[field]))
         }
         self._choices = [(group.of, group.slots) for group in series.choices[name]]
@@ -115,6 +118,10 @@ class VersionMeter:
                 number = record[field]
                 values[first + find(bounds, number)] += 1.0
                 values[total] += number
+            for field, bounds, first, total in self._maybe_numbers:
+                if (number := record[field]) is not None:
+                    values[first + find(bounds, number)] += 1.0
+                    values[total] += number
             for of, slots in self._choices:
                 values[slots[of(record)]] += 1.0
             if "unseen" in answers[0]:
@@ -147,8 +154,8 @@ class VersionMeter:
         sums[self._seconds.first + bisect_left(self._seconds.bounds, seconds)] += 1
         sums.update(_spread(self._output.first, self._output.bounds, scores))
         totals[self._output.total] = sum(scores)
-        for field, bounds, first, total in self._numbers:
-            numbers = list(map(attrgetter(field), records))
+        for field, bounds, first, total in (*self._numbers, *self._maybe_numbers):
+            numbers = [n for n in map(attrgetter(field), records) if n is not None]
             if slot_of := self._slot_of.get(field):
                 sums.update(map(slot_of, numbers))
             else:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from itertools import product
 from operator import attrgetter, itemgetter
 from typing import Any, Final
 
+from pydantic.fields import FieldInfo
+
 from scoring.observers import buckets, versions
 from scoring.predictor import Predictor
 from scoring.shared_memory.layout import OTHER, Labels, Layout
+from scoring.values.field_parts import parts_of
+from scoring.values.field_schemas import choices_of, field_schemas
 
 REASONS: Final = ("missing", "type", "range", "choice", "repeated", "other")
 ROWS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 100_000)
@@ -26,16 +31,22 @@ class SeriesOfModel:
     def __init__(self, layout: Layout, predictor: Predictor) -> None:
         self.model: Final = predictor.model
         self.profile = predictor.manifest.profile
-        self.schema = predictor.model.record.model_json_schema()["properties"]
+        self.schema = field_schemas(predictor.model.record)
         # the generation of the version that serves in a process; the next slot: when it was loaded
         self.serving = layout.process_slots(2)
         self.cells = layout.slots(versions.CELLS * versions.CELL_WIDTH)
-        self.numeric = [n for n, f in self.schema.items() if f.get("type") in ("integer", "number")]
-        self.choices = {n: _choices(f) for n, f in self.schema.items() if _choices(f)}
+        fields = predictor.model.record.model_fields
+        listed = {name: _choices(fields[name], flat) for name, flat in self.schema.items()}
+        self.choices = {name: texts for name, texts in listed.items() if texts}
+        self.numeric = [
+            name
+            for name, flat in self.schema.items()
+            if flat.get("type") in ("integer", "number") and name not in self.choices
+        ]
         example = self.model.features(self.model.record.model_validate(self.model.example))
         self.categories = [name for name, value in example.items() if isinstance(value, str)]
-        fields = [*self.numeric, self.model.target]
-        layout.document(versions.document_bytes(self.model.name, fields))
+        described = [*self.numeric, self.model.target]
+        layout.document(versions.document_bytes(self.model.name, described))
 
 
 class Combinations:
@@ -138,11 +149,17 @@ class ModelSeries:
         )
 
 
-def _choices(field: Mapping[str, Any]) -> dict[object, str]:
-    """Return the values that a field's schema lists, each with its text in a label."""
-    if field.get("type") == "boolean":
-        return {True: "true", False: "false"}
-    if field.get("type") != "string":
-        return {}
-    listed = [field["const"]] if "const" in field else field.get("enum", [])
-    return {value: value for value in listed}
+def _choices(field: FieldInfo, schema: Mapping[str, Any]) -> dict[object, str]:
+    """Return the values that a field's resolved schema lists, each with its text in a label.
+
+    They are as a record has them: members of an Enum, None.
+    """
+    kind = parts_of(field).kind
+    found: dict[object, str]
+    if schema.get("type") == "boolean":
+        found = {True: "true", False: "false"}
+    elif isinstance(kind, type) and issubclass(kind, Enum):
+        found = {member: str(member.value) for member in kind}
+    else:
+        found = {value: str(value) for value in choices_of(schema)}
+    return {**found, None: "null"} if found and schema.get("nullable") else found
