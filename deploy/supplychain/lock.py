@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 LOCK: Final = Path("Pipfile.lock")
-GROUPS: Final = ("packages", "fast", "sklearn", "s3", "otel")  # as pipenv calls them
-OPTIONAL: Final = ("s3", "otel")
+# What an image can hold, as pipenv calls it; the optional ones by its arguments S3, OTEL, BATCH and
+# STREAM.
+OPTIONAL: Final = ("s3", "otel", "batch", "kafka", "kinesis", "redis")
+GROUPS: Final = ("packages", "fast", "sklearn", *OPTIONAL)
 
 _HASH: Final = re.compile(r"sha256:[0-9a-f]{64}")
 

@@ -1,7 +1,7 @@
 """The bill of materials of the image, in CycloneDX 1.6.
 
 With an image: what is in it, which must be what the lock says. Without: what the lock says, where
-the packages of S3=1 and OTEL=1 are optional.
+the packages of S3, OTEL, BATCH and STREAM are optional.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -165,6 +166,14 @@ def test_the_requirements_are_those_that_the_dockerfile_installs() -> None:
     assert "gunicorn-h1c==" in text
     assert "boto3==" not in text
     assert "--hash=sha256:" in text
+
+
+def test_every_group_that_an_image_can_hold_is_looked_at() -> None:
+    """`make audit` must not pass over what a build argument adds."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    [line] = re.findall(r'groups="(packages .*?)"', text)
+    installed = {*re.sub(r"\$\{\w+:\+|\}", "", line).split(), "sklearn"}
+    assert installed == set(GROUPS)
 
 
 def test_without_pipenv_the_message_says_what_to_do(

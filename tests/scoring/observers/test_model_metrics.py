@@ -112,7 +112,7 @@ def test_fields_of_every_kind_are_counted(tmp_path: Path, together: bool) -> Non
     write_artifact(EVERYTHING, tmp_path)
     predictor = Predictor.from_folder(tmp_path / EVERYTHING.name, EVERYTHING)
     counted = Counted(predictor)
-    changed = [
+    changed: list[dict[str, Any]] = [
         {"maybe_int": None, "colour": "dark_blue", "grade": 3, "maybe_bool": None},
         {"maybe_int": 7, "colour": "red", "grade": 3, "maybe_colour": None},
     ]

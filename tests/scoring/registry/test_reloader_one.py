@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from scoring.errors import StartError
+from scoring.models import discover
 from scoring.predictor import Predictor
+from scoring.registry.cache import Status
 from scoring.registry.reloader import ModelReloader, Waits
 from tests.scoring.registry.rides import RIDE
 from tests.scoring.registry.scripted import Bench
@@ -180,6 +182,51 @@ def test_a_start_says_what_it_waited_for(
     bench.model_cache.write_status(status.model_copy(update={"busy": "version 7"}))
     with pytest.raises(StartError, match="version 7 was still being downloaded after REGISTRY_ST"):
         reload(poller=NoPoller(), registry_start_seconds=0.1).start()
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "starts"),
+    [
+        ({}, True),
+        ({"models": ("ride",)}, True),
+        ({"models": ("churn", "ride")}, False),
+        ({"model_version": {"churn": "3"}}, False),
+    ],
+    ids=["nobody named it", "another is named", "it is named", "it is pinned"],
+)
+def test_a_model_that_is_not_registered_is_left_out_unless_it_is_named(
+    bench: Bench, caplog: pytest.LogCaptureFixture, asked_for: dict[str, Any], starts: bool
+) -> None:
+    """Who registers one of two models gets that one, and a line about the other."""
+    bench.add("1")
+    bench.follow("1")
+    settings = bench.settings.model_copy(
+        update={"registry_start_seconds": 0.1, "models": (), **asked_for}
+    )
+    models = {name: discover()[name] for name in settings.models or ("churn", "ride")}
+    reloader = ModelReloader(settings, models, waits=AT_ONCE, poller=NoPoller())
+    absent = Status(asked=time.time() + 60, problem="no such model", absent=True)
+    if "churn" in models:
+        reloader.cache.for_model("churn").write_status(absent)
+    if starts:
+        assert [predictor.model.name for predictor in reloader.start()] == ["ride"]
+        assert list(reloader.models) == ["ride"]
+        assert ("model 'churn'" in caplog.text) == ("churn" in models)
+        assert "churn" not in reloader.stale()
+    else:
+        with pytest.raises(StartError, match="model 'churn': no version churn@.*no such model"):
+            reloader.start()
+
+
+def test_where_no_model_is_registered_nothing_starts(bench: Bench) -> None:
+    """Left out is what others stand in for."""
+    settings = bench.settings.model_copy(update={"registry_start_seconds": 0.1, "models": ()})
+    assert bench.follow(None).absent
+    reloader = ModelReloader(settings, {"ride": RIDE}, waits=AT_ONCE, poller=NoPoller())
+    absent = Status(asked=time.time() + 60, problem="no such model", absent=True)
+    reloader.cache.for_model("ride").write_status(absent)
+    with pytest.raises(StartError, match="model 'ride': no version"):
+        reloader.start()
 
 
 def test_a_thread_that_fails_goes_on(

@@ -77,6 +77,7 @@ class Status(_State):
     busy: str | None = None  # what is being downloaded
     stale_since: float | None = None  # since when the registry does not say what should serve
     problem: str | None = None
+    absent: bool = False  # the registry has answered: there is no such model, alias or version
     refused: Refusal | None = None  # of the version that the registry asks for
     # loaded, refused, failed: versions; unanswered: polls
     counts: dict[str, int] = {}

@@ -81,7 +81,9 @@ class RegistryPoller:
             else:
                 if before.problem:
                     _log.info("model '%s': %s answers again", model.name, self._client.shown)
-                known = before.model_copy(update={"stale_since": None, "problem": None})
+                known = before.model_copy(
+                    update={"stale_since": None, "problem": None, "absent": False}
+                )
                 status = self._follow(model, cache, known, ref, tags)
             self._write(cache, status.model_copy(update={"asked": time.time(), "busy": None}))
 
@@ -113,7 +115,8 @@ class RegistryPoller:
             digest, ref = cached
             cache.publish(Current(ref=ref, digest=digest, since=time.time()))
         since = before.stale_since or time.time()
-        return _counted(before, "unanswered", stale_since=since, problem=str(error))
+        absent = isinstance(error, VersionNotFound)
+        return _counted(before, "unanswered", stale_since=since, problem=str(error), absent=absent)
 
     def _follow(
         self,

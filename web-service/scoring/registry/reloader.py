@@ -53,13 +53,13 @@ class ModelReloader:
         """
         settings.check_pins(list(models))
         self.settings = settings
-        self.models = models
+        self.models = dict(models)
         self.cache = RegistryCache(settings)
         self.cache.prepare(list(models))
         self.predictors = Predictors({})
         self._waits = waits or Waits()
         self._poller = poller or PollerProcess(settings, list(models), self.cache)
-        self._state = RegistryState(settings, models, self.cache)
+        self._state = RegistryState(settings, self.models, self.cache)
         self._served: dict[str, Current] = {}
         self._failed: dict[str, tuple[Current, float]] = {}  # version, when to try again
         self._stopped = threading.Event()
@@ -69,15 +69,27 @@ class ModelReloader:
         """Return the models as the registry names them.
 
         Where it does not answer soon, they are the last good ones; with nothing cached, those of
-        MODELS_DIR if MODEL_FALLBACK says so. Raises StartError after REGISTRY_START_SECONDS at
-        most.
+        MODELS_DIR if MODEL_FALLBACK says so. A model that the registry does not know is left out,
+        and named in the log, where no setting names it and others serve. Raises StartError after
+        REGISTRY_START_SECONDS at most.
         """
         began = time.time()
         self.ask()  # another service's poller may do it for us
         self._poller.keep_running(now=True)
         self._wait(began)
-        for model in self.models.values():
-            self.predictors.replace(self._first(model))
+        absent: list[StartError] = []
+        for model in list(self.models.values()):
+            try:
+                self.predictors.replace(self._first(model))
+            except StartError as error:
+                if not self._may_be_left_out(model.name):
+                    raise
+                absent.append(error)
+                del self.models[model.name]
+        if not self.models:
+            raise absent[0]
+        for reason in absent:
+            _log.error("%s. It is not served until a restart; the other models are", reason)
         return self.predictors
 
     def watch(self, on_replaced: Callable[[Predictor], None] | None = None) -> None:
@@ -193,6 +205,11 @@ class ModelReloader:
             self._served[model.name] = current
             return predictor
         return self._fallback(model, status)
+
+    def _may_be_left_out(self, name: str) -> bool:
+        """Return whether nobody asked for the model by name, and the registry has none such."""
+        named = name in self.settings.models or name in self.settings.model_version
+        return not named and self.cache.for_model(name).status().absent
 
     def _fallback(self, model: Model, status: Status) -> Predictor:
         reason = self._reason(status)
