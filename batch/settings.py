@@ -15,7 +15,7 @@ class BatchSettings(RegistrySettings):
     """What the environment says."""
 
     of_others: ClassVar[tuple[str, ...]] = (
-        "PREDICTION_LOG", "PREDICTION_LOG_MAX_BYTES", "PREDICTION_LOG_KEEP",
+        "PREDICTION_LOG", "PREDICTION_LOG_MAX_BYTES", "PREDICTION_LOG_KEEP", "PREDICTION_LOG_ID",
     )  # fmt: skip
 
     prediction_log_omit: Annotated[tuple[str, ...], BeforeValidator(comma_separated)] = Field(

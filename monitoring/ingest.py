@@ -66,7 +66,11 @@ class Taken:
 class Ingest:
     """Reads files into a store."""
 
-    def __init__(self, store: Store, models: Mapping[str, Model], keeper: Keeper) -> None:
+    def __init__(
+        self, store: Store, models: Mapping[str, Model], keeper: Keeper, ids: Sequence[str] = ()
+    ) -> None:
+        """`ids` are columns of Parquet files that are kept as ids."""
+        self._ids = list(ids)
         self._store = store
         self._kinds = {name: field_kinds(model) for name, model in models.items()}
         self._fields = {name: list(kinds) for name, kinds in self._kinds.items()}
@@ -98,7 +102,7 @@ class Ingest:
                 taken.known += 1
                 return
             blocks = (
-                reading.parquet(path, model, self._fields)
+                reading.parquet(path, model, self._fields, self._ids)
                 if path.suffix == ".parquet"
                 else reading.json_lines(path, offset, end if text else 1 << 62, taken.bad)
             )

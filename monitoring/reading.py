@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -126,11 +126,14 @@ def _line(text: bytes, bad: Bad) -> dict[str, Any] | None:
     return kept
 
 
-def parquet(path: Path, model: str | None, fields: Mapping[str, list[str]]) -> Iterator[Block]:
+def parquet(
+    path: Path, model: str | None, fields: Mapping[str, list[str]], ids: Sequence[str] = ()
+) -> Iterator[Block]:
     """Yield what a Parquet file holds: a log converted by `training.predictionlog`, or a part of a
     batch's output, whose time is that of the file.
 
-    `fields` are the names of each model's fields. Raises ValueError with what is missing.
+    `fields` are the names of each model's fields, `ids` those of columns that hold an id.
+    Raises ValueError with what is missing.
     """
     import pyarrow.parquet as pq
 
@@ -143,10 +146,14 @@ def parquet(path: Path, model: str | None, fields: Mapping[str, list[str]]) -> I
     named = ["time", "request_id", "version", "digest", "index", "score", "unseen",
              "model_version"]  # fmt: skip
     answers = [n for n in ("duration", "churn_probability") if n in file.schema_arrow.names]
-    columns = [n for n in (*named, *wanted, *answers) if n in file.schema_arrow.names]
+    columns = [n for n in (*named, *wanted, *answers, *ids) if n in file.schema_arrow.names]
     first = 0
     for batch in file.iter_batches(1 << 18, columns=list(dict.fromkeys(columns))):
-        yield from split(_completed(batch, name, wanted, answers, said, path, first))
+        table = _completed(batch, name, wanted, answers, said, path, first)
+        if some := [n for n in ids if n in columns]:
+            found = [_plain(batch.column(n)).cast(pa.string()) for n in some]
+            table = table.append_column("ids", pa.StructArray.from_arrays(found, some))
+        yield from split(table)
         first += batch.num_rows
 
 

@@ -56,3 +56,6 @@ class StreamSettings(RegistrySettings):
     prediction_log_secret: str | None = Field(
         default=None, repr=False, min_length=16, description="of those hashes"
     )
+    prediction_log_id: Annotated[tuple[str, ...], BeforeValidator(comma_separated)] = Field(
+        default=(), description="ids beside an event's fields that the log keeps, by commas"
+    )

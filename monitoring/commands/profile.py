@@ -27,6 +27,8 @@ def options(line: argparse.ArgumentParser) -> None:
     line.add_argument("--model", metavar="NAME", help="of Parquet files that do not say it")
     line.add_argument("--artifact", action="append", default=[], metavar="REF",
         help="keep this version's profile, too: folder or models:/...; several times")  # fmt: skip
+    line.add_argument("--id", action="append", default=[], metavar="COLUMN",
+        help="a column of Parquet files by which `who` and `labels` find predictions")  # fmt: skip
     line.add_argument("--ids", choices=("plain", "hash", "none"), default="plain",
         help=f"keep each prediction's ids and score for truth that comes later: as they are "
         f"(default), hashed under {_SECRET}, or not at all")  # fmt: skip
@@ -40,7 +42,7 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     keep = keeper(given.ids, environ)
     store = Store(given.store)
     trainings.note(store, RegistrySettings.from_env(environ), given.artifact)
-    taken = Ingest(store, models, keep).take(find(given.logs), given.model)
+    taken = Ingest(store, models, keep, given.id).take(find(given.logs), given.model)
     sys.stdout.write(f"{taken.said()}\n")
     return 0
 

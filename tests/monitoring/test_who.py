@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.monitoring.support import DIGEST, lines, rides, write
@@ -57,3 +59,15 @@ def test_hashed_ids_are_found_with_the_secret(
 def test_wrong_usage(monitoring: Run, words: list[str]) -> None:
     """Status 2."""
     assert monitoring("who", *words).status == 2
+
+
+def test_a_column_of_a_table_is_an_id(monitoring: Run) -> None:
+    """Which a batch's output has beside the answers; one that a file has not is not there."""
+    records = rides(4)
+    columns = {name: [one[name] for one in records] for name in records[0]}
+    table = pa.table({**columns, "duration": [1.0] * 4, "ride_id": [10, 11, 12, 13]})
+    pq.write_table(table, "scored.parquet")
+    monitoring("profile", "scored.parquet", "--model", "ride", "--id", "ride_id", "--id", "other")
+    told = monitoring("who", "ride", "--field", "ride_id=12")
+    assert orjson.loads(told.out)["index"] == 2
+    assert monitoring("who", "ride", "--field", "other=12").status == 1

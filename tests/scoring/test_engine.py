@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scoring.artifact.manifest import MANIFEST
-from scoring.engine import Predictors, answer_values, predict
+from scoring.engine import Predictors, answer_each, answer_values, predict
 from scoring.errors import (
     ArtifactError,
     InvalidRecords,
@@ -23,6 +23,7 @@ from scoring.limits import Limits
 from scoring.models import Model, discover
 from scoring.observers.observer import Caller
 from scoring.predictor import Predictor, Scored
+from scoring.values.strict_json import encode
 from tests.support import records, write_artifact
 
 MODELS = discover()
@@ -87,6 +88,8 @@ def test_the_number_of_explanations_is_a_limit(predictor: Predictor) -> None:
 
 class Noted:
     """Keeps what the engine tells its observer."""
+
+    wanted: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.answers: list[tuple[str, int, str]] = []
@@ -178,3 +181,30 @@ def test_a_bad_model_that_is_not_served_does_not_matter(models_dir: Path, tmp_pa
     """What MODELS leaves out is not looked at."""
     shutil.copytree(models_dir / "churn", tmp_path / "churn")
     assert Predictors.from_folders(tmp_path, ("churn",), MODELS).default.model.name == "churn"
+
+
+def test_ids_beside_the_fields_are_handed_on_where_they_are_wanted(predictor: Predictor) -> None:
+    """Of an object, an array, values and events; what is no id or too long is left out, and nothing
+    is read where nobody wants it."""
+    kept: list[Caller] = []
+
+    class Wanting(Noted):
+        wanted = ("customerid", "ride_id")
+
+        def answered(self, _p: Predictor, _s: Scored, _seconds: float, caller: Caller) -> None:
+            kept.append(caller)
+
+    example = dict(predictor.model.example)
+    rows = [{**example, "customerid": "c1", "ride_id": 7}, {**example, "customerid": ["c"]},
+            {**example, "customerid": "c" * 129, "ride_id": True}]  # fmt: skip
+    expected = [{"customerid": "c1", "ride_id": "7"}, {}, {}]
+    observer, limits = Wanting(), Limits()
+    predict(predictor, encode(rows[0]), limits=limits, observer=observer)
+    predict(predictor, encode(rows), limits=limits, observer=observer)
+    answer_values(predictor, rows, limits=limits, observer=observer)
+    events = [encode(rows[0]), b"{", b"[]", rows[1], encode(rows[2])]
+    answer_each(predictor, events, ids=["a", "b", "c", "d", "e"], observer=observer)
+    assert [list(caller.carried) for caller in kept] == [expected[:1], *[expected] * 3]
+    assert kept[-1].ids == ["a", "d", "e"]
+    predict(predictor, encode(rows), limits=limits, observer=(quiet := Noted()))
+    assert len(quiet.answers) == 1

@@ -11,7 +11,7 @@ from scoring.errors import ArtifactError, InvalidRecords, RequestError, UnknownM
 from scoring.explain import explained
 from scoring.limits import Limits
 from scoring.models import Model, refuse_kept, select
-from scoring.observers.observer import NO_CALLER, Caller, PredictionObserver
+from scoring.observers.observer import NO_CALLER, Caller, PredictionObserver, carried
 from scoring.predictor import Predictor
 from scoring.values.strict_json import decode
 
@@ -31,7 +31,7 @@ def predict(
     Raises a RequestError for a body that is not JSON, an invalid record or too many records.
     """
     begun = time.perf_counter()
-    if body[:1] == b"[" and not explain:
+    if body[:1] == b"[" and not explain and not (observer and observer.wanted):
         scored = predictor.plain_array(body, limits)
         if scored is not None:
             if observer:
@@ -81,9 +81,11 @@ def answer_each(
             if isinstance(error, InvalidRecords):
                 observer.refused(predictor, error)
         if scored.records:
+            found = _carried(list(map(_read, items)), observer) if observer.wanted else []
             if refused:
                 ids = [name for place, name in enumerate(ids) if place not in refused]
-            caller = NO_CALLER._replace(ids=ids)
+                found = [one for place, one in enumerate(found) if place not in refused]
+            caller = NO_CALLER._replace(ids=ids, carried=found)
             observer.answered(predictor, scored, time.perf_counter() - begun, caller)
     if not refused:
         return list(scored.answers)
@@ -115,8 +117,24 @@ def _answers(
             observer.refused(predictor, error)
         raise
     if observer:
+        if observer.wanted:
+            values = value if isinstance(value, list) else [value]
+            caller = caller._replace(carried=_carried(values, observer))
         observer.answered(predictor, scored, time.perf_counter() - begun, caller)
     return answers
+
+
+def _carried(values: Sequence[Any], observer: PredictionObserver) -> list[dict[str, str]]:
+    """Return the ids that each record carried along."""
+    return [carried(value, observer.wanted) for value in values]
+
+
+def _read(item: Any) -> Any:
+    """Return an item as a JSON value, None where it is no JSON."""
+    try:
+        return decode(item) if type(item) is bytes else item
+    except RequestError:
+        return None
 
 
 class Predictors:

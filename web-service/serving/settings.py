@@ -213,6 +213,11 @@ class ServingSettings(ModelSettings):
         min_length=16,
         description="key of those hashes, at least 16 characters",
     )
+    prediction_log_id: Annotated[tuple[str, ...], BeforeValidator(comma_separated)] = Field(
+        default=(),
+        description="ids that callers put beside a record's fields and the prediction log keeps, "
+        "separated by commas",
+    )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:

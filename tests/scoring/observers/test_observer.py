@@ -17,6 +17,8 @@ from scoring.predictor import Predictor, Scored
 class Recorded:
     """An observer that keeps what it is told."""
 
+    wanted: tuple[str, ...] = ()
+
     def __init__(self) -> None:
         self.told: list[object] = []
 

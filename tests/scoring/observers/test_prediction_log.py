@@ -38,19 +38,22 @@ def predictor(model: Model, models_dir: Path) -> Predictor:
     return Predictor.from_folder(models_dir / model.name, model)
 
 
-def lines_of(predictor: Predictor, lines: Lines, rows: list[dict[str, Any]]) -> list[Any]:
-    entry = Entry(1.7e9 + 0.25, Caller("id-1", "shop"), predictor, predictor.many(rows))
+def lines_of(
+    predictor: Predictor, lines: Lines, rows: list[dict[str, Any]], carried: Any = ()
+) -> list[Any]:
+    caller = Caller("id-1", "shop", carried=carried)
+    entry = Entry(1.7e9 + 0.25, caller, predictor, predictor.many(rows))
     return [json.loads(line) for line in lines.of(entry)]
 
 
 def test_a_line_is_what_its_schema_says(predictor: Predictor) -> None:
     """The documented schema describes every line, and says no more than is there."""
     rows = records(predictor.model, 20)
-    found = lines_of(predictor, Lines((), (), ""), rows)
+    found = lines_of(predictor, Lines((), (), ""), rows, [{"customerid": "c"}] * len(rows))
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     for line in found:
         jsonschema.validate(line, SCHEMA)
-        assert set(line) == set(SCHEMA["properties"]) == {*SCHEMA["required"], "key"}
+        assert set(line) == set(SCHEMA["properties"]) == {*SCHEMA["required"], "key", "ids"}
         assert line["key"] == "shop"
     assert [line["index"] for line in found] == list(range(len(rows)))
     assert [line["features"] for line in found] == rows
@@ -239,3 +242,22 @@ def test_what_cannot_be_kept_as_asked_stops_the_start(
     with pytest.raises(SettingsError) as error:
         client(models_dir, prediction_log=path, **more)
     assert said in str(error.value)
+
+
+def test_an_id_of_the_callers_is_logged(model: Model, models_dir: Path, tmp_path: Path) -> None:
+    """As the setting names it, hashed where that is asked for."""
+    log = tmp_path / "log.jsonl"
+    settings = Settings.from_env(
+        {"MODELS": model.name, "MODELS_DIR": str(models_dir), "PREDICTION_LOG": str(log),
+         "PREDICTION_LOG_ID": "customerid,ride_id", "PREDICTION_LOG_HASH": "ride_id",
+         "PREDICTION_LOG_SECRET": SECRET}
+    )  # fmt: skip
+    app = create_app(settings)
+    body = {**model.example, "customerid": "c7", "ride_id": "x"}
+    assert app.test_client().post("/predict", json=[body, dict(model.example)]).status_code == 200
+    app.services.observer.stop()
+    first, second = map(json.loads, log.read_text().splitlines())
+    assert first["ids"]["customerid"] == "c7"
+    assert first["ids"]["ride_id"].startswith("hmac:")
+    assert "ids" not in second
+    jsonschema.validate(first, SCHEMA)

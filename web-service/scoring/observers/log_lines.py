@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -55,11 +55,12 @@ class Lines:
             "version": predictor.version,
             "digest": predictor.manifest.sha256,
         }
-        ids = entry.caller.ids
+        ids, carried = entry.caller.ids, entry.caller.carried
         for index, (record, score, answer) in enumerate(zip(*entry.scored, strict=True)):
             line = {
                 **head,
                 **({"request_id": ids[index], "index": 0} if ids else {"index": index}),
+                **({"ids": self._features(carried[index])} if carried and carried[index] else {}),
                 "features": self._features(vars(record)),
                 "score": score,
             }
@@ -69,9 +70,9 @@ class Lines:
             line["result"] = result
             yield orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
-    def _features(self, values: dict[str, Any]) -> dict[str, Any]:
+    def _features(self, values: Mapping[str, Any]) -> dict[str, Any]:
         if not self._guarded:
-            return values
+            return dict(values)
         return {
             name: self._hashed(name, value) if name in self._hash else value
             for name, value in values.items()

@@ -16,7 +16,7 @@ from scoring.predictor import Predictor
 # What is set in vain without a log, for `EnvironmentSettings.details_of`.
 DETAILS: Final = {
     "PREDICTION_LOG": tuple(
-        f"PREDICTION_LOG_{name}" for name in ("MAX_BYTES", "KEEP", "OMIT", "HASH", "SECRET")
+        f"PREDICTION_LOG_{name}" for name in ("MAX_BYTES", "KEEP", "OMIT", "HASH", "SECRET", "ID")
     )
 }
 
@@ -36,6 +36,8 @@ class LogSettings(Protocol):
     def prediction_log_hash(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def prediction_log_secret(self) -> str | None: ...  # noqa: D102
+    @property
+    def prediction_log_id(self) -> tuple[str, ...]: ...  # noqa: D102
 
 
 def open_log(
@@ -48,6 +50,7 @@ def open_log(
     if settings.prediction_log is None:
         return None
     fields = {name for predictor in predictors for name in predictor.model.record.model_fields}
+    fields |= set(settings.prediction_log_id)
     for setting in ("prediction_log_omit", "prediction_log_hash"):
         # a misspelt name would put into the log what must not be there
         for name in getattr(settings, setting):
@@ -77,4 +80,4 @@ def open_log(
         settings.prediction_log_hash,
         settings.prediction_log_secret or "",
     )
-    return PredictionLog(files, lines, counted)
+    return PredictionLog(files, lines, counted, wanted=settings.prediction_log_id)

@@ -29,6 +29,8 @@ class ModelMetrics:
     holds them. `alone` does both where there are no others.
     """
 
+    wanted: tuple[str, ...] = ()
+
     def __init__(
         self,
         layout: Layout,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from scoring.errors import InvalidRecords
@@ -18,17 +18,36 @@ class Caller(NamedTuple):
     request_id: str
     key: str | None = None  # the name of the API key that it came with
     ids: Sequence[str] = ()  # one for each record, where every one is a request of its own
+    carried: Sequence[Mapping[str, str]] = ()  # ids that each record carried along, where wanted
 
 
 NO_CALLER: Final = Caller("")
+_LONGEST_ID: Final = 128
+
+
+def carried(value: object, wanted: Sequence[str]) -> dict[str, str]:
+    """Return the ids that a JSON value carries along under these names, as texts; those that are
+    neither a text nor a whole number, or too long, are left out."""
+    if not isinstance(value, dict):
+        return {}
+    return {
+        name: str(found)
+        for name in wanted
+        if type(found := value.get(name)) in (str, int) and len(str(found)) <= _LONGEST_ID
+    }
 
 
 class PredictionObserver(Protocol):
     """Called once for each request, batch or event that a model answered or refused.
 
+    `wanted` names the ids beside a record's fields that are handed on as `Caller.carried`.
+
     It is called between the prediction and its answer, from several threads at once: it must take
     some microseconds at most, and leave what takes longer to a thread of its own.
     """
+
+    @property
+    def wanted(self) -> tuple[str, ...]: ...  # noqa: D102
 
     def answered(
         self, predictor: Predictor, scored: Scored, seconds: float, caller: Caller
@@ -51,6 +70,7 @@ class Observers:
 
     def __init__(self, *observers: PredictionObserver) -> None:
         self._observers = observers
+        self.wanted = tuple(name for observer in observers for name in observer.wanted)
         self._logged: set[tuple[str, str]] = set()  # observer and exception
 
     def answered(

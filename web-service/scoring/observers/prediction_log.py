@@ -37,8 +37,11 @@ class PredictionLog:
         counted: Callable[[int, int], None],
         *,
         max_queued: int = _MAX_QUEUED,
+        wanted: tuple[str, ...] = (),
     ) -> None:
-        """`counted(written, dropped)` is called with numbers of records; `max_queued` wait."""
+        """`counted(written, dropped)` is called with numbers of records; `max_queued` wait;
+        `wanted` are ids beside the fields that are kept."""
+        self.wanted = wanted
         self._max_queued = max_queued
         self._files = files
         self._lines = lines
