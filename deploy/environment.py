@@ -13,23 +13,36 @@ from __future__ import annotations
 import contextlib
 import io
 import ipaddress
+import posixpath
 import shlex
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, get_args
+from urllib.parse import urlsplit
 
 from gunicorn.config import Config
+from gunicorn.errors import ConfigError
 from pydantic.types import PathType
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from scoring.errors import StartError
 from scoring.models import discover, select
 from serving.app import create_app
+from serving.server import options, tracing
 from serving.settings import Settings
 
 MODELS_DIR: Final = "/app/models"  # of the image
+MODEL_CODE: Final = "/app/model_code"
+_ENDS_AT_ONCE: Final = ("daemon", "check_config", "print_config")  # options of gunicorn
+_FILE_OPTIONS: Final = ("certfile", "keyfile", "ca_certs")
+# Files that libraries of the service look for by themselves.
+_FILES_OF_OTHERS: Final = (
+    "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "AWS_CA_BUNDLE",
+    "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "OTEL_EXPORTER_OTLP_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+)  # fmt: skip
 _CERTIFICATES: Final = "/etc/ssl/certs/"  # of the base image
 
 
@@ -41,7 +54,13 @@ class Container:
     stop_s: float  # from the request to stop until it is killed
     writable: tuple[str, ...] = ("/tmp", "/dev/shm")  # noqa: S108  # folders in the container
     mounted: tuple[str, ...] = ()  # folders whose content is not known here
-    has_file: Callable[[str], bool] = lambda path: path.startswith(_CERTIFICATES)
+    has_file: Callable[[str], bool] = lambda _path: False  # or a folder, beside the base image's
+    has_tracing: bool = True  # whether the image was built with OTEL=1
+
+    def holds(self, path: str) -> bool:
+        """Return whether there may be such a file or folder in the container."""
+        there = _below(path, self.mounted) or path.startswith(_CERTIFICATES)
+        return there or self.has_file(path)
 
 
 def problems(
@@ -60,6 +79,7 @@ def problems(
     try:
         settings = Settings.from_env(_with_stand_ins(environ))
         found = [*missing, *_unreachable(environ, settings, container)]
+        found += _untraced(environ, container)
         if models_dir is not None and not found:
             _start(settings, models_dir, names)
     except StartError as error:
@@ -89,9 +109,9 @@ def _with_stand_ins(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _missing_files(environ: Mapping[str, str], container: Container) -> Iterator[str]:
-    for name in _file_settings():
-        path = environ.get(name, "")
-        if path and not (_below(path, container.mounted) or container.has_file(path)):
+    for name in (*_file_settings(), *_FILES_OF_OTHERS):
+        path = environ.get(name, "").strip()
+        if path and not container.holds(path):
             yield f"{name}={path}: the container has no such file"
 
 
@@ -102,7 +122,7 @@ def _unreachable(
         yield f"PORT={settings.port}: requests come in at port {container.port}"
     if not _every_address(settings.host):
         yield f"HOST={settings.host}: not reachable from outside the container; 0.0.0.0 is"
-    yield from _arguments(environ.get("GUNICORN_CMD_ARGS", ""))
+    yield from _arguments(environ, container)
     if settings.graceful_timeout >= container.stop_s:
         yield (
             f"GRACEFUL_TIMEOUT={settings.graceful_timeout}: the container is killed "
@@ -111,15 +131,50 @@ def _unreachable(
     given = PurePosixPath(environ.get("MODELS_DIR") or MODELS_DIR)
     if given != PurePosixPath(MODELS_DIR) and not _below(str(given), container.mounted):
         yield f"MODELS_DIR={given}: the container's models are in {MODELS_DIR}"
+    yield from _unwritable(environ, container)
+    for name, path in _code_folders(environ, container):
+        yield f"{name} names {path}: the container has no such folder"
+    host = urlsplit(settings.mlflow_tracking_uri or "").hostname or ""
+    if _is_loopback(host):
+        yield f"MLFLOW_TRACKING_URI names {host}, which is the container itself"
+
+
+def _untraced(environ: Mapping[str, str], container: Container) -> Iterator[str]:
+    """Raise SettingsError for traces that cannot be sent; the files were looked for already."""
+    others = {name: v for name, v in environ.items() if name not in _FILES_OF_OTHERS}
+    if (asks := tracing.asked_by(others)) and not container.has_tracing:
+        yield f"{asks} asks for traces, and the image is built without OTEL=1"
+
+
+def _unwritable(environ: Mapping[str, str], container: Container) -> Iterator[str]:
+    folders = (*container.writable, *container.mounted)
     for name in ("PREDICTION_LOG", "REGISTRY_CACHE"):
-        path = environ.get(name)
-        if path and not _below(path, (*container.writable, *container.mounted)):
+        path = environ.get(name, "").strip()
+        if path and not _below(path, folders):
             writable = " and ".join(container.writable)
             yield f"{name}={path}: the service may write only below {writable}"
+        elif name == "PREDICTION_LOG" and posixpath.normpath(path) in folders:
+            yield f"{name}={path}: this is a folder; name a file in it"
+
+
+def _code_folders(environ: Mapping[str, str], container: Container) -> Iterator[tuple[str, str]]:
+    """Yield MODEL_CODE and each of its folders that is not in the container."""
+    for word in environ.get("MODEL_CODE", "").split(":"):
+        path = word.strip()
+        if path and not (_below(path, (MODEL_CODE,)) or container.holds(path)):
+            yield "MODEL_CODE", path
 
 
 def _below(path: str, folders: tuple[str, ...]) -> bool:
-    return any(PurePosixPath(path).is_relative_to(folder) for folder in folders)
+    plain = PurePosixPath(posixpath.normpath(path))
+    return any(plain.is_relative_to(folder) for folder in folders)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _every_address(host: str) -> bool:
@@ -129,18 +184,47 @@ def _every_address(host: str) -> bool:
         return False
 
 
-def _arguments(words: str) -> Iterator[str]:
+def _arguments(environ: Mapping[str, str], container: Container) -> Iterator[str]:
     """What gunicorn reads past our settings."""
+    words = environ.get("GUNICORN_CMD_ARGS", "")
+    shown, cfg = f"GUNICORN_CMD_ARGS={words!r}", Config()
+    try:
+        given = _given(cfg, words)
+    except ValueError as error:
+        yield f"{shown} is refused by gunicorn: {error}"
+        return
+    if given["bind"]:
+        yield f"{shown} goes past HOST and PORT: leave --bind out"
+    for name in _ENDS_AT_ONCE:
+        if given[name]:
+            yield f"{shown}: the container would end at once; leave --{name.replace('_', '-')} out"
+    for name in _FILE_OPTIONS:
+        if given[name] and not container.holds(given[name]):
+            yield f"{shown}: the container has no such file as {given[name]}"
+    if (given["graceful_timeout"] or 0) >= container.stop_s:
+        yield f"{shown}: the container is killed {container.stop_s:g} s after it is asked to stop"
+    try:
+        options.refuse(cfg, {})
+    except StartError as error:
+        yield f"{shown}: {error}"
+
+
+def _given(cfg: Config, words: str) -> dict[str, Any]:
+    """Set what gunicorn's command line `words` give; return every option, None where not given.
+
+    Raises ValueError for what gunicorn refuses.
+    """
     complaint = io.StringIO()
     try:
-        with contextlib.redirect_stderr(complaint):
-            given = Config().parser().parse_args(shlex.split(words))
-    except (SystemExit, ValueError) as error:
-        last = complaint.getvalue().strip().rpartition("\n")[2] or error
-        yield f"GUNICORN_CMD_ARGS={words!r} is refused by gunicorn: {last}"
-        return
-    if given.bind:
-        yield f"GUNICORN_CMD_ARGS={words!r} goes past HOST and PORT: leave --bind out"
+        with contextlib.redirect_stderr(complaint), contextlib.redirect_stdout(io.StringIO()):
+            given = vars(cfg.parser().parse_args(shlex.split(words)))
+        for name, value in given.items():
+            if value is not None and name in cfg.settings:
+                cfg.set(name, value)
+    except (SystemExit, TypeError, ConfigError) as error:
+        last = complaint.getvalue().strip().rpartition("\n")[2]
+        raise ValueError(last or f"it ends with {error}") from None
+    return given
 
 
 def _start(settings: Settings, models_dir: Path, names: Collection[str] | None) -> None:

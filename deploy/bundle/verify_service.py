@@ -47,7 +47,8 @@ def environment(bundle: Bundle) -> Iterator[str]:
         container = Container(
             port=bundle.port or Settings.model_fields["port"].default,
             stop_s=STOP_S,
-            has_file=lambda path: path.removeprefix(_APP) in bundle.entries,
+            has_file=lambda path: _ships(bundle, path),
+            has_tracing=bundle.by_image or ("ARG", "OTEL=") not in bundle.instructions,
         )
         yield from problems(given(bundle), container, shipped, bundle.model_names)
 
@@ -60,6 +61,11 @@ def given(bundle: Bundle) -> dict[str, str]:
     if "MLFLOW_TRACKING_URI" in bundle.secret_names:
         found["MLFLOW_TRACKING_URI"] = "https://mlflow.invalid"  # with its details, not in vain
     return found
+
+
+def _ships(bundle: Bundle, path: str) -> bool:
+    name = path.removeprefix(_APP).rstrip("/")
+    return name in bundle.entries or bool(bundle.below(f"{name}/"))
 
 
 def _files(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -35,6 +35,15 @@ GOOD = {
     "arguments of gunicorn": {"GUNICORN_CMD_ARGS": "--max-requests 1000"},
     "a stop in time": {"GRACEFUL_TIMEOUT": "9"},
     "variables of others": {"TZ": "Europe/Madrid"},
+    "the image's folder of models' code": {"MODEL_CODE": "/app/model_code"},
+    "the base image's certificates for others": {
+        "REQUESTS_CA_BUNDLE": "/etc/ssl/certs/ca-certificates.crt"
+    },
+    "traces": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"},
+    "traces that are off": {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317",
+        "OTEL_SDK_DISABLED": "true",
+    },
 }
 
 BAD = {
@@ -66,6 +75,34 @@ BAD = {
     ),
     "a log that cannot be written": ({"PREDICTION_LOG": "/var/log/x"}, "only below /tmp and"),
     "a cache that cannot be written": ({"REGISTRY_CACHE": "/srv/x"}, "only below /tmp and"),
+    "a folder in the place of a log": ({"PREDICTION_LOG": "/tmp"}, "this is a folder; name a file"),
+    "a log beside what can be written": (
+        {"PREDICTION_LOG": "/tmp/../etc/x"},
+        "only below /tmp and",
+    ),
+    "code that is not there": ({"MODEL_CODE": "/srv/mine"}, "the container has no such folder"),
+    "code of this machine": ({"MODEL_CODE": "mine"}, "MODEL_CODE names mine: the container has no"),
+    "a registry in the container": (
+        {"MLFLOW_TRACKING_URI": "http://localhost:5000"},
+        "names localhost, which is the container itself",
+    ),
+    "a registry in the container, by number": (
+        {"MLFLOW_TRACKING_URI": "http://127.0.0.2:5000"},
+        "names 127.0.0.2, which is the container itself",
+    ),
+    "certificates that only this machine has": (
+        {"SSL_CERT_FILE": "/usr/local/share/corp.pem"},
+        "SSL_CERT_FILE=/usr/local/share/corp.pem: the container has no such file",
+    ),
+    "a collector without a scheme": (
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317"},
+        "OTEL_EXPORTER_OTLP_ENDPOINT: must begin with http",
+    ),
+    "traces by gRPC": (
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+        "OTEL_EXPORTER_OTLP_PROTOCOL='grpc'",
+    ),
+    "a host that is none": ({"HOST": "300.1.1.1"}, "HOST=300.1.1.1: not reachable"),
     "a field that no model has": (
         {"PREDICTION_LOG": "/tmp/x", "PREDICTION_LOG_OMIT": "surname"},
         "PREDICTION_LOG_OMIT names 'surname'",
@@ -80,6 +117,23 @@ BAD = {
     "a stop that is too slow": ({"GRACEFUL_TIMEOUT": "10"}, "killed 10 s after"),
     "an address past the settings": ({"GUNICORN_CMD_ARGS": "-b :80"}, "leave --bind out"),
     "unknown arguments": ({"GUNICORN_CMD_ARGS": "--worker 2"}, "refused by gunicorn"),
+    "an option that is not honoured": (
+        {"GUNICORN_CMD_ARGS": "--access-logfile -"},
+        "--access-logfile is not honoured",
+    ),
+    "another worker": ({"GUNICORN_CMD_ARGS": "-k gevent"}, "--worker-class is not honoured"),
+    "a service in the background": ({"GUNICORN_CMD_ARGS": "-D"}, "would end at once"),
+    "a check alone": ({"GUNICORN_CMD_ARGS": "--check-config"}, "would end at once"),
+    "help": ({"GUNICORN_CMD_ARGS": "--help"}, "refused by gunicorn: it ends with 0"),
+    "a number that cannot be": ({"GUNICORN_CMD_ARGS": "-w -1"}, "refused by gunicorn"),
+    "a key that is not there": (
+        {"GUNICORN_CMD_ARGS": "--keyfile /srv/tls.key"},
+        "no such file as /srv/tls.key",
+    ),
+    "a stop of gunicorn's that is too slow": (
+        {"GUNICORN_CMD_ARGS": "--graceful-timeout 60"},
+        "killed 10 s after",
+    ),
     "half a quotation": ({"GUNICORN_CMD_ARGS": "--name '"}, "refused by gunicorn"),
 }
 
@@ -98,6 +152,14 @@ def test_what_would_not_serve_is_found(
     [problem] = problems(environ, CONTAINER, models_dir)
     assert says in problem
     assert any(name in problem for name in environ)
+
+
+def test_traces_need_their_packages() -> None:
+    """An image without OTEL=1 refuses to start when it is asked for traces."""
+    plain = Container(port=PORT, stop_s=10, has_tracing=False)
+    [problem] = problems({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}, plain)
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, and the image is built without" in problem
+    assert problems({"OTEL_SDK_DISABLED": "true"}, plain) == []
 
 
 def test_everything_is_found_at_once() -> None:

@@ -75,15 +75,21 @@ def check(cfg: Any, settings: Settings, environ: Mapping[str, str]) -> list[str]
         "worker_class": "serving.server.worker.Worker",
         "logger_class": logger if getattr(logger, "__module__", "") == logs.__name__ else None,
     }
+    refuse(cfg, ours)
+    if cfg.http_parser == "fast" and len(gunicorn_api.PARSERS) == 1:
+        raise SettingsError("gunicorn's option --http-parser fast needs the package gunicorn_h1c")
+    _check_host(settings.host, environ)
+    return _warnings(settings, environ)
+
+
+def refuse(cfg: Any, ours: Mapping[str, Any]) -> None:
+    """Raise SettingsError for an option of `cfg` that is not honoured; `ours` are values that the
+    service sets itself, by option."""
     defaults = gunicorn_api.Config().settings
     for name, instead in NOT_HONOURED.items():
         setting = cfg.settings[name]
         if setting.get() != ours.get(name, defaults[name].get()):
             raise SettingsError(f"gunicorn's option {setting.cli[-1]} is not honoured: {instead}")
-    if cfg.http_parser == "fast" and len(gunicorn_api.PARSERS) == 1:
-        raise SettingsError("gunicorn's option --http-parser fast needs the package gunicorn_h1c")
-    _check_host(settings.host, environ)
-    return _warnings(settings, environ)
 
 
 def _warnings(settings: Settings, environ: Mapping[str, str]) -> list[str]:

@@ -56,23 +56,33 @@ def _check(environ: Mapping[str, str]) -> None:
             raise SettingsError(f"{name}={path}: the file is not there, or cannot be read")
 
 
-def asked_for(environ: Mapping[str, str] = os.environ) -> bool:
-    """Say whether the OTEL_ variables ask for traces; they can be had then.
+def asked_by(environ: Mapping[str, str]) -> str | None:
+    """Return the variable that asks for traces, None where none does.
 
-    Raises SettingsError where they ask for what cannot: without the packages, of another exporter
-    or protocol, or with a file that is not there.
+    Raises SettingsError where what is asked for cannot be had: another exporter or protocol, or a
+    file that is not there.
     """
     exporter = _value(environ, "OTEL_TRACES_EXPORTER").lower()
     endpoint, name = _of_traces(environ, "ENDPOINT")
     off = _value(environ, "OTEL_SDK_DISABLED").lower() == "true"
     if off or exporter == "none" or not (exporter or endpoint):
-        return False
+        return None
     _check(environ)
+    return name if endpoint else "OTEL_TRACES_EXPORTER"
+
+
+def asked_for(environ: Mapping[str, str] = os.environ) -> bool:
+    """Say whether the OTEL_ variables ask for traces; they can be had then.
+
+    Raises SettingsError as `asked_by`, and without the packages.
+    """
+    asks = asked_by(environ)
+    if asks is None:
+        return False
     try:
         import opentelemetry.exporter.otlp.proto.http.trace_exporter
         import opentelemetry.sdk.trace.export  # noqa: F401  # whether they are there
     except ImportError as error:
-        asks = name if endpoint else "OTEL_TRACES_EXPORTER"
         raise SettingsError(
             f"{asks} asks for traces, and OpenTelemetry is not installed: build the image with "
             "--build-arg OTEL=1, or set OTEL_SDK_DISABLED=true"
