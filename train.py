@@ -28,8 +28,12 @@ from training.sources import source_of
 def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     models = discover()
-    names = sorted({n for model in models.values() for n in estimators.names(model.task)})
-    first = ", ".join(f"{estimators.names(m.task)[0]} for {m.name}" for m in models.values())
+    names = sorted(
+        {n for model in models.values() for n in estimators.names(estimators.task_of(model))}
+    )
+    first = ", ".join(
+        f"{estimators.names(estimators.task_of(m))[0]} for {m.name}" for m in models.values()
+    )
     downloaded = ", ".join(m.name for m in models.values() if source_of(m).months)
     described, *_, examples = (__doc__ or "").split("\n\n")
     line = argparse.ArgumentParser(

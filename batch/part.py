@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from batch.columns.answers import flattened
 from batch.columns.fields import plain
 from batch.columns.score import Answered, TableScorer
 from batch.inputs.files import Format
@@ -141,7 +142,7 @@ def _table(
         places = pa.array(answered.rows)
         kept = {name: column.take(places) for name, column in kept.items()}
     count = len(answered.scores)
-    made: dict[str, pa.Array] = dict(answered.answers)
+    made = flattened(answered.answers)
     every = pa.array(np.zeros(count, dtype=np.int8))
     version = pa.array([scorer.predictor.version], pa.string())
     made["model_version"] = pa.DictionaryArray.from_arrays(every, version)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from scoring.observers.log_lines import SCHEMA
 from scoring.process.atomic_files import replacing
+from scoring.values.shares import flat
 from training.errors import TrainingError
 
 _PLAIN: Final = ("time", "request_id", "key", "version", "digest", "index", "score", "unseen")
@@ -36,13 +37,13 @@ def rows(path: Path, model: str | None = None) -> Iterator[dict[str, Any]]:
                     )
                 line.setdefault("key", None)  # a request without one
                 plain = {name: line[name] for name in _PLAIN}
-                flat = {"model": line["model"], **plain, **line["features"], **line["result"]}
+                made = {"model": line["model"], **plain, **line["features"], **flat(line["result"])}
             except (ValueError, TypeError, KeyError) as error:
                 raise TrainingError(
                     f"{path}, line {number}: it is not a line of a prediction log"
                 ) from error
             if model in (None, line["model"]):
-                yield flat
+                yield made
 
 
 def table(paths: Sequence[Path], model: str | None = None) -> pd.DataFrame:

@@ -27,7 +27,8 @@ from mlflow.exceptions import MlflowException
 from scoring.errors import StartError
 from scoring.models import Model, discover
 from training.errors import Refused, TrainingError, leave, usable_model
-from training.evaluation.champion import compare_champion, deciding_metric
+from training.evaluation.champion import compare_champion
+from training.evaluation.metrics import deciding_metric
 from training.tracking import naming
 from training.tracking.naming import ARCHIVED, CHAMPION, HISTORY, PREVIOUS, PRODUCTION
 from training.tracking.runs import champion, developer, one_line, silence_mlflow

@@ -85,10 +85,9 @@ def train(options: Options) -> Manifest:
     model, log = options.model, options.log
     source = source_of(model)
     refuse_foreign(options.output / model.name)  # now, not after the long work
-    name = options.estimator or estimators.names(model.task)[0]
-    estimator = estimators.make(
-        model.task, name, options.parameters, options.seed, sparse=source.sparse
-    )
+    task = estimators.task_of(model)
+    name = options.estimator or estimators.names(task)[0]
+    estimator = estimators.make(task, name, options.parameters, options.seed, sparse=source.sparse)
     threshold = model.threshold if options.threshold is None else options.threshold
     with tqdm(total=5, desc="reading", bar_format="{desc:12} {bar} {elapsed}", disable=None) as bar:
 
@@ -170,7 +169,7 @@ def _prepare(options: Options, source: Source) -> Data:
     else:
         if options.test:
             raise TrainingError("--test goes with --validation; without both the data is split")
-        by_book = options.published and model.task == "classification"
+        by_book = options.published and model.task == "classification" and not model.classes
         splits = published_split(main.frame) if by_book else split(main.frame, model, options.seed)
         described = {part: _describe(table, frame) for part, frame in splits.parts().items()}
     return Data(splits, described, main.dropped, profile(splits.training, table.frame, model))
@@ -220,7 +219,7 @@ def _cross_validated(
     def fit_and_score(training: pd.DataFrame, held_out: pd.DataFrame) -> Values:
         vectorizer = DictVectorizer(sparse=source.sparse)
         estimator = estimators.make(
-            model.task, name, options.parameters, options.seed, sparse=source.sparse
+            estimators.task_of(model), name, options.parameters, options.seed, sparse=source.sparse
         )
         fit(vectorizer, estimator, training, held_out, model)
         return score(vectorizer, estimator, held_out, model)

@@ -122,7 +122,7 @@ class Answers:
         while waiting:
             chosen = waiting.pop()
             path = _Path(chosen)
-            made = self._answer(_Score(lambda scores: scores, path), self._threshold)  # type: ignore[arg-type]  # stands for a float
+            made = self._answer(_Score(lambda scores: scores, path), self._threshold)
             found.append((path, made))
             taken = path.decisions
             waiting += ([*taken[:n], False] for n in range(len(chosen), len(taken)))
@@ -150,6 +150,18 @@ def columns_of(answers: Sequence[Mapping[str, Any]]) -> dict[str, pa.Array]:
     """Return the columns of answers, which all have the same names; `unseen` is left out."""
     names = [name for name in (answers[0] if answers else ()) if name != "unseen"]
     return {name: pa.array([answer[name] for answer in answers]) for name in names}
+
+
+def flattened(columns: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
+    """Return the columns as a table has them: of numbers by class one for each."""
+    found: dict[str, pa.Array] = {}
+    for name, column in columns.items():
+        if pa.types.is_struct(column.type):
+            of_each = zip(column.type.names, column.flatten(), strict=True)
+            found |= {f"{name}.{key}": one for key, one in of_each}
+        else:
+            found[name] = column
+    return found
 
 
 def _evaluate(value: Any, scores: Array) -> Array:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from batch.columns.answers import Answers, columns_of
+from batch.columns.answers import Answers, columns_of, flattened
 from batch.columns.features import Column, Features
 from batch.columns.fields import Array, Mask, Values, fields_of, plain
 from batch.columns.scores import column_scorer
@@ -75,7 +75,7 @@ class TableScorer:
     def answer_types(self) -> dict[str, pa.DataType]:
         """The answer's columns with their types, in order."""
         example = self.predictor.answers([self.model.record.model_validate(self.model.example)])
-        return {name: column.type for name, column in columns_of(example).items()}
+        return {name: column.type for name, column in flattened(columns_of(example)).items()}
 
     def score(
         self, columns: Mapping[str, pa.Array], rows: int, read_row: RowReader | None = None

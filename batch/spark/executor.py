@@ -120,8 +120,9 @@ def _made(payload: Payload) -> Job:
     pa.set_cpu_count(1)  # Spark gives a task one core
     manifest = Manifest.model_validate_json(payload.manifest)
     assert manifest.compiled is not None  # noqa: S101  # for the type checker
-    scorer = read_compiled(manifest.compiled.kind, payload.scorer)
-    predictor = Predictor(discover()[payload.options.model], Artifact(manifest, scorer))
+    model = discover()[payload.options.model]
+    scorer = read_compiled(manifest.compiled.kind, payload.scorer, model)
+    predictor = Predictor(model, Artifact(manifest, scorer))
     return Job(
         payload.options,
         BatchSettings(**payload.log),

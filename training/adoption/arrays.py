@@ -1,4 +1,5 @@
-"""numpy's arrays, numbers and types out of stand-ins: numbers only, as long as their bytes are."""
+"""numpy's arrays, numbers and types out of stand-ins: numbers, and texts that name classes, as
+long as their bytes are."""
 
 from __future__ import annotations
 
@@ -15,6 +16,8 @@ from training.adoption.stand_ins import Name, StandIn, read_pickle
 Array = npt.NDArray[Any]
 
 _KINDS: Final = "biuf"
+_TEXT: Final = "U"
+_LAST_CHARACTER: Final = 0x10FFFF
 _MAX_FIELDS: Final = 64
 _BYTES: Final = {Name("_codecs", "encode"), Name("builtins", "bytes"), Name("__builtin__", "bytes")}
 _MAX_LENGTH: Final = 1 << 40
@@ -51,8 +54,8 @@ def as_array(value: Any) -> Array:
 
 
 def as_dtype(value: Any) -> np.dtype[Any]:
-    """Return the type of a stand-in of `numpy.dtype`, of numbers, of fields of numbers, or of
-    objects. Raises ArtifactError for any other."""
+    """Return the type of a stand-in of `numpy.dtype`, of numbers, of fields of numbers, of texts or
+    of objects. Raises ArtifactError for any other."""
     if isinstance(value, np.dtype):
         return value
     kind = value.kind if isinstance(value, StandIn) else None
@@ -74,7 +77,7 @@ def as_dtype(value: Any) -> np.dtype[Any]:
         found: np.dtype[Any] = np.dtype(code)
     except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
         raise _damaged("an array of a type that is none") from error
-    if found.kind not in _KINDS and found.kind != "O":
+    if (found.kind not in _KINDS and found.kind not in (_TEXT, "O")) or not found.itemsize:
         raise _damaged(f"an array of the type {str(code)[:20]!r}")
     return found.newbyteorder(order) if order in ("<", ">") else found
 
@@ -112,6 +115,10 @@ def _shaped(data: Any, dtype: np.dtype[Any], shape: Any, *, fortran: bool) -> Ar
         data = text.encode("latin-1", "replace") if isinstance(text, str) else None
     if not isinstance(data, bytes | bytearray) or len(data) != count * dtype.itemsize:
         raise _damaged("an array whose shape is not that of its bytes")
+    if dtype.kind == _TEXT:
+        characters = np.frombuffer(data, dtype=np.dtype("u4").newbyteorder(dtype.byteorder))
+        if characters.max(initial=0) > _LAST_CHARACTER:
+            raise _damaged("a text of characters that there are not")
     made = np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
     return made.astype(dtype.newbyteorder("="))  # a copy of its own, in this machine's order
 

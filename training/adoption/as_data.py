@@ -10,11 +10,16 @@ import numpy as np
 from scoring.artifact.facts import last_step
 from scoring.compiler.compile import CompiledFile, NotCompiled
 from scoring.compiler.ensembles import NotFlat
-from scoring.compiler.saved import compile_ensemble, compile_saved
+from scoring.compiler.saved import compile_classes, compile_ensemble, compile_saved
 from scoring.errors import ArtifactError
 from scoring.models import Model
 from scoring.scorers.base import check_features
-from scoring.scorers.meaning import check_categories, positive_column, respelled
+from scoring.scorers.meaning import (
+    check_categories,
+    class_columns,
+    positive_column,
+    respelled,
+)
 from training.adoption.lightgbm_text import is_lightgbm, lightgbm_trees
 from training.adoption.shapes import Candidate
 from training.adoption.stand_ins import Name
@@ -51,15 +56,23 @@ def read_as_data(chosen: Candidate, model: Model, positive: str | None) -> Read:
     if is_lightgbm(chosen.estimator):
         made, kind = _lightgbm(chosen, names, separator, model, positive)
         return Read(made, vectorizer, estimator, kind, changed)
-    column = 1
+    column, places = 1, None
     if model.task == "classification":
         last = estimator.steps[-1][1] if type(estimator).__name__ == "Pipeline" else estimator
-        classes = getattr(last, "classes_", None)
-        if classes is None or len(classes) != 2:
-            several = "no classes" if classes is None else f"{len(classes)} classes, not two"
+        classes, wanted = getattr(last, "classes_", None), len(model.classes) or 2
+        if classes is None or len(classes) != wanted:
+            number = "two" if wanted == 2 else wanted
+            several = "no classes" if classes is None else f"{len(classes)} classes, not {number}"
             raise ArtifactError(f"{type(last).__name__} knows {several}")
-        column = positive_column(list(classes), positive)
-    made = compile_saved(estimator, names, separator=separator, task=model.task, positive=column)
+        if model.classes:
+            found = class_columns(list(classes), model.classes)
+            places = dict(zip(model.classes, found, strict=True))
+        else:
+            column = positive_column(list(classes), positive)
+    made = compile_saved(
+        estimator, names,
+        separator=separator, task=model.task, positive=column, classes=places,
+    )  # fmt: skip
     return Read(made, vectorizer, estimator, last_step(estimator), changed)
 
 
@@ -69,12 +82,21 @@ def _lightgbm(
     """Return the compiled form of LightGBM's trees, and the class of the model."""
     saved, column = view(chosen.estimator), 1
     try:
-        found, classes = lightgbm_trees(chosen.estimator, len(names))
-        if classes != (model.task == "classification"):
-            raise NotCompiled(f"LightGBM's model is none for a {model.task}")
-        if classes and (known := getattr(saved, "_classes", None)) is not None:
-            column = positive_column(list(known), positive)
-        made = compile_ensemble(found, names, separator, column)
+        grown, classes = lightgbm_trees(chosen.estimator, len(names))
+        wanted = (len(model.classes) or 2) if model.task == "classification" else 0
+        if classes != wanted:
+            what = f"of {classes} classes" if classes else "for a regression"
+            raise NotCompiled(f"LightGBM's model is one {what}; '{model.name}' is not")
+        known = getattr(saved, "_classes", None)
+        if model.classes:
+            places = class_columns(range(classes) if known is None else list(known), model.classes)
+            made = compile_classes(
+                [grown[place] for place in places], names, separator, model.classes, "softmax"
+            )
+        else:
+            if classes and known is not None:
+                column = positive_column(list(known), positive)
+            made = compile_ensemble(grown[0], names, separator, column)
     except NotFlat as error:
         raise NotCompiled(str(error)) from error
     except (ValueError, IndexError) as error:  # a text that is damaged

@@ -20,7 +20,11 @@ from training.adoption.repickle import repickle
 from training.adoption.shapes import Candidate
 from training.adoption.stand_ins import StandIn
 
-_TASKS: Final = {"reg:squarederror": "XGBRegressor", "binary:logistic": "XGBClassifier"}
+_TASKS: Final = {
+    "reg:squarederror": "XGBRegressor",
+    "binary:logistic": "XGBClassifier",
+    "multi:softprob": "XGBClassifier",
+}
 
 
 def is_xgboost(estimator: StandIn) -> bool:
@@ -39,9 +43,16 @@ def check_package(estimator: StandIn) -> None:
         )
 
 
-def is_classifier(estimator: StandIn) -> bool:
-    """Say whether one of XGBoost's models tells two classes apart."""
-    return _objective(_booster(estimator)) == "binary:logistic"
+def classes_of(estimator: StandIn) -> list[int]:
+    """Return the classes that one of XGBoost's models tells apart: their places."""
+    booster = _booster(estimator)
+    objective = _objective(booster)
+    if objective == "binary:logistic":
+        return [0, 1]
+    if objective != "multi:softprob":
+        return []
+    learner = json.loads(booster.save_config())["learner"]
+    return [*range(int(learner["learner_model_param"]["num_class"]))]
 
 
 def _objective(booster: Any) -> str:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from scoring.errors import ArtifactError, InvalidRecords
 from scoring.models import Model
 from scoring.record import RecordReader
+from scoring.values.shares import Shares
 
 
 class Expectation(NamedTuple):
@@ -20,8 +21,9 @@ class Expectation(NamedTuple):
 
     name: str  # of the file
     record: dict[str, Any]
-    answer: float
+    answer: float | None  # of several classes, the probability of that class, where it is given
     tolerance: float
+    of: str | None = None  # of several classes, the most likely one
 
 
 def read_expectations(words: Sequence[str], model: Model) -> list[Expectation]:
@@ -32,13 +34,19 @@ def read_expectations(words: Sequence[str], model: Model) -> list[Expectation]:
 
 def _read(word: str, model: Model) -> Expectation:
     name, _, text = word.rpartition("=")
+    label = next((c for c in model.classes if text == c or text.startswith(f"{c}:")), None)
+    if label is not None:
+        text = text[len(label) + 1 :]
     try:
-        number = Decimal(text)
-        if not name or not number.is_finite():
+        number = Decimal(text or 0)
+        if not name or not number.is_finite() or bool(model.classes) != (label is not None):
             raise InvalidOperation
     except InvalidOperation:
+        such = "37.4"
+        if model.classes:
+            such = f"{model.classes[0]} or request.json={model.classes[0]}:0.93"
         raise ArtifactError(
-            f"--expect takes FILE=ANSWER, as request.json=37.4, not '{word}'"
+            f"--expect takes FILE=ANSWER, as request.json={such}, not '{word}'"
         ) from None
     try:
         record = json.loads(Path(name).read_text(encoding="utf-8"))
@@ -52,7 +60,8 @@ def _read(word: str, model: Model) -> Expectation:
         raise ArtifactError(f"--expect: {name}: {first.field}: {first.problem}") from error
     exponent = number.as_tuple().exponent
     digit = 10.0 ** int(exponent) / 2  # half of the last digit
-    return Expectation(name, record, float(number), max(digit * 1.001, 1e-6 * abs(float(number))))
+    within = max(digit * 1.001, 1e-6 * abs(float(number)))
+    return Expectation(name, record, float(number) if text else None, within, label)
 
 
 def check_expectations(
@@ -66,11 +75,23 @@ def check_expectations(
     `score` gives the model's score of a record. Raises ArtifactError where the answer is another.
     """
     for one in expected:
-        answer = model.answer(score(one.record), threshold)
-        number = next(v for v in answer.values() if not isinstance(v, bool | str))
-        if not math.isclose(number, one.answer, rel_tol=0, abs_tol=one.tolerance):
+        found = score(one.record)
+        if isinstance(found, Shares):
+            number: float = found
+            same = found.most_likely == one.of
+            answered = f"{found.most_likely}:{number:.10g}"
+        else:
+            answer = model.answer(found, threshold)
+            number = next(v for v in answer.values() if isinstance(v, int | float) and v is not True
+                          and v is not False)  # fmt: skip
+            same, answered = True, f"{number:.10g}"
+        wanted = [] if one.of is None else [one.of]
+        if one.answer is not None:
+            same = same and math.isclose(number, one.answer, rel_tol=0, abs_tol=one.tolerance)
+            wanted.append(f"{one.answer:.10g}")
+        if not same:
             raise ArtifactError(
-                f"{one.name} is answered {number:.10g}, expected {one.answer:.10g}: the model was "
+                f"{one.name} is answered {answered}, expected {':'.join(wanted)}: the model was "
                 "read wrongly, or the answer is another model's; nothing was written"
             )
     if not expected:

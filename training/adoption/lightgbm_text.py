@@ -24,8 +24,9 @@ def is_lightgbm(estimator: StandIn) -> bool:
     return estimator.kind is not None and estimator.kind.module.partition(".")[0] == "lightgbm"
 
 
-def lightgbm_trees(estimator: StandIn, width: int) -> tuple[Ensemble, bool]:
-    """Return the trees over `width` columns, and whether they tell two classes apart.
+def lightgbm_trees(estimator: StandIn, width: int) -> tuple[list[Ensemble], int]:
+    """Return the trees over `width` columns, of more than two classes those of each, and how many
+    classes they tell apart: none, two or more.
 
     Raises NotFlat where there is no such form, or no text of a model.
     """
@@ -34,26 +35,42 @@ def lightgbm_trees(estimator: StandIn, width: int) -> tuple[Ensemble, bool]:
     told = _lines(head)
     objective, *options = told.get("objective", "").split()
     binary = objective == "binary"
-    if not binary and (objective not in _IDENTITY or "sqrt" in options):
+    several = objective == "multiclass"
+    if not (binary or several) and (objective not in _IDENTITY or "sqrt" in options):
         raise NotFlat(f"LightGBM with the objective '{told.get('objective', '')}' cannot be read")
     if re.search(r"^average_output$", head, flags=re.MULTILINE):
         raise NotFlat("LightGBM's random forest cannot be read")
-    if told.get("num_tree_per_iteration", "1") != "1":
-        raise NotFlat("LightGBM of several classes cannot be read")
+    classes = int(told.get("num_class", "1"))
+    each = int(told.get("num_tree_per_iteration", "1"))  # trees of a round
+    if each != (classes if several else 1):
+        raise NotFlat("LightGBM's trees of a round are not one for each class")
     if int(told.get("max_feature_idx", -1)) + 1 != width:
         raise NotFlat(
             f"the DictVectorizer makes {width} columns, LightGBM's model takes "
             f"{int(told.get('max_feature_idx', -1)) + 1}"
         )
-    grown = [_lines(part) for part in parts[: best if best > 0 else None]]
+    grown = [_lines(part) for part in parts[: best * each if best > 0 else None]]
     steep = next((float(word[8:]) for word in options if word.startswith("sigmoid:")), 1.0)
-    found = Ensemble(
-        _trees(grown),
-        sum(2 * int(one.get("num_leaves", "1")) - 1 for one in grown),
-        scale=steep if binary else 1.0,
-        logistic=binary,
-    )
-    return found, binary
+    of_each = [grown[place::each] for place in range(each)]
+    found = [
+        Ensemble(
+            _trees(some),
+            sum(2 * int(one.get("num_leaves", "1")) - 1 for one in some),
+            scale=steep if binary else 1.0,
+            logistic=binary,
+        )
+        for some in of_each
+    ]
+    return found, classes if several else 2 * binary
+
+
+def lightgbm_classes(estimator: StandIn) -> int:
+    """Return how many classes its model tells apart: none, two or more. Raises NotFlat where it
+    holds no text of a model."""
+    told = _lines(_text(estimator)[0].partition("\nTree=")[0])
+    if told.get("objective", "").startswith("multiclass"):
+        return int(told.get("num_class", "1"))
+    return 2 * told.get("objective", "").startswith("binary")
 
 
 def _text(estimator: StandIn) -> tuple[str, int]:

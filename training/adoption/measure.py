@@ -12,6 +12,7 @@ from scoring.artifact.manifest import Dataset
 from scoring.models import Model
 from scoring.record import RecordReader
 from scoring.scorers import Scorer
+from scoring.values.shares import numbers_of
 from training.data.checks import check
 from training.data.profile import profile
 from training.data.tables import read
@@ -47,7 +48,8 @@ def measure(model: Model, scorer: Scorer, data: Sequence[Path], threshold: float
         records = reader.many(rows[start : start + _BATCH])
         found, _ = scorer.many([model.features(record) for record in records])
         scores += found
-    values = np.asarray(scores, dtype=np.float64)
+    each = np.array([numbers_of(score) for score in scores], dtype=np.float64)
+    values = each if model.classes else each.ravel()
     trivial = evaluation.baseline_scores(frame, model, len(frame))
     metrics = {_PART: evaluation.evaluate(model, source, frame, values, threshold)}
     baseline = {_PART: evaluation.evaluate(model, source, frame, trivial, threshold)}

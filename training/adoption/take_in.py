@@ -71,6 +71,11 @@ def adopt(model: Model, paths: Sequence[Path], options: Options) -> Manifest:
         raise ArtifactError(f"'{model.name}' predicts {model.target}, not {options.target}")
     if options.positive is not None and model.task != "classification":
         raise ArtifactError(f"--positive names a class; '{model.name}' predicts a number")
+    if model.classes and (options.positive, options.threshold) != (None, None):
+        raise ArtifactError(
+            f"--positive and --threshold are for two classes; '{model.name}' tells "
+            f"{len(model.classes)} apart"
+        )
     check_package(chosen.estimator)
     made = is_xgboost(chosen.estimator)
     loaded = not other or options.other_version or made
@@ -160,7 +165,7 @@ def _read_as_data(task: _Task) -> Manifest:
     notes = [*task.notes, NOT_PROVED, f"saved by scikit-learn {named}, read as data"]
     notes += _respelled(read.respelled, options)
     options.say(known_share((read.vectorizer, read.estimator), model))
-    scorer = read_compiled(read.made.kind, read.made.data)
+    scorer = read_compiled(read.made.kind, read.made.data, model)
     notes += _expected(task, lambda features: scorer.one(features)[0])
     if not task.expected:
         options.say(f"{NOT_PROVED}: compare an answer with --expect request.json=ANSWER")

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from scoring.artifact.manifest import Manifest
-from scoring.errors import ArtifactError
+from scoring.values.shares import class_text
 from training.adoption.as_data import vectorizer_of
-from training.adoption.boosters import check_package, is_classifier, is_xgboost
+from training.adoption.boosters import check_package, classes_of, is_xgboost
 from training.adoption.containers import read_files
-from training.adoption.lightgbm_text import is_lightgbm
+from training.adoption.lightgbm_text import is_lightgbm, lightgbm_classes
 from training.adoption.shapes import Candidate, choose, steps_of
 from training.adoption.take_in import Options, adopt
 from training.adoption.views import view
@@ -31,11 +30,13 @@ def adopt_unknown(name: str, paths: Sequence[Path], options: Options) -> Manifes
     files = read_files(list(paths))
     chosen = choose(files, options.pick)
     held = vectorizer_of(chosen)
+    classes = _classes(chosen)
     sketch = sketch_of_vectorizer(
         name,
         held.feature_names_,
         held.separator,
-        _task(chosen),
+        "regression" if classes is None else "classification",
+        classes=classes if classes and len(classes) > 2 else (),
         table=read_raw(options.data) if options.data else None,
         target=options.target,
         origin=" and ".join(file.name for file in files),
@@ -54,19 +55,23 @@ def adopt_unknown(name: str, paths: Sequence[Path], options: Options) -> Manifes
         raise
 
 
-def _task(chosen: Candidate) -> Literal["regression", "classification"]:
+def _classes(chosen: Candidate) -> tuple[str, ...] | None:
+    """Return the classes that it tells apart, none where they are not known; None of a
+    regression."""
     steps = steps_of(chosen.estimator)
     last = steps[-1][1] if steps else chosen.estimator
-    classes = getattr(view(last), "classes_", None)
-    if classes is not None and len(classes) > 2:
-        raise ArtifactError(
-            f"{last.kind.name if last.kind else 'it'} knows {len(classes)} classes; a number or "
-            "two classes can be served"
-        )
+    held = view(last)
+    found = getattr(held, "classes_", None)
     named = last.kind is not None and last.kind.name.endswith("Classifier")
     if is_lightgbm(last):
-        named = last.kind is not None and last.kind.name == "LGBMClassifier"
+        number = lightgbm_classes(last)
+        known = getattr(held, "_classes", None)
+        found = range(number) if number and known is None else known
+        named = number > 0
     elif is_xgboost(last):
         check_package(last)
-        named = is_classifier(last)
-    return "classification" if classes is not None or named else "regression"
+        found = classes_of(last) or None
+        named = found is not None
+    if found is not None:
+        return tuple(class_text(name) for name in found)
+    return () if named else None

@@ -12,6 +12,7 @@ from scoring.errors import InvalidRecords
 from scoring.models import Model
 from scoring.record import RecordReader
 from scoring.values.field_schemas import describe
+from scoring.values.shares import class_text
 from training.data.columns import numbers, short
 from training.data.tables import Table
 from training.data.values import Mask, field_schema, read_column
@@ -59,10 +60,12 @@ def check(
             dropped[reason] = count
             usable &= ~bad
 
-    frame[model.target] = target = numbers(frame[model.target])
+    frame[model.target] = target = _target(frame[model.target], model)
     leave_out(target.isna().to_numpy(), f"{model.target} is missing")
     if model.task == "classification":
-        leave_out(~target.isin([0, 1]).to_numpy(), f"{model.target} is not 0 or 1")
+        what = "one of the model's classes" if model.classes else "0 or 1"
+        known: list[Any] = [*model.classes] or [0, 1]
+        leave_out(~target.isin(known).to_numpy(), f"{model.target} is not {what}")
     if source.target_range:
         low, high = source.target_range
         reason = f"{model.target} is not from {low:g} to {high:g} {model.unit}"
@@ -87,6 +90,13 @@ def check(
     _enough(len(frame), left, dropped, table.name, max_dropped)
     fields = _as_fields(frame[usable], model).reset_index(drop=True)
     return Checked(fields, dropped, kept, frozenset(keepable))
+
+
+def _target(column: pd.Series[Any], model: Model) -> pd.Series[Any]:
+    """Return the target as numbers; of several classes as their texts, without blanks around."""
+    if not model.classes:
+        return numbers(column)
+    return column.astype("object").map(lambda v: class_text(v).strip(), na_action="ignore")
 
 
 def _refused(frame: pd.DataFrame, usable: Mask, model: Model) -> Mask:

@@ -50,11 +50,16 @@ def split(frame: pd.DataFrame, model: Model, seed: int) -> Splits:
         second = int(len(ordered) * sum(_SHARES))
         return Splits(ordered[:first], ordered[first:second], ordered[second:])
     classes = model.task == "classification"
-    if classes and (fewest := int(frame[model.target].value_counts().min())) < _PER_CLASS:
-        raise TrainingError(
-            f"column {model.target}: one of its values has {fewest} rows; to split them, at least "
-            f"{_PER_CLASS} of each are expected"
-        )
+    if classes:
+        counts = frame[model.target].value_counts()
+        if model.classes:
+            counts = counts.reindex(model.classes, fill_value=0)
+        if (fewest := int(counts.min())) < _PER_CLASS:
+            which = f"'{counts.idxmin()}'" if model.classes else "one of its values"
+            raise TrainingError(
+                f"column {model.target}: {which} has {fewest} rows; to split them, at least "
+                f"{_PER_CLASS} of each are expected"
+            )
     training, rest = train_test_split(
         frame,
         train_size=_SHARES[0],

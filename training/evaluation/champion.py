@@ -20,20 +20,16 @@ from scoring.artifact.manifest import Manifest
 from scoring.errors import ArtifactError
 from scoring.models import Model
 from scoring.predictor import Predictor
+from scoring.values.shares import numbers_of
 from training.data.checks import check
 from training.data.split import split
 from training.data.tables import read as read_table
 from training.errors import TrainingError
-from training.evaluation.metrics import evaluate
+from training.evaluation.metrics import deciding_metric, evaluate
 from training.fit.features import features
 from training.sources import source_of
 
 _SLICE = 100_000  # rows scored at once: the features of each are a dictionary
-
-
-def deciding_metric(model: Model) -> str:
-    """Return the metric that decides: "rmse", where less is better, or "auc", where more is."""
-    return "rmse" if model.task == "regression" else "auc"
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ class Comparison:
             return [self.problem]
         if self.champion is None:
             return []
-        sign = 1 if self.metric == "rmse" else -1
+        sign = -1 if self.metric == "auc" else 1
         worse = sign * (self.candidate - self.champion) / abs(self.champion)
         if worse <= margin:
             return []
@@ -133,7 +129,8 @@ def _held_out(model: Model, manifest: Manifest, data: Sequence[Path]) -> pd.Data
 
 def _score(model: Model, predictor: Predictor, frame: pd.DataFrame) -> float:
     slices = (frame[start : start + _SLICE] for start in range(0, len(frame), _SLICE))
-    scores = np.concatenate([predictor.scores(features(rows, model)) for rows in slices])
+    each = [numbers_of(s) for rows in slices for s in predictor.scores(features(rows, model))]
+    scores = np.array(each) if model.classes else np.ravel(each)
     threshold = predictor.manifest.threshold
     value = evaluate(model, source_of(model), frame, scores, threshold)[deciding_metric(model)]
     if value is None:

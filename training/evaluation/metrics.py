@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn import metrics
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, StratifiedKFold
 from tqdm import tqdm
 
 from scoring.models import Model
@@ -17,7 +18,9 @@ from training.errors import TrainingError
 from training.sources import Source
 
 Metrics = dict[str, Any]
-Values = np.ndarray[tuple[int], np.dtype[np.float64]]
+# (n_rows,) scores; of several classes (n_rows, n_classes)
+Values = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+Places = np.ndarray[tuple[int], np.dtype[np.intp]]
 
 
 def evaluate(
@@ -25,8 +28,11 @@ def evaluate(
 ) -> Metrics:
     """Return the metrics of `scores`.
 
-    These are n_rows floats: predicted values, or probabilities of the positive class.
+    These are n_rows floats: predicted values, or probabilities of the positive class; of several
+    classes (n_rows, n_classes) probabilities.
     """
+    if model.classes:
+        return several_classes(places_of(frame, model), scores, model.classes)
     truth = frame[model.target].to_numpy(dtype=np.float64)
     if model.task == "classification":
         return classification(truth, scores, threshold)
@@ -66,19 +72,70 @@ def classification(truth: Values, scores: Values, threshold: float) -> Metrics:
     }
 
 
+def several_classes(truth: Places, scores: Values, classes: Sequence[str]) -> Metrics:
+    """Return log loss, Brier score (half of the squared error over all classes) and, deciding for
+    the most likely class, accuracy, the mean F1 of the classes, precision, recall and F1 of each,
+    and the confusion matrix, actual by predicted."""
+    places = range(len(classes))
+    scores = scores / scores.sum(axis=1, keepdims=True)  # XGBoost's add up to 1 in 32 bits only
+    decided = scores.argmax(axis=1)
+    each = metrics.precision_recall_fscore_support(
+        truth, decided, labels=[*places], zero_division=0
+    )
+    return {
+        "rows": len(truth),
+        "log_loss": float(metrics.log_loss(truth, scores, labels=[*places])),
+        "brier": float(((scores - np.eye(len(classes))[truth]) ** 2).sum(axis=1).mean() / 2),
+        "accuracy": float(metrics.accuracy_score(truth, decided)),
+        "f1_macro": float(np.mean(each[2])),
+        "by_class": [
+            {
+                "class": name,
+                "rows": int(rows),
+                "precision": float(precision),
+                "recall": float(recall),
+                "f1": float(f1),
+            }
+            for name, precision, recall, f1, rows in zip(classes, *each, strict=True)
+        ],
+        "confusion_matrix": metrics.confusion_matrix(truth, decided, labels=[*places]).tolist(),
+    }
+
+
+def places_of(frame: pd.DataFrame, model: Model) -> Places:
+    """Return the place of each row's class among the model's."""
+    place = {name: at for at, name in enumerate(model.classes)}
+    return np.array(frame[model.target].map(place), dtype=np.intp)
+
+
 def baseline_scores(training: pd.DataFrame, model: Model, rows: int) -> Values:
     """Return `rows` times the mean of the training target; of a class that is its rate."""
+    if model.classes:
+        counts = np.bincount(places_of(training, model), minlength=len(model.classes))
+        return np.tile(counts / counts.sum(), (rows, 1))
     return np.full(rows, training[model.target].to_numpy(dtype=np.float64).mean())
 
 
 def beats(model: Model, found: Metrics, baseline: Metrics) -> bool:
     """Return whether the model is better than the trivial one.
 
-    That is a smaller RMSE, or a smaller Brier score and an AUC above 0.5.
+    That is a smaller RMSE, or a smaller Brier score and an AUC above 0.5, or of several classes a
+    smaller Brier score: a forest that is nearly always right and once certain of what is wrong has
+    an endless log loss.
     """
+    if model.classes:
+        return bool(found["brier"] < baseline["brier"])
     if model.task == "regression":
         return bool(found["rmse"] < baseline["rmse"])
     return bool(found["brier"] < baseline["brier"] and (found["auc"] or 0) > 0.5)
+
+
+def deciding_metric(model: Model) -> str:
+    """Return the metric that decides: "rmse" or of several classes "brier", where less is better,
+    or "auc", where more is."""
+    if model.classes:
+        return "brier"
+    return "rmse" if model.task == "regression" else "auc"
 
 
 def cross_validate(
@@ -88,19 +145,27 @@ def cross_validate(
     seed: int,
     fit_and_score: Callable[[pd.DataFrame, pd.DataFrame], Values],
 ) -> Metrics:
-    """Return AUC or RMSE over `folds` shuffled folds: of each, and their mean and deviation."""
-    name = "auc" if model.task == "classification" else "rmse"
+    """Return the deciding metric over `folds` shuffled folds: of each, and their mean and
+    deviation."""
+    name = deciding_metric(model)
     if folds > len(frame):
         raise TrainingError(
             f"{folds} folds of {len(frame)} rows; at least one row each is expected"
         )
     values = []
-    parts = list(KFold(folds, shuffle=True, random_state=seed).split(frame))
+    # of several classes each fold has its share: a model that never saw one knows nothing of it
+    kind = StratifiedKFold if model.classes else KFold
+    cut = kind(folds, shuffle=True, random_state=seed)
+    parts = list(cut.split(frame, frame[model.target] if model.classes else None))
     for training, held_out in tqdm(parts, "cross-validation", unit="fold", disable=None):
         rest = frame.iloc[held_out]
         scores = fit_and_score(frame.iloc[training], rest)
-        truth = rest[model.target].to_numpy(dtype=np.float64)
-        found = regression(truth, scores) if name == "rmse" else classification(truth, scores, 0.5)
+        if model.classes:
+            found = several_classes(places_of(rest, model), scores, model.classes)
+        else:
+            truth = rest[model.target].to_numpy(dtype=np.float64)
+            measure = regression if name == "rmse" else partial(classification, threshold=0.5)
+            found = measure(truth, scores)
         if found[name] is None:
             raise TrainingError(
                 f"one of {folds} folds, of {len(rest)} rows, holds one class of {model.target} "
@@ -125,6 +190,11 @@ def table(found: dict[str, Metrics], baseline: dict[str, Metrics], trivial: str)
                 lines.append(f"  {name:20}{value:>14.6f}{baseline[split][name]:>16.6f}")
         if matrix := values.get("confusion_matrix"):
             lines.append(f"  confusion matrix    {matrix}")
+        lines += [
+            f"  {one['class']:20}{one['precision']:>14.4f} precision{one['recall']:>9.4f} recall"
+            f"{one['rows']:>9} rows"
+            for one in values.get("by_class", [])
+        ]
         lines += [
             f"  {band['band']:20}{band['rmse']:>14.6f} rmse{band['bias']:>11.4f} bias"
             f"{band['rows']:>9} rows"

@@ -18,7 +18,7 @@ from sklearn.metrics import (
 )
 
 from scoring.models import Model
-from training.evaluation.metrics import Values
+from training.evaluation.metrics import Places, Values, places_of
 from training.sources import Source
 
 _ROWS = 5000  # more points than these only blacken a scatter plot
@@ -34,14 +34,19 @@ def draw(
 ) -> list[str]:
     """Write the plots of one split's `scores` into `folder` and return their file names."""
     mpl.use("Agg")  # files only: no display is needed
-    truth = frame[model.target].to_numpy(dtype=np.float64)
-    if model.task == "classification":
-        figures = _classification(truth, scores, threshold)
+    if model.classes:
+        figures = _several_classes(places_of(frame, model), scores, model.classes)
+    elif model.task == "classification":
+        figures = _classification(_numbers(frame, model), scores, threshold)
     else:
-        figures = _regression(model, source, frame, truth, scores)
+        figures = _regression(model, source, frame, _numbers(frame, model), scores)
     for name, figure in figures.items():
         figure.savefig(folder / name, dpi=100)
     return list(figures)
+
+
+def _numbers(frame: pd.DataFrame, model: Model) -> Values:
+    return frame[model.target].to_numpy(dtype=np.float64)
 
 
 def _figure(title: str, x: str, y: str) -> Figure:
@@ -101,3 +106,19 @@ def _classification(truth: Values, scores: Values, threshold: float) -> dict[str
         "calibration.png": calibration,
         "confusion_matrix.png": confusion,
     }
+
+
+def _several_classes(truth: Places, scores: Values, classes: tuple[str, ...]) -> dict[str, Figure]:
+    """Return how often the most likely class is right, and which is taken for which."""
+    decided, top = scores.argmax(axis=1), scores.max(axis=1)
+    calibration = _figure("Calibration", "probability of the most likely class", "share right")
+    right, predicted = calibration_curve(decided == truth, top, n_bins=10, strategy="quantile")
+    calibration.axes[0].plot(predicted, right, marker="o")
+    calibration.axes[0].plot([0, 1], [0, 1], color="black", linewidth=1)
+    size = 4 + 0.4 * min(len(classes), 30)
+    confusion = Figure(figsize=(size, size), layout="constrained")
+    axes = confusion.add_subplot(title="Confusion matrix")
+    matrix = confusion_matrix(truth, decided, labels=[*range(len(classes))])
+    display = ConfusionMatrixDisplay(matrix, display_labels=classes)
+    display.plot(ax=axes, colorbar=False, xticks_rotation="vertical")
+    return {"calibration.png": calibration, "confusion_matrix.png": confusion}

@@ -15,7 +15,7 @@ from scoring.profiles.fields import FieldKind, field_kinds
 from scoring.profiles.numbers import scale_for
 from scoring.profiles.performance import measure
 from scoring.profiles.profile import CategoryColumn, Column, NumberColumn, Profile, count
-from training.evaluation.metrics import Values
+from training.evaluation.metrics import Values, places_of
 from training.sources import WHEN
 
 
@@ -25,10 +25,16 @@ def reference(
     """Return the distributions of the fields over the rows `learned` from, and those of score,
     target and error over the rows of `split`, which the model has not seen.
 
-    `scores` are those of `held_out`, n_rows floats. Where the rows are dated, it also says how much
-    the days differ from each other.
+    `scores` are those of `held_out`, n_rows floats. Of several classes, (n_rows, n_classes), the
+    score is the probability of the most likely one, and its truth whether it is right. Where the
+    rows are dated, it also says how much the days differ from each other.
     """
     kinds = field_kinds(model)
+    if model.classes:
+        truth = (scores.argmax(axis=1) == places_of(held_out, model)).astype(np.float64)
+        scores = scores.max(axis=1)
+    else:
+        truth = held_out[model.target].to_numpy(dtype=np.float64)
     columns = _columns(learned, kinds)
     scales = {
         name: scale_for(column.values[~np.isnan(column.values)])
@@ -38,7 +44,6 @@ def reference(
     zeros = np.zeros(len(learned))
     [fields] = count(model.name, columns, zeros, scales)
     of_held_out = _columns(held_out, kinds)
-    truth = held_out[model.target].to_numpy(dtype=np.float64)
     is_class = model.task == "classification"
     target = {model.target: _category(held_out[model.target]) if is_class else NumberColumn(truth)}
     [outcome] = count(model.name, target, scores, scales)

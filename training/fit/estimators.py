@@ -22,16 +22,21 @@ from sklearn.ensemble import (
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
+from scoring.models import Model
 from training.errors import TrainingError
 
-Task = Literal["regression", "classification"]
+Task = Literal["regression", "classification", "classes"]  # classes: more than two
 
 _CPUS = os.cpu_count() or 1
 
 # Parameters of a pipeline that are not its steps': nobody means to set them here.
-_PIPELINE_WORDS = {"boosting", "dense", "memory", "select", "steps", "transform_input"}
+_PIPELINE_WORDS = {
+    "boosting", "dense", "logistic", "memory", "scale", "select", "steps", "transform_input"
+}  # fmt: skip
+_NAMED = ("boosting__", "logistic__")  # of the steps whose parameters go by their own names
 
 
 def _boosting(boosting: Any, *, sparse: bool) -> Any:
@@ -46,6 +51,14 @@ def _boosting(boosting: Any, *, sparse: bool) -> Any:
     dense = ColumnTransformer([("dense", "passthrough", slice(0, None))], sparse_threshold=0)
     select = VarianceThreshold(threshold=0.001)
     return Pipeline([("select", select), ("dense", dense), ("boosting", boosting)])
+
+
+def _multinomial() -> Any:
+    """Return a logistic regression of several classes. What solves it takes thousands of rounds
+    where columns are of different size, so they are scaled; not centred, as that would fill a
+    sparse matrix."""
+    scale = StandardScaler(with_mean=False)
+    return Pipeline([("scale", scale), ("logistic", LogisticRegression(C=1.0, max_iter=1000))])
 
 
 def _xgboost(name: str) -> Any:
@@ -75,6 +88,12 @@ _MAKERS: dict[Task, dict[str, Callable[[bool], Any]]] = {
         "xgboost": lambda _: _xgboost("XGBClassifier"),
     },
 }
+_MAKERS["classes"] = {**_MAKERS["classification"], "logistic": lambda _: _multinomial()}
+
+
+def task_of(model: Model) -> Task:
+    """Return what an estimator of a model is asked for."""
+    return "classes" if model.classes else model.task
 
 
 def names(task: Task) -> list[str]:
@@ -166,10 +185,13 @@ def given_parameters(estimator: Any) -> dict[str, Any]:
 def _full_name(key: str, known: Mapping[str, Any], estimator: str) -> str:
     if key in known:
         return key
-    if f"boosting__{key}" in known:
-        return f"boosting__{key}"
-    plain = [name for name in known if name.rpartition("__")[0] in ("", "boosting", "select")]
-    own = sorted({*(name.removeprefix("boosting__") for name in plain)} - _PIPELINE_WORDS)
+    for step in _NAMED:
+        if f"{step}{key}" in known:
+            return f"{step}{key}"
+    steps = ("", "boosting", "logistic", "select")
+    plain = [name for name in known if name.rpartition("__")[0] in steps]
+    short = {name.removeprefix(_NAMED[0]).removeprefix(_NAMED[1]) for name in plain}
+    own = sorted(short - _PIPELINE_WORDS)
     close = difflib.get_close_matches(key, own, n=1)
     meant = f", was '{close[0]}' meant?" if close else ""
     raise TrainingError(

@@ -10,8 +10,9 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.utils.validation import check_is_fitted
 
 from scoring.models import Model
+from scoring.scorers.meaning import class_columns
 from training.errors import TrainingError
-from training.evaluation.metrics import Values
+from training.evaluation.metrics import Values, places_of
 from training.fit import estimators
 from training.fit.features import fit_transform, narrow, transform
 
@@ -28,11 +29,11 @@ def fit(
     Raises TrainingError where the estimator refuses its parameters or the data.
     """
     x = narrow(fit_transform(vectorizer, training, model))  # (n_rows, n_features) float64
-    y = training[model.target].to_numpy()
+    y = _truth(training, estimator, model)
     watch: dict[str, Any] = {}
     if getattr(estimator, "early_stopping_rounds", None):
         seen = transform(vectorizer, validation, model)
-        watch = {"eval_set": [(seen, validation[model.target].to_numpy())], "verbose": False}
+        watch = {"eval_set": [(seen, _truth(validation, estimator, model))], "verbose": False}
     try:
         with estimators.progress(estimator), estimators.parallel():
             estimator.fit(x, y, **watch)
@@ -44,9 +45,26 @@ def fit(
 
 
 def score(vectorizer: DictVectorizer, estimator: Any, frame: pd.DataFrame, model: Model) -> Values:
-    """Return n_rows floats, in order: predicted values, or probabilities of the positive class."""
+    """Return n_rows floats, in order: predicted values, or probabilities of the positive class; of
+    several classes (n_rows, n_classes) probabilities, in the order of the model's.
+
+    Raises ArtifactError where it was fitted without rows of some class.
+    """
     x = transform(vectorizer, frame, model)
+    if model.classes:
+        columns: Any = class_columns(estimator.classes_, model.classes)
+    else:
+        columns = 1
     found = (
-        estimator.predict_proba(x)[:, 1] if model.task == "classification" else estimator.predict(x)
+        estimator.predict_proba(x)[:, columns]
+        if model.task == "classification"
+        else estimator.predict(x)
     )
     return np.asarray(found, dtype=np.float64)
+
+
+def _truth(frame: pd.DataFrame, estimator: Any, model: Model) -> Any:
+    """Return what the estimator learns; of several classes their names, to XGBoost their places."""
+    if model.classes and hasattr(estimator, "get_booster"):
+        return places_of(frame, model)
+    return frame[model.target].to_numpy()

@@ -45,6 +45,7 @@ class Sketch:
     features: dict[str, str]
     origin: str  # what it was guessed from
     notes: Sequence[str] = field(default_factory=list)
+    classes: tuple[str, ...] = ()  # where there are more than two
 
 
 def write_model_file(sketch: Sketch) -> tuple[Model, Path]:
@@ -80,14 +81,19 @@ def text_of(sketch: Sketch) -> str:
     fields = "\n".join(f"    {_field(one)}" for one in sketch.fields)
     features = "\n".join(f"        {_text(key)}: {code}," for key, code in sketch.features.items())
     example = "\n".join(f"        {_text(f.name)}: {_value(f.example)}," for f in sketch.fields)
-    threshold = "threshold" if sketch.task == "classification" else "_threshold"
+    two = sketch.task == "classification" and not sketch.classes
+    threshold, score = (
+        ("threshold" if two else "_threshold"),
+        "Shares" if sketch.classes else "float",
+    )
+    listed = ", ".join(["Answer", "Features", "Model", *["Shares"] * bool(sketch.classes)])
     unit = "probability" if sketch.task == "classification" else sketch.target
     origin, target = _plain(sketch.origin), _plain(sketch.target)
     return f'''"""{words.capitalize()}: {target}. Guessed from {origin}: look it through."""
 
 {imports}from pydantic import Field
 
-from scoring.models import Answer, Features, Model
+from scoring.models import {listed}
 from scoring.record import {record}
 
 
@@ -104,7 +110,7 @@ def features(record: {kind}) -> Features:
     }}
 
 
-def answer(score: float, {threshold}: float) -> Answer:
+def answer(score: {score}, {threshold}: float) -> Answer:
     """{_said(sketch)}"""
     return {_answer(sketch)}
 
@@ -122,12 +128,21 @@ MODEL = Model(
     answer=answer,
     example={{
 {example}
-    }},
+    }},{_classes(sketch)}
 )
 '''
 
 
+def _classes(sketch: Sketch) -> str:
+    if not sketch.classes:
+        return ""
+    inner = "".join(f"        {_text(name)},\n" for name in sketch.classes)
+    return f"\n    classes=(\n{inner}    ),"
+
+
 def _said(sketch: Sketch) -> str:
+    if sketch.classes:
+        return "Return the most likely class, and the probability of each."
     if sketch.task == "classification":
         return "Return the probability, and whether it reaches the threshold."
     return "Return the predicted value."
@@ -137,6 +152,9 @@ def _answer(sketch: Sketch) -> str:
     key = sketch.target if sketch.target not in _OURS else f"{sketch.target}_value"
     if sketch.task == "regression":
         return f"{{{_text(key)}: score}}"
+    if sketch.classes:
+        key = f"{key}_class" if key == "probabilities" else key
+        return f'{{{_text(key)}: score.most_likely, "probabilities": score.by_class}}'
     return f"{{{_text(f'{key}_probability')}: score, {_text(key)}: score >= threshold}}"
 
 

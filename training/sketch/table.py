@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 
+from scoring.values.shares import class_text
 from training.data.columns import require
 from training.errors import TrainingError
 from training.sketch.columns import field_of
@@ -16,6 +17,7 @@ from training.sketch.model_file import Field, Sketch
 POSITIVE: Final = {"1", "1.0", "true", "yes", "y", "t"}
 NEGATIVE: Final = {"0", "0.0", "false", "no", "n", "f"}
 _MIN_ROWS: Final = 20
+_MAX_CLASSES: Final = 50
 _TWIN: Final = 0.9999  # a correlation that no honest column has
 _FREE_TEXT: Final = 0.2  # share of different texts among the rows
 
@@ -28,14 +30,15 @@ def sketch_of_table(name: str, frame: pd.DataFrame, target: str, origin: str) ->
     require(frame, [target])
     if len(frame) < _MIN_ROWS:
         raise TrainingError(f"{origin} has {len(frame)} rows; at least {_MIN_ROWS} are expected")
-    task = task_of(frame[target])
-    truth = _numbers(frame[target])
+    task, classes = task_of(frame[target])
+    truth = _codes(frame[target]) if classes else _numbers(frame[target])
     fields: list[Field] = []
-    notes = [f"{target}: a {task}"]
+    said = f" of {len(classes)} classes" if classes else ""
+    notes = [f"{target}: a {task}{said}"]
     for column in frame.columns:
         if column == target:
             continue
-        if reason := left_out(frame[column], truth):
+        if reason := left_out(frame[column], truth, names=bool(classes)):
             notes.append(f"{column}: left out, {reason}")
             continue
         field = field_of(frame[column])
@@ -50,31 +53,44 @@ def sketch_of_table(name: str, frame: pd.DataFrame, target: str, origin: str) ->
         field.name: f"int(record.{field.name})" if field.kind == "flag" else f"record.{field.name}"
         for field in fields
     }
-    return Sketch(name, task, target, fields, features, origin, notes)
+    return Sketch(name, task, target, fields, features, origin, notes, classes)
 
 
-def task_of(target: pd.Series[Any]) -> Literal["regression", "classification"]:
-    """Return the task that a target asks for: two values are classes, numbers are values.
+def task_of(
+    target: pd.Series[Any],
+) -> tuple[Literal["regression", "classification"], tuple[str, ...]]:
+    """Return the task that a target asks for, and its classes where there are more than two: two
+    values are classes, so are three or more words; numbers are values.
 
-    Raises TrainingError for texts that do not say which class is the positive one.
+    Raises TrainingError for two words that do not say which class is the positive one, and for more
+    words than anybody would call classes.
     """
     there = target.dropna()
     words = {str(value).strip().lower() for value in there.unique()[:50]}
     if len(words) == 2 and words <= POSITIVE | NEGATIVE and words & POSITIVE and words & NEGATIVE:
-        return "classification"
+        return "classification", ()
     if pd.api.types.is_numeric_dtype(there) and not pd.api.types.is_bool_dtype(there):
         if there.nunique() < 2:
             raise TrainingError(f"column {target.name} has one value only: nothing to learn")
-        return "regression"
+        return "regression", ()
+    texts = sorted({class_text(value).strip() for value in there})
+    if 2 < len(texts) <= _MAX_CLASSES:
+        return "classification", tuple(texts)
+    if len(texts) > _MAX_CLASSES:
+        raise TrainingError(
+            f"column {target.name} holds {len(texts)} different texts; numbers are expected, or at "
+            f"most {_MAX_CLASSES} classes"
+        )
     shown = ", ".join(sorted(repr(word) for word in words)[:5])
     raise TrainingError(
         f"column {target.name} holds {shown}; numbers are expected, or two classes as 1 and 0, yes "
-        "and no, true and false"
+        "and no, true and false, or three words or more"
     )
 
 
-def left_out(column: pd.Series[Any], truth: pd.Series[Any]) -> str:
-    """Say why a column is no field of the record; nothing where it may be one."""
+def left_out(column: pd.Series[Any], truth: pd.Series[Any], *, names: bool = False) -> str:
+    """Say why a column is no field of the record; nothing where it may be one. `truth` are the
+    target's numbers, or where they are `names` codes of classes."""
     there = column.dropna()
     name, rows, distinct = str(column.name), len(there), there.nunique()
     if distinct < 2:
@@ -86,14 +102,14 @@ def left_out(column: pd.Series[Any], truth: pd.Series[Any]) -> str:
     named = re.search(r"(^|[^a-z])id$|[a-z]I[Dd]$", name) is not None or name.lower() == "id"
     if whole and distinct == rows and (named or not numeric or _counts(there)):
         return "it looks like an id: each row has another"
-    if numeric and _is_twin(column, truth):
+    if numeric and not names and _is_twin(column, truth):
         return "it is the target's twin"
-    if not numeric:
+    if not numeric or names:
         mean = truth.groupby(column).agg(["min", "max", "count"])
         decided = bool((mean["min"] == mean["max"]).all()) and truth.nunique() > 1
         if decided and distinct == truth.nunique() and rows > 2 * distinct:
             return "it is the target's twin"
-        if distinct > max(50, _FREE_TEXT * rows):
+        if not numeric and distinct > max(50, _FREE_TEXT * rows):
             return f"it is free text: {distinct} different ones in {rows} rows"
     return ""
 
@@ -109,6 +125,12 @@ def _is_twin(column: pd.Series[Any], truth: pd.Series[Any]) -> bool:
     if len(both) < 3 or both.iloc[:, 0].std() == 0 or both.iloc[:, 1].std() == 0:
         return False
     return bool(abs(np.corrcoef(both.iloc[:, 0], both.iloc[:, 1])[0, 1]) > _TWIN)
+
+
+def _codes(target: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a number for each class."""
+    codes, _ = pd.factorize(target)
+    return pd.Series(codes, index=target.index, name=target.name).where(target.notna())
 
 
 def _numbers(target: pd.Series[Any]) -> pd.Series[Any]:

@@ -38,6 +38,7 @@ def sketch_of_vectorizer(
     separator: str,
     task: Task,
     *,
+    classes: tuple[str, ...] = (),
     table: pd.DataFrame | None,
     target: str | None,
     origin: str,
@@ -58,7 +59,9 @@ def sketch_of_vectorizer(
         fields |= {field.name: field for field in one.fields}
     notes = [f"{key}: {one.note}" for key, one in made.items()]
     code = {key: one.code for key, one in made.items()}
-    return Sketch(name, task, target or name, list(fields.values()), code, origin, notes)
+    if classes:
+        notes = [f"its classes: {', '.join(classes)}", *notes]
+    return Sketch(name, task, target or name, list(fields.values()), code, origin, notes, classes)
 
 
 def _number(column: str, table: pd.DataFrame | None) -> _Made:

@@ -59,7 +59,12 @@ def _as_fields(frame: pd.DataFrame, *, model: Model) -> pd.DataFrame:
     }
     frame = frame.rename(columns=turned)
     target = frame.get(model.target)
-    if model.task != "classification" or target is None or is_numeric_dtype(target):
+    if (
+        model.task != "classification"
+        or model.classes
+        or target is None
+        or is_numeric_dtype(target)
+    ):
         return frame
     words = target.astype("object").map(lambda value: str(value).strip().lower())
     classes = words.map(_CLASSES)

@@ -14,7 +14,7 @@ from scoring.artifact.manifest import NOT_PROVED
 from scoring.artifact.reading import Artifact, load, remedied
 from scoring.errors import ArtifactError, InvalidRecords, RequestError
 from scoring.limits import Limits
-from scoring.models import Answer, Features, Model
+from scoring.models import Features, Model
 from scoring.record import Record, RecordReader
 from scoring.scorers.base import Scores
 from scoring.scorers.columns import Columns, columns
@@ -126,8 +126,9 @@ class Predictor:
         return self._scored(records).answers
 
     def scores(self, features: Sequence[Features]) -> list[float]:
-        """Return n_records floats, in order: predicted values or probabilities of the positive
-        class. Raises ArithmeticError where the model gives no finite number."""
+        """Return n_records floats, in order: predicted values, probabilities of the positive
+        class, or of several classes a `Shares` each. Raises ArithmeticError where the model gives
+        no finite number."""
         scores, _ = self.scorer.many(features)
         self._check(scores)
         return scores
@@ -183,11 +184,13 @@ class Predictor:
                 )
 
 
-def _agree(expected: Answer, got: Mapping[str, Any]) -> bool:
-    def same(name: str, value: float | bool | str) -> bool:
+def _agree(expected: Mapping[str, Any], got: Mapping[str, Any]) -> bool:
+    def same(name: str, value: Any) -> bool:
         found = got.get(name)
-        if isinstance(value, bool | str) or isinstance(found, str) or found is None:
-            return found == value
+        if isinstance(value, dict):
+            return isinstance(found, dict) and len(found) == len(value) and _agree(value, found)
+        if isinstance(value, bool | str) or isinstance(found, str | dict) or found is None:
+            return bool(found == value)
         return math.isclose(found, value, rel_tol=_GOLDEN_TOLERANCE, abs_tol=1e-9)
 
     return all(same(name, value) for name, value in expected.items())

@@ -141,7 +141,12 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: _array((4,), "O"),
         "the pickle cannot be read",
     ),
-    "an array of texts": (lambda: _array((4,), "U2"), "an array of the type 'U2'"),
+    "an array of bytes": (lambda: _array((4,), "S2"), "an array of the type 'S2'"),
+    "texts of no length": (lambda: _array((1 << 39,), "U0"), "an array of the type 'U0'"),
+    "texts of no characters": (
+        lambda: _array((4,), "U2").replace(b"\0" * 33, b"\0" + b"\xff" * 32),
+        "characters that there are not",
+    ),
     "bytes without end": (lambda: b"\x80\x04\x8e" + b"\xff" * 7 + b"\x0f.", "cannot be read"),
     "a bytearray without end": (lambda: b"\x80\x05\x96" + b"\xff" * 7 + b"\x0f.", "cannot be read"),
     "a text without end": (lambda: b"\x80\x04\x8d" + b"\xff" * 7 + b"\x0f.", "cannot be read"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -95,12 +96,18 @@ def test_a_classifier_answers_with_a_probability(mine: Path, tmp_path: Path) -> 
     assert answer["generous"] is (answer["generous_probability"] >= 0.3)
 
 
-def test_several_classes_are_refused(mine: Path, tmp_path: Path) -> None:
-    """With their number; no model file is left."""
-    write_notebook(tmp_path, RandomForestClassifier(3), share=[n % 3 for n in range(400)])
-    with pytest.raises(SystemExit, match="RandomForestClassifier knows 3 classes; a number or two"):
-        adopt(tmp_path)
-    assert list(mine.glob("*.py")) == []
+def test_several_classes_are_answered_by_their_names(mine: Path, tmp_path: Path) -> None:
+    """The likeliest, and the probability of each, as the notebook's own predict_proba has them."""
+    share = np.where(tips()["fare"] < 20, "small", np.where(tips()["fare"] < 40, "middle", "large"))
+    dv, estimator = write_notebook(tmp_path, RandomForestClassifier(3), share=share)
+    predictor = adopt(tmp_path)
+    assert predictor.model.classes == ("large", "middle", "small")
+    [answer] = predictor.one(dict(predictor.model.example)).answers
+    record = predictor.reader.one(dict(predictor.model.example))
+    shares = estimator.predict_proba(dv.transform([predictor.model.features(record)]))[0]
+    found = answer["probabilities"]
+    assert [*found.values()] == pytest.approx(shares)
+    assert answer["tipping"] == max(found, key=found.__getitem__)
 
 
 def test_what_fails_leaves_no_model_file(mine: Path, tmp_path: Path) -> None:

@@ -38,8 +38,9 @@ RIDE = MODELS["ride"]
 def scores(version: str, case: Case) -> list[float]:
     """Return the scores of the compiled form of a saved model."""
     chosen = choose(archive(version).saved(case), case.pick)
-    made = read_as_data(chosen, MODELS[case.model], None).made
-    found, unseen = read_compiled(made.kind, made.data).many(asked(case.model))
+    model = MODELS[case.model]
+    made = read_as_data(chosen, model, None).made
+    found, unseen = read_compiled(made.kind, made.data, model).many(asked(case.model))
     assert unseen == {}
     return found
 

@@ -41,7 +41,7 @@ def test_a_table_becomes_a_model_that_serves(
     main(["gratuity", *words, "--output", str(tmp_path / "models")])
     said = capsys.readouterr().out
     for line in (
-        "gratuity: a regression",
+        "tip: a regression",
         "trip_id: left out, it looks like an id: each row has another",
         "Vendor Name: one of 2 categories",
         "night: true or false",

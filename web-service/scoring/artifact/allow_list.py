@@ -25,12 +25,13 @@ _ALLOWED: Final[dict[str, frozenset[str]]] = {
         "numpy.random._pickle": "__bit_generator_ctor __generator_ctor __randomstate_ctor",
         "numpy.random.bit_generator": "SeedSequence __pyx_unpickle_SeedSequence",
         "sklearn._loss._loss": (
-            "CyAbsoluteError CyExponentialLoss CyHalfBinomialLoss CyHalfSquaredError CyHuberLoss "
-            "CyPinballLoss"
+            "CyAbsoluteError CyExponentialLoss CyHalfBinomialLoss CyHalfMultinomialLoss "
+            "CyHalfSquaredError CyHuberLoss CyPinballLoss __pyx_unpickle_CyHalfMultinomialLoss"
         ),
-        "sklearn._loss.link": "HalfLogitLink IdentityLink Interval LogitLink",
+        "sklearn._loss.link": "HalfLogitLink IdentityLink Interval LogitLink MultinomialLogit",
         "sklearn._loss.loss": (
-            "AbsoluteError ExponentialLoss HalfBinomialLoss HalfSquaredError HuberLoss PinballLoss"
+            "AbsoluteError ExponentialLoss HalfBinomialLoss HalfMultinomialLoss HalfSquaredError "
+            "HuberLoss PinballLoss"
         ),
         "sklearn.compose._column_transformer": "ColumnTransformer",
         "sklearn.dummy": "DummyClassifier DummyRegressor",

@@ -26,7 +26,7 @@ from scoring.artifact.folder import identity, in_place
 from scoring.artifact.manifest import MANIFEST, OTHER_VERSION, UNKNOWN, Compiled, Manifest
 from scoring.errors import ArtifactError
 from scoring.models import Model
-from scoring.scorers import Scorer, linear, trees
+from scoring.scorers import Scorer, classes, linear, trees
 from scoring.scorers.base import Kind, check_features
 from scoring.values.pydantic_errors import first_error
 
@@ -70,17 +70,30 @@ def _load(folder: Path, model: Model, *, compiled: bool) -> Artifact:
     return Artifact(manifest, scorer, _plots(folder))
 
 
-def read_compiled(kind: Kind, data: bytes) -> linear.Linear | trees.Trees:
-    """Return the scorer that the file of a compiled form holds, or raise ArtifactError."""
-    return linear.read(data) if kind == "linear" else trees.read(data)
+def read_compiled(
+    kind: Kind, data: bytes, model: Model
+) -> linear.Linear | trees.Trees | classes.Classes:
+    """Return the scorer that the file of a compiled form holds, or raise ArtifactError where it
+    cannot be read, or is none for the model's classes and features."""
+    scorer: linear.Linear | trees.Trees | classes.Classes
+    if kind == "classes":
+        scorer = classes.read(data)
+    else:
+        scorer = linear.read(data) if kind == "linear" else trees.read(data)
+    found = getattr(scorer, "classes", ())
+    if found != model.classes:
+        said = ", ".join(model.classes) or "none"
+        raise ArtifactError(
+            f"it was made for the classes {', '.join(found) or 'none'}; the model file has {said}"
+        )
+    check_features(scorer.fitted, scorer.separator, model)
+    return scorer
 
 
 def _compiled(folder: Path, compiled: Compiled, model: Model) -> Scorer:
     data = _read(folder / compiled.file)
     _same(compiled.file, hashlib.sha256(data).hexdigest(), compiled.sha256)
-    scorer = read_compiled(compiled.kind, data)
-    check_features(scorer.fitted, scorer.separator, model)
-    return scorer
+    return read_compiled(compiled.kind, data, model)
 
 
 def _pair(folder: Path, manifest: Manifest, model: Model) -> Scorer:

@@ -20,7 +20,6 @@ from scoring.artifact.reading import Artifact, load, read_compiled, remedied
 from scoring.compiler.compile import CompiledFile, NotCompiled, compile_pair
 from scoring.models import Model
 from scoring.predictor import Predictor
-from scoring.scorers.base import check_features
 from scoring.scorers.sklearn import SklearnScorer, check_pair
 
 
@@ -87,8 +86,7 @@ def write_saved(
     manifest = describe(model, names, estimator, pickled, facts)
     entry = Compiled(kind=made.kind, file=made.name, sha256=made.sha256)
     manifest = manifest.model_copy(update={"compiled": entry})
-    scorer = read_compiled(made.kind, made.data)
-    check_features(scorer.fitted, scorer.separator, model)
+    scorer = read_compiled(made.kind, made.data, model)
     manifest = _answered(Predictor(model, Artifact(manifest, scorer)), golden)
     files = {made.name: made.data, model.artifact_file: pickled, MANIFEST: manifest.content()}
 
@@ -150,5 +148,5 @@ def add_compiled(
         return manifest.model_copy(update={"compiled": None}), {}
     entry = Compiled(kind=made.kind, file=made.name, sha256=made.sha256)
     manifest = manifest.model_copy(update={"compiled": entry})
-    Predictor(model, Artifact(manifest, read_compiled(made.kind, made.data)))
+    Predictor(model, Artifact(manifest, read_compiled(made.kind, made.data, model)))
     return manifest, {made.name: made.data}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
@@ -14,12 +14,13 @@ from sklearn.pipeline import Pipeline
 
 from scoring.compiler import ensembles, flatten, weights
 from scoring.models import Features
-from scoring.scorers import Scorer, linear, tree_file, trees
+from scoring.scorers import Scorer, classes, linear, tree_file, trees
 from scoring.scorers.base import Kind
 from scoring.scorers.sklearn import SklearnScorer
+from scoring.values.shares import numbers_of
 
 # Sums of the same numbers in another order; XGBoost's own are of 32 bits.
-TOLERANCE: Final[dict[Kind, float]] = {"linear": 1e-9, "trees": 1e-6}
+TOLERANCE: Final = {"linear": 1e-9, "trees": 1e-6}
 
 _THRESHOLDS: Final = 500
 _QUANTITIES: Final = (0.0, 1.0, -1.0, 0.37, 2.5, 17.0, 99.9, 1234.5)
@@ -59,23 +60,39 @@ def compile_pair(pair: SklearnScorer, records: Sequence[Features] = ()) -> Compi
 def _compiled(pair: SklearnScorer, records: Sequence[Features]) -> CompiledFile:
     if pair.vectorizer.dtype != np.float64:
         raise NotCompiled(f"its DictVectorizer makes {np.dtype(pair.vectorizer.dtype).name}")
+    of: Literal["linear", "trees"] = "linear" if weights.is_linear(pair.estimator) else "trees"
     scorer: Scorer
-    if weights.is_linear(pair.estimator):
+    if pair.classes:
+        scorer = _of_classes(pair, of)
+        file = CompiledFile("classes", classes.FILE, classes.write(scorer))
+        scorer = classes.read(file.data)
+        grown = [part for part in scorer.parts if isinstance(part, trees.Trees)]
+    elif of == "linear":
         file = CompiledFile("linear", linear.FILE, linear.write(_linear(pair)))
-        scorer = linear.read(file.data)
-        quantities: tuple[float, ...] = _QUANTITIES
+        scorer, grown = linear.read(file.data), []
     else:
         file = CompiledFile("trees", tree_file.FILE, _trees(pair))
         scorer = trees.read(file.data)
-        quantities = (*_QUANTITIES, *_near_thresholds(scorer))
-    prove(scorer, pair, [*records, *_every_column(pair, quantities)], TOLERANCE[file.kind])
+        grown = [scorer]
+    quantities = (*_QUANTITIES, *(value for one in grown for value in _near_thresholds(one)))
+    prove(scorer, pair, [*records, *_every_column(pair, quantities)], TOLERANCE[of])
     return file
 
 
-def _linear(pair: SklearnScorer) -> linear.Linear:
+def _of_classes(pair: SklearnScorer, of: Literal["linear", "trees"]) -> classes.Classes:
+    """Return the scorer of several classes, in the order of the model's."""
+    if of == "linear":
+        parts: list[classes.Part] = [_linear(pair, place) for place in pair.places]
+        return classes.Classes(parts, pair.classes, weights.link_of(pair.estimator))
+    parts = [trees.read(_trees(pair, place)) for place in pair.places]
+    last = getattr(pair.estimator, "steps", [("", pair.estimator)])[-1][1]
+    return classes.Classes(parts, pair.classes, ensembles.link_of(last))
+
+
+def _linear(pair: SklearnScorer, of: int | None = None) -> linear.Linear:
     names = pair.vectorizer.feature_names_
     try:
-        found = weights.weights(pair.estimator, len(names))
+        found = weights.weights(pair.estimator, len(names), of)
     except weights.NotLinear as error:
         raise NotCompiled(str(error)) from error
     sign = 1.0 if pair.positive else -1.0  # log-odds of the other class are the negative
@@ -83,11 +100,11 @@ def _linear(pair: SklearnScorer) -> linear.Linear:
         zip(names, (sign * found.columns).tolist(), strict=True),
         intercept=sign * found.intercept,
         separator=pair.vectorizer.separator,
-        logistic=pair.task == "classification",
+        logistic=pair.task == "classification" and of is None,
     )
 
 
-def _trees(pair: SklearnScorer) -> bytes:
+def _trees(pair: SklearnScorer, of: int | None = None) -> bytes:
     estimator, columns = pair.estimator, np.arange(len(pair.vectorizer.feature_names_))
     if isinstance(estimator, Pipeline):
         *before, (_, estimator) = estimator.steps
@@ -95,7 +112,7 @@ def _trees(pair: SklearnScorer) -> bytes:
             columns = columns[_kept(step, len(columns))]
     importances = pair.importances()
     try:
-        found = ensembles.ensemble(estimator)
+        found = ensembles.ensemble(estimator, of)
         header, nodes = flatten.build_nodes(
             found if pair.positive else ensembles.of_first_class(found),
             pair.vectorizer.feature_names_,
@@ -138,13 +155,15 @@ def prove(
     """Raise NotCompiled unless both give `records` the same scores, and find the same unseen."""
     (scores, new), (expected, missing) = scorer.many(records), pair.many(records)
     for place, (got, wanted) in enumerate(zip(scores, expected, strict=True)):
-        same = math.isclose(got, wanted, rel_tol=tolerance, abs_tol=tolerance)
+        each = zip(numbers_of(got), numbers_of(wanted), strict=True)
+        same = all(math.isclose(*two, rel_tol=tolerance, abs_tol=tolerance) for two in each)
         if not same or [*new.get(place, ())] != [*missing.get(place, ())]:
             raise NotCompiled(f"compiled, it gives {got!r} where the pair gives {wanted!r}")
 
 
 def _every_column(pair: SklearnScorer, quantities: Sequence[float]) -> Iterator[Features]:
-    """Return made-up features: each category with each of its values and one that is new."""
+    """Return made-up features: each category with each of its values and one that is new,
+    and records without what they may lack."""
     separator = pair.vectorizer.separator
     values: dict[str, list[str]] = {}
     numbers = []
@@ -161,3 +180,8 @@ def _every_column(pair: SklearnScorer, quantities: Sequence[float]) -> Iterator[
         if numbers:  # one at a time: together they would drive every probability to 0 or 1
             made[numbers[turn % len(numbers)]] = quantities[turn // len(numbers) % len(quantities)]
         yield made | {name: choices[turn % len(choices)] for name, choices in values.items()}
+    # what XGBoost takes for missing is not zero
+    usual = dict.fromkeys(numbers, 1.0) | {name: choices[0] for name, choices in values.items()}
+    for gone in sorted(pair.may_be_absent):
+        yield {name: value for name, value in usual.items() if name != gone}
+    yield {name: value for name, value in usual.items() if name not in pair.may_be_absent}

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.scorers.tree_file import MAX_NODES
+from scoring.values.shares import Link
 
 Array = npt.NDArray[Any]
 Trees = TypeVar("Trees", bound=Sized)
@@ -47,15 +48,25 @@ class Ensemble(NamedTuple):
     single: bool = False
 
 
-def ensemble(estimator: Any) -> Ensemble:
-    """Return the trees of a fitted estimator, or raise NotFlat."""
+def ensemble(estimator: Any, of: int | None = None) -> Ensemble:
+    """Return the trees of a fitted estimator, or raise NotFlat.
+
+    Where it tells several classes apart, these are the trees of the class at the place `of`, and
+    their sum is what `link_of` makes a probability of.
+    """
     name = type(estimator).__name__
     if (read := _READERS.get(name)) is None:
         raise NotFlat(f"{name} has no compiled form")
-    found = read(estimator)
+    found = read(estimator, of)
     if found.nodes > MAX_NODES:
         raise NotFlat(f"{name} has {found.nodes} nodes; at most {MAX_NODES} are compiled")
     return found
+
+
+def link_of(estimator: Any) -> Link:
+    """Return how an estimator of several classes makes probabilities of its trees' sums."""
+    boosted = "Boosting" in type(estimator).__name__ or hasattr(estimator, "get_booster")
+    return "softmax" if boosted else "shares"
 
 
 def of_first_class(found: Ensemble) -> Ensemble:
@@ -67,11 +78,11 @@ def of_first_class(found: Ensemble) -> Ensemble:
     return found._replace(base=base, scale=-found.scale)
 
 
-def _forest(estimator: Any) -> Ensemble:
+def _forest(estimator: Any, of: int | None) -> Ensemble:
     """Of a decision tree, or of several whose predictions are averaged."""
     grown = [one.tree_ for one in _few(getattr(estimator, "estimators_", [estimator]))]
-    classes = _two_classes(estimator)
-    trees = (_binary_tree(found, shares=classes) for found in grown)
+    share = 1 if _two_classes(estimator, of) else of
+    trees = (_binary_tree(found, share) for found in grown)
     return Ensemble(trees, sum(found.node_count for found in grown), scale=1 / len(grown))
 
 
@@ -81,13 +92,13 @@ def _few(trees: Trees) -> Trees:
     return trees
 
 
-def _binary_tree(found: Any, *, shares: bool = False) -> Tree:
-    """Return a tree of scikit-learn's: with `shares`, of the second class among both."""
+def _binary_tree(found: Any, share: int | None = None) -> Tree:
+    """Return a tree of scikit-learn's: of the share that the class at the place `share` has."""
     leaf = found.children_left < 0
     given = found.value[:, 0, :]  # (n_nodes, n_classes) shares or counts, or (n_nodes, 1)
-    if given.shape[1] != (2 if shares else 1):
+    if found.value.shape[1] != 1 or (given.shape[1] == 1) != (share is None):
         raise NotFlat("a tree of several outputs has no compiled form")
-    leaves = given[:, 1] / given.sum(axis=1) if shares else given[:, 0]
+    leaves = given[:, 0] if share is None else given[:, share] / given.sum(axis=1)
     return Tree(
         np.where(leaf, -1, found.feature),
         np.where(leaf, leaves, _at_most_32(found.threshold)),
@@ -97,40 +108,46 @@ def _binary_tree(found: Any, *, shares: bool = False) -> Tree:
     )
 
 
-def _two_classes(estimator: Any) -> bool:
-    """Say whether it tells two classes apart; raise NotFlat where it knows more."""
+def _two_classes(estimator: Any, of: int | None) -> bool:
+    """Say whether it tells two classes apart; raise NotFlat where it knows more, and none of them
+    is asked for."""
+    if of is not None:
+        return False
     classes = getattr(estimator, "classes_", None)
     if classes is not None and len(classes) != 2:
         raise NotFlat(f"{type(estimator).__name__} of {len(classes)} classes has no compiled form")
     return classes is not None
 
 
-def _gradient(estimator: Any) -> Ensemble:
+def _gradient(estimator: Any, of: int | None) -> Ensemble:
     """Of the older boosting: what it begins with, and trees of log-odds or of the value."""
-    classes = _two_classes(estimator)
+    classes = _two_classes(estimator, of)
     loss, rate = estimator.loss, float(estimator.learning_rate)
     # the exponential loss counts in halves of log-odds
     doubled = 2.0 if classes and loss == "exponential" else 1.0
-    grown = [one.tree_ for one in _few(np.asarray(estimator.estimators_).ravel())]
+    stages = np.asarray(estimator.estimators_)  # (n_stages, n_classes), one of two classes
+    grown = [one.tree_ for one in _few(stages.ravel() if of is None else stages[:, of])]
     return Ensemble(
         map(_binary_tree, grown),
         sum(found.node_count for found in grown),
-        base=_beginning(estimator, classes=classes),
+        base=_beginning(estimator, of, classes=classes),
         scale=doubled * rate,
         logistic=classes,
     )
 
 
-def _beginning(estimator: Any, *, classes: bool) -> float:
+def _beginning(estimator: Any, of: int | None, *, classes: bool) -> float:
     begin = estimator.init_
     name = type(begin).__name__
     if name == "str" and begin == "zero":
         return 0.0
-    if name == "DummyRegressor" and not classes:
+    if name == "DummyRegressor" and not classes and of is None:
         return float(np.ravel(begin.constant_)[0])
-    if name == "DummyClassifier" and classes and begin.strategy == "prior":
+    if name == "DummyClassifier" and begin.strategy == "prior":
         least = float(np.finfo(np.float32).eps)
-        share = min(max(float(begin.class_prior_[1]), least), 1 - least)
+        share = min(max(float(begin.class_prior_[1 if of is None else of]), least), 1 - least)
+        if of is not None:
+            return math.log(share)
         return math.log(share / (1 - share))  # halved for the exponential loss, and doubled again
     raise NotFlat(f"{type(estimator).__name__} that begins with {name} has no compiled form")
 
@@ -139,12 +156,13 @@ _IDENTITY: Final = {"squared_error", "least_squares", "absolute_error",
                     "least_absolute_deviation", "quantile"}  # fmt: skip
 
 
-def _boosting(estimator: Any) -> Ensemble:
+def _boosting(estimator: Any, of: int | None) -> Ensemble:
     """Of histogram boosting."""
-    classes = _two_classes(estimator)
-    if not classes and estimator.loss not in _IDENTITY:
+    classes = _two_classes(estimator, of)
+    if not classes and of is None and estimator.loss not in _IDENTITY:
         raise NotFlat(f"boosting with the loss {estimator.loss} has no compiled form")
-    grown = [one.nodes for (one,) in _few(estimator._predictors)]  # there is no other way
+    # there is no other way; a stage has a tree for each class, one of two classes
+    grown = [stage[of or 0].nodes for stage in _few(estimator._predictors)]
     if getattr(estimator, "is_categorical_", None) is not None:
         raise NotFlat("boosting over categorical columns has no compiled form")
 
@@ -161,22 +179,30 @@ def _boosting(estimator: Any) -> Ensemble:
     return Ensemble(
         map(tree, grown),
         sum(map(len, grown)),
-        base=float(np.ravel(estimator._baseline_prediction)[0]),
+        base=float(np.ravel(estimator._baseline_prediction)[of or 0]),
         logistic=classes,
     )
 
 
-def _xgboost(estimator: Any) -> Ensemble:
+_OBJECTIVES: Final = ("reg:squarederror", "binary:logistic")
+_OF_CLASSES: Final = ("multi:softprob", "multi:softmax")
+
+
+def _xgboost(estimator: Any, of: int | None) -> Ensemble:
     booster = estimator.get_booster()
     learner = json.loads(booster.save_raw("json"))["learner"]
     grower = learner["gradient_booster"]
     objective = learner["objective"]["name"]
-    if grower["name"] != "gbtree" or objective not in ("reg:squarederror", "binary:logistic"):
+    known = _OBJECTIVES if of is None else _OF_CLASSES
+    if grower["name"] != "gbtree" or objective not in known:
         raise NotFlat(f"XGBoost's {grower['name']} for {objective} has no compiled form")
-    grown = _few(grower["model"]["trees"])
+    grown, classes = _few(grower["model"]["trees"]), grower["model"]["tree_info"]
     if stopped := booster.attr("best_iteration"):  # predictions use no later tree
         parallel = int(grower["model"]["gbtree_model_param"]["num_parallel_tree"])
+        parallel *= 1 if of is None else len(estimator.classes_)
         grown = grown[: (int(stopped) + 1) * parallel]
+    if of is not None:
+        grown = [one for one, place in zip(grown, classes, strict=False) if place == of]
     if any(found["categories"] for found in grown):
         raise NotFlat("XGBoost over categorical columns has no compiled form")
 
@@ -193,7 +219,8 @@ def _xgboost(estimator: Any) -> Ensemble:
         )
 
     logistic = objective == "binary:logistic"
-    base = float(learner["learner_model_param"]["base_score"].strip("[]"))
+    begin = [*map(float, learner["learner_model_param"]["base_score"].strip("[]").split(","))]
+    base = begin[of if of is not None and len(begin) > 1 else 0]
     return Ensemble(
         map(tree, grown),
         sum(len(found["left_children"]) for found in grown),
@@ -218,7 +245,7 @@ def _at_most_32(thresholds: Array) -> Array:
     return rounded
 
 
-_READERS: Final[dict[str, Callable[[Any], Ensemble]]] = {
+_READERS: Final[dict[str, Callable[[Any, int | None], Ensemble]]] = {
     **dict.fromkeys(
         [f"{kind}{task}" for kind in ("DecisionTree", "ExtraTree", "ExtraTrees", "RandomForest")
          for task in ("Regressor", "Classifier")], _forest

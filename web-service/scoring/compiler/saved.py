@@ -5,7 +5,7 @@ There is nothing to prove it against: the caller says so in the manifest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +14,8 @@ from scoring.compiler import ensembles, flatten, weights
 from scoring.compiler.compile import CompiledFile, NotCompiled
 from scoring.errors import ArtifactError
 from scoring.scorers import linear, tree_file, trees
+from scoring.scorers.classes import FILE, Classes, Part, write
+from scoring.values.shares import Link
 
 
 def compile_saved(
@@ -23,12 +25,14 @@ def compile_saved(
     separator: str,
     task: Literal["regression", "classification"],
     positive: int = 1,
+    classes: Mapping[str, int] | None = None,
 ) -> CompiledFile:
     """Return the compiled form of an estimator over the columns `names`.
 
     `estimator` has the attributes of a fitted one of scikit-learn's, of any version since 0.24, and
-    the name of its class; `positive` is the place of the positive class. Raises NotCompiled where
-    there is no such form, or what it holds cannot be.
+    the name of its class; `positive` is the place of the positive class; of more than two,
+    `classes` are the places of all. Raises NotCompiled where there is no such form, or what it
+    holds cannot be.
     """
     width = getattr(estimator, "n_features_in_", len(names))
     if width != len(names):
@@ -37,8 +41,15 @@ def compile_saved(
         raise NotCompiled(f"{type(_last(estimator)).__name__} is none for a {task}")
     try:
         if weights.is_linear(estimator):
+            if classes:
+                parts = [_weights(estimator, names, separator, at) for at in classes.values()]
+                return several(parts, classes, weights.link_of(estimator))
             return _linear(estimator, names, separator, task, positive)
-        return _trees(estimator, names, separator, positive)
+        _check_alone(estimator)
+        if classes:
+            grown = [ensembles.ensemble(estimator, place) for place in classes.values()]
+            return compile_classes(grown, names, separator, classes, ensembles.link_of(estimator))
+        return compile_ensemble(ensembles.ensemble(estimator), names, separator, positive)
     except (weights.NotLinear, ensembles.NotFlat) as error:
         raise NotCompiled(str(error)) from error
     except ArtifactError:
@@ -65,11 +76,38 @@ def _linear(
     return CompiledFile("linear", linear.FILE, linear.write(made))
 
 
-def _trees(estimator: Any, names: Sequence[str], separator: str, positive: int) -> CompiledFile:
+def _weights(estimator: Any, names: Sequence[str], separator: str, of: int) -> linear.Linear:
+    found = weights.weights(estimator, len(names), of)
+    return linear.of_columns(
+        zip(names, found.columns.tolist(), strict=True),
+        intercept=found.intercept,
+        separator=separator,
+        logistic=False,
+    )
+
+
+def _check_alone(estimator: Any) -> None:
     if type(estimator).__name__ == "Pipeline":
         before = type(estimator.steps[0][1]).__name__
         raise NotCompiled(f"{before} before trees cannot be read")
-    return compile_ensemble(ensembles.ensemble(estimator), names, separator, positive)
+
+
+def several(parts: Sequence[Part], classes: Iterable[str], link: Link) -> CompiledFile:
+    """Return the compiled form of several classes, of a part for each."""
+    made = Classes(parts, tuple(classes), link)
+    return CompiledFile("classes", FILE, write(made))
+
+
+def compile_classes(
+    grown: Sequence[ensembles.Ensemble],
+    names: Sequence[str],
+    separator: str,
+    classes: Iterable[str],
+    link: Link,
+) -> CompiledFile:
+    """Return the compiled form of several classes, each with trees over the columns `names`."""
+    files = [compile_ensemble(found, names, separator).data for found in grown]
+    return several([trees.read(file) for file in files], classes, link)
 
 
 def compile_ensemble(

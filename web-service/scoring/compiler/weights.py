@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from scoring.values.shares import Link
+
 _LINEAR: Final = {
     "ElasticNet", "ElasticNetCV", "Lasso", "LassoCV", "LinearRegression", "LogisticRegression",
     "LogisticRegressionCV", "Ridge", "RidgeCV", "SGDRegressor",
@@ -33,17 +35,29 @@ def is_linear(estimator: Any) -> bool:
     return type(_steps(estimator)[-1]).__name__ in _LINEAR
 
 
-def weights(estimator: Any, width: int) -> Weights:
-    """Return the weights of a fitted linear model over `width` columns, of the second class where
-    it tells two apart. The scales of scalers before it are part of them. Raises NotLinear."""
+def link_of(estimator: Any) -> Link:
+    """Return how a linear model of several classes makes probabilities of its sums: those fitted
+    one class against the rest are divided by their sum, as versions before 1.8 had it."""
+    last = _steps(estimator)[-1]
+    how = getattr(last, "multi_class", None)
+    alone = how == "ovr" or (how is not None and last.solver == "liblinear")
+    return "logistic" if alone else "softmax"
+
+
+def weights(estimator: Any, width: int, of: int | None = None) -> Weights:
+    """Return the weights of a fitted linear model over `width` columns: of the class at the place
+    `of` where it tells several apart, of the second one of two. The scales of scalers before it are
+    part of them. Raises NotLinear."""
     *before, last = _steps(estimator)
     name = type(last).__name__
-    columns = np.ravel(last.coef_).astype(np.float64)
+    coefficients = np.asarray(last.coef_)
+    columns = np.ravel(coefficients if of is None else coefficients[of]).astype(np.float64)
     if len(columns) != width:
         outputs = len(columns) // width
         raise NotLinear(f"{name} of {outputs} outputs has no compiled form")
-    intercept = float(np.ravel(last.intercept_)[0])
-    if getattr(last, "multi_class", None) == "multinomial":
+    offsets = np.ravel(last.intercept_)  # one zero where it was fitted without
+    intercept = float(offsets[0 if of is None or len(offsets) == 1 else of])
+    if of is None and getattr(last, "multi_class", None) == "multinomial":
         # softmax over minus and plus the sum; versions before 1.8 had that choice
         columns, intercept = 2 * columns, 2 * intercept
     for scaler in reversed(before):

@@ -62,7 +62,7 @@ class Lines:
                 **({"request_id": ids[index], "index": 0} if ids else {"index": index}),
                 **({"ids": self._features(carried[index])} if carried and carried[index] else {}),
                 "features": self._features(vars(record)),
-                "score": score,
+                "score": float(score),  # of several classes, the most likely one's probability
             }
             result = dict(answer)
             unseen = result.pop("unseen", [])  # which would tell what is left out or hashed

@@ -17,6 +17,7 @@ from scoring.record import Record
 from scoring.shared_memory.board import Board
 from scoring.shared_memory.layout import OTHER
 from scoring.shared_memory.store import Store
+from scoring.values.shares import Shares
 
 _LONGEST_TABLE: Final = 2000
 
@@ -183,6 +184,23 @@ class VersionMeter:
         with row.lock:
             for slot, more in found.items():
                 values[slot] += more
+
+
+class ClassMeter(VersionMeter):
+    """Counts for a model of several classes also which of them is the most likely."""
+
+    def answered(
+        self,
+        records: Sequence[Record],
+        scores: Sequence[float],
+        answers: Sequence[Mapping[str, Any]],
+        seconds: float,
+    ) -> None:
+        """Count one request's predictions, which took `seconds`; the sequences have one length."""
+        super().answered(records, scores, answers, seconds)
+        slots, name = self._series.classes, self._slots.model.name
+        of = (score.most_likely for score in scores if isinstance(score, Shares))
+        self._add(Counter(slots[name, label] for label in of))
 
 
 def _span(field: Mapping[str, Any]) -> int:

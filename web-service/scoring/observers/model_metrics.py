@@ -10,7 +10,7 @@ from prometheus_client.core import Metric
 
 from scoring.errors import InvalidRecords
 from scoring.observers import families
-from scoring.observers.meter import VersionMeter
+from scoring.observers.meter import ClassMeter, VersionMeter
 from scoring.observers.observer import Caller
 from scoring.observers.series import ModelSeries
 from scoring.predictor import Predictor, Scored
@@ -104,7 +104,8 @@ class ModelMetrics:
             return meter
         with self._making:
             if predictor not in self._meters:
-                meter = VersionMeter(self._store, self._board, self._series, predictor)
+                made = ClassMeter if predictor.model.classes else VersionMeter
+                meter = made(self._store, self._board, self._series, predictor)
                 name = predictor.model.name
                 same = [known for known in self._meters if known.model.name == name]
                 gone = same[: len(same) + 1 - _KEPT_METERS]

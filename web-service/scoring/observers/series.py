@@ -102,7 +102,7 @@ class ModelSeries:
         )
         self.output = layout.histogram(
             "model_output",
-            "Predicted values, or probabilities of the positive class.",
+            "Predicted values, or probabilities of the positive or the most likely class.",
             ("model",),
             {(p.model.name,): buckets.of_output(p.model, p.profile) for p in models},
         )
@@ -139,6 +139,13 @@ class ModelSeries:
             ("model", "feature"),
             ((p.model.name, c) for p in models for c in (*p.categories, OTHER)),
             shown=[(p.model.name, c) for p in models for c in p.categories],
+        )
+        self.classes = layout.counter(
+            "model_class",
+            "Predictions whose most likely class this is, of models of more than two.",
+            ("model", "class"),
+            ((p.model.name, c) for p in models for c in p.model.classes),
+            shown=[(p.model.name, c) for p in models for c in p.model.classes],
         )
         self.log_lines = layout.counter(
             "prediction_log_lines",

@@ -3,6 +3,7 @@
     linear.py      a weight a feature, read from `scorer.json`
     trees.py       forests and boosting; tree_file.py reads their arrays from `scorer.trees`,
                    leafsets.py is for small trees, vectorised.py for many records and large ones
+    classes.py     several classes: a linear model or trees for each, in `scorer.classes`
     sklearn.py     the fitted pair through scikit-learn, for what has no compiled form; meaning.py
                    checks what its parts mean
     columns.py     a linear model over many typed records
@@ -24,7 +25,8 @@ from scoring.scorers.linear import Linear
 
 class Scorer(Protocol):
     """What every kind of scorer can do. A score is the predicted value of a regression, or the
-    probability of the positive class; it may be infinite or NaN where the model is broken."""
+    probability of the positive class, or of several classes a `Shares`; it may be infinite or NaN
+    where the model is broken."""
 
     def one(self, features: Features) -> Score:
         """Return one record's score and its unseen categories."""
@@ -33,7 +35,7 @@ class Scorer(Protocol):
         """Return the scores of several records, in order, and their unseen categories."""
 
     def linear(self) -> Linear | None:
-        """Return the weights of a linear model; None of any other."""
+        """Return the weights of a linear model of one score; None of any other."""
 
     def importances(self) -> Sequence[float] | None:
         """Return the importances (n_features,) that trees have in the place of weights.

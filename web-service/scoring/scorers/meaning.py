@@ -16,6 +16,7 @@ from scoring.errors import ArtifactError
 from scoring.models import Model
 from scoring.record import normalise
 from scoring.values.field_schemas import choices_of, field_schemas
+from scoring.values.shares import class_text
 
 _POSITIVE: Final = {"1", "1.0", "true", "yes", "y", "t", "positive"}
 _NEGATIVE: Final = {"0", "0.0", "-1", "-1.0", "false", "no", "n", "f", "negative"}
@@ -38,6 +39,28 @@ def positive_column(classes: Sequence[Any], positive: str | None) -> int:
         f"the estimator's classes are {shown}, and which one is the positive one is not known: "
         "take it in with python -m training.adopt ... --positive CLASS"
     )
+
+
+def class_columns(classes: Sequence[Any], wanted: Sequence[str]) -> list[int]:
+    """Return the place among an estimator's `classes` of each one `wanted`.
+
+    They are told by their names, or are their own places, 0 to n - 1: an encoder's, or XGBoost's,
+    which takes no others. Raises ArtifactError for other classes.
+    """
+    names = [class_text(name) for name in classes]
+    if len(names) == len(wanted):
+        if {*names} == {*wanted}:
+            return [names.index(name) for name in wanted]
+        if names == [str(place) for place in range(len(names))]:
+            return [*range(len(names))]
+    raise ArtifactError(
+        f"the estimator's classes are {_listed(names)}; the model file has {_listed(wanted)}"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    some = ", ".join(repr(name) for name in names[:6])
+    return f"{some} and {len(names) - 6} more" if len(names) > 6 else some
 
 
 def check_finite(names: Sequence[str], estimator: Any) -> None:

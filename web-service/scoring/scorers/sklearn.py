@@ -10,14 +10,16 @@ from sklearn.feature_extraction import DictVectorizer
 
 from scoring.errors import ArtifactError
 from scoring.models import Features, Model
-from scoring.scorers.base import Score, Scores, check_features
+from scoring.scorers.base import Score, Scores, check_features, may_be_absent
 from scoring.scorers.linear import Linear, of_columns
 from scoring.scorers.meaning import (
     check_categories,
     check_finite,
+    class_columns,
     counts_to_shares,
     positive_column,
 )
+from scoring.values.shares import TOLERANCE, Shares
 
 
 class SklearnScorer:
@@ -30,9 +32,15 @@ class SklearnScorer:
         self.vectorizer, self.estimator = check_pair(pair, model, positive)
         self.task = model.task
         self.positive = 1  # the place of that class
+        self.classes = model.classes
+        self.may_be_absent = may_be_absent(model)
+        self.places: list[int] = []  # of several classes, in the estimator's columns
         if model.task == "classification":
             counts_to_shares(self.estimator)
-            self.positive = positive_column(self.estimator.classes_, positive)
+            if model.classes:
+                self.places = class_columns(self.estimator.classes_, model.classes)
+            else:
+                self.positive = positive_column(self.estimator.classes_, positive)
         for part in (self.estimator, *dict(getattr(self.estimator, "steps", ())).values()):
             if hasattr(part, "n_jobs"):
                 # threads are the server's: a forest with its own makes every request slower
@@ -49,22 +57,27 @@ class SklearnScorer:
             return [], {}
         x = self.vectorizer.transform(features)  # (n_records, n_features)
         if self.task == "classification":
-            shares = self.estimator.predict_proba(x)  # (n_records, 2)
-            if not np.allclose(shares.sum(axis=1), 1, atol=1e-6):
+            shares = self.estimator.predict_proba(x)  # (n_records, n_classes)
+            if not np.allclose(shares.sum(axis=1), 1, atol=TOLERANCE):
                 raise ArithmeticError("the probabilities of the classes do not add up to 1")
-            y = shares[:, self.positive]
+            y = shares[:, self.places or self.positive]
         else:
             y = self.estimator.predict(x)
             if y.size != len(features):  # (n_records, 1) is as good as (n_records,)
                 raise ArithmeticError(f"it predicts {y.size // len(features)} numbers a record")
-        scores: list[float] = np.ravel(np.asarray(y, dtype=np.float64)).tolist()
+        scores: list[float]
+        if self.classes:
+            each = np.asarray(y, dtype=np.float64).tolist()
+            scores = [Shares(row, self.classes) for row in each]
+        else:
+            scores = np.ravel(np.asarray(y, dtype=np.float64)).tolist()
         unseen = {place: self._unseen(record) for place, record in enumerate(features)}
         return scores, {place: names for place, names in unseen.items() if names}
 
     def linear(self) -> Linear | None:
-        """Return the weights of one of scikit-learn's own linear models."""
+        """Return the weights of one of scikit-learn's own linear models of one score."""
         estimator = self.estimator
-        if not type(estimator).__module__.startswith("sklearn.linear_model."):
+        if self.classes or not type(estimator).__module__.startswith("sklearn.linear_model."):
             return None
         sign = 1.0 if self.positive else -1.0  # log-odds of the other class are the negative
         weights = (sign * np.ravel(estimator.coef_).astype(np.float64)).tolist()
@@ -108,7 +121,9 @@ def check_pair(
             known.setdefault(head, set()).add(category)
     check_categories(known, model)
     check_finite(names, estimator)
-    if model.task == "classification":
+    if model.classes:
+        class_columns(estimator.classes_, model.classes)
+    elif model.task == "classification":
         positive_column(estimator.classes_, positive)
     elif hasattr(estimator, "classes_"):
         raise ArtifactError(
@@ -138,5 +153,6 @@ def _check_task(estimator: Any, width: int, model: Model) -> None:
         raise ArtifactError(
             f"the DictVectorizer makes {width} features, the estimator takes {taken}"
         )
-    if model.task == "classification" and len(estimator.classes_) != 2:
-        raise ArtifactError(f"the estimator knows {len(estimator.classes_)} classes, not two")
+    if model.task == "classification" and len(estimator.classes_) != (len(model.classes) or 2):
+        wanted = len(model.classes) or "two"
+        raise ArtifactError(f"the estimator knows {len(estimator.classes_)} classes, not {wanted}")

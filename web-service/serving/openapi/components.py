@@ -106,6 +106,7 @@ _EXPLANATION: Final[Schema] = {
         "exact": {"type": "boolean"},
         "unit": {"type": "string"},
         "reason": {"type": "string"},
+        "class": {"type": "string", "description": "of several classes, the one explained"},
         "base": {"type": "number", "description": "the intercept of a linear model"},
         "contributions": {"type": "array", "items": {"$ref": "#/components/schemas/Contribution"}},
         "total": {"type": "number"},
@@ -197,14 +198,26 @@ def responses() -> dict[str, Schema]:
 
 def _prediction(predictor: Predictor, *, version: bool = True) -> Schema:
     """Return the schema of an answer, whose keys and types are those of the model's code."""
-    answer = predictor.model.answer(0.5, predictor.manifest.threshold)
+    answer = predictor.model.some_answer()
     properties: dict[str, Schema] = {}
     for name, value in answer.items():
         if isinstance(value, bool):
             threshold = f"{predictor.manifest.threshold:g}"
-            described = {"type": "boolean", "description": f"probability is at least {threshold}"}
+            described: Schema = {
+                "type": "boolean",
+                "description": f"probability is at least {threshold}",
+            }
+        elif isinstance(value, dict):
+            described = {
+                "type": "object",
+                "description": "by class",
+                "required": list(value),
+                "properties": {key: {"type": "number"} for key in value},
+            }
         elif isinstance(value, str):
             described = {"type": "string"}
+            if value in predictor.model.classes:
+                described["enum"] = list(predictor.model.classes)
         else:
             described = {"type": "number", "description": f"in {predictor.model.unit}"}
         properties[name] = described

@@ -59,15 +59,24 @@ def result(predictor: Predictor, record: Mapping[str, Any]) -> Result:
         lines=_lines(predictor, explanation),
         base=number(explanation["base"]) if "base" in explanation else "",
         total=number(explanation["total"]) if "total" in explanation else "",
-        unit=explanation.get("unit", ""),
+        unit=_unit(explanation),
         reason=explanation.get("reason", ""),
         exact=explanation["exact"],
         json=encode(plain).decode(),
     )
 
 
+def _unit(explanation: Mapping[str, Any]) -> str:
+    unit = str(explanation.get("unit", ""))
+    return f"{unit} of {_value(explanation['class'])}" if "class" in explanation else unit
+
+
 def _headline(predictor: Predictor, answer: Mapping[str, Any]) -> str:
-    """Return the answer's first number, `37.4 minutes` or `61 %`, else its first text."""
+    """Return the answer's first number, `37.4 minutes` or `61 %`, else its first text; of several
+    classes both."""
+    likely = _by_class(predictor, answer)
+    if likely:
+        return f"{_value(likely[0][0])}, {percent(likely[0][1])}"
     numbers = [v for v in answer.values() if isinstance(v, int | float) and not isinstance(v, bool)]
     if not numbers:
         return next((value for value in answer.values() if isinstance(value, str)), "")
@@ -77,12 +86,22 @@ def _headline(predictor: Predictor, answer: Mapping[str, Any]) -> str:
 
 
 def _verdict(predictor: Predictor, answer: Mapping[str, Any]) -> str:
-    """Return the answer's first truth value: `churn: no (yes from 50 %)`."""
+    """Return the answer's first truth value: `churn: no (yes from 50 %)`; of several classes how
+    likely the others are."""
+    if likely := _by_class(predictor, answer):
+        return ", ".join(f"{_value(name)} {percent(share)}" for name, share in likely[1:_LINES])
     for name, value in answer.items():
         if isinstance(value, bool):
             threshold = percent(predictor.manifest.threshold)
             return f"{name}: {'yes' if value else 'no'} (yes from {threshold})"
     return ""
+
+
+def _by_class(predictor: Predictor, answer: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Return the classes with their probabilities, the likeliest first, where there are several."""
+    found = next((value for value in answer.values() if isinstance(value, dict)), {})
+    known = predictor.model.classes and {*found} == {*predictor.model.classes}
+    return sorted(found.items(), key=lambda pair: -pair[1]) if known else []
 
 
 def _lines(predictor: Predictor, explanation: Mapping[str, Any]) -> tuple[Line, ...]:

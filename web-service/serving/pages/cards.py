@@ -9,9 +9,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from scoring.predictor import Predictor
+from scoring.scorers.classes import Classes
+from scoring.scorers.linear import Linear
 from serving.pages.numbers import number
 
 TOP_WEIGHTS: Final = 20
+_LARGEST_MATRIX: Final = 20  # classes
 
 # How to read a metric: its name, and what it says. Others are shown by their key.
 _METRICS: Final = {
@@ -22,6 +25,8 @@ _METRICS: Final = {
     "accuracy": ("Accuracy", "share of right decisions; higher is better"),
     "precision": ("Precision", "share of the predicted cases that were ones"),
     "recall": ("Recall", "share of the real cases that it found"),
+    "log_loss": ("Log loss", "surprise at the real class; lower is better"),
+    "f1_macro": ("F1, macro", "precision and recall together, each class alike; 1 at most"),
     "brier": ("Brier score", "squared error of the probability; lower is better"),
     "bias": ("Bias", "predicted minus actual, on average"),
     "rows": ("Rows", ""),
@@ -73,21 +78,26 @@ def metrics(predictor: Predictor, split: str) -> list[Metric]:
 
 
 def segments(predictor: Predictor, split: str) -> Table | None:
-    """Return the metrics by band of the data, where training made bands."""
-    bands = predictor.manifest.metrics.get(split, {}).get("bands")
+    """Return the metrics by band of the data, where training made bands, or by class."""
+    found = predictor.manifest.metrics.get(split, {})
+    name = "class" if predictor.model.classes else "band"
+    bands = found.get("by_class" if predictor.model.classes else "bands")
     if not isinstance(bands, list) or not all(isinstance(band, Mapping) for band in bands):
         return None
-    keys = list(dict.fromkeys(key for band in bands for key in band if key != "band"))
-    heads = ["Segment", *(_METRICS.get(key, (key, ""))[0] for key in keys)]
-    rows = [[str(band.get("band", "")), *(number(band.get(key)) for key in keys)] for band in bands]
+    keys = list(dict.fromkeys(key for band in bands for key in band if key != name))
+    first = "Class" if predictor.model.classes else "Segment"
+    heads = [first, *(_METRICS.get(key, (key, ""))[0] for key in keys)]
+    rows = [[str(band.get(name, "")), *(number(band.get(key)) for key in keys)] for band in bands]
     return Table(heads, rows) if rows else None
 
 
 def confusion(predictor: Predictor, split: str) -> list[list[str]] | None:
-    """Return the confusion matrix, actual by predicted."""
+    """Return the confusion matrix, actual by predicted; of dozens of classes it is no table that
+    anybody reads."""
     matrix: Any = predictor.manifest.metrics.get(split, {}).get("confusion_matrix")
     square = isinstance(matrix, list) and [len(row) for row in matrix if isinstance(row, list)]
-    if square != [2, 2]:
+    size = len(predictor.model.classes) or 2
+    if size > _LARGEST_MATRIX or square != [size] * size:
         return None
     return [[number(cell) for cell in row] for row in matrix]
 
@@ -120,6 +130,12 @@ def features(predictor: Predictor) -> tuple[str, list[tuple[str, float]]]:
     linear = predictor.scorer.linear()
     if linear is not None:
         return "weight", _largest_first(linear.columns())
+    if by_class := _linear_by_class(predictor):
+        return "weight", _largest_first(
+            (f"{name} for {label}", weight)
+            for label, one in by_class.items()
+            for name, weight in one.columns()
+        )
     values = predictor.scorer.importances()
     if values is None:
         return "", []
@@ -136,9 +152,24 @@ def weights_document(predictor: Predictor) -> dict[str, Any]:
         "estimator": predictor.manifest.estimator,
         "kind": kind or "none",
     }
+    if by_class := _linear_by_class(predictor):
+        document["intercept"] = {label: one.intercept for label, one in by_class.items()}
+        return {
+            **document,
+            "features": {label: dict(one.columns()) for label, one in by_class.items()},
+        }
     if linear is not None:
         document["intercept"] = linear.intercept
     return {**document, "features": dict(found)}
+
+
+def _linear_by_class(predictor: Predictor) -> dict[str, Linear]:
+    """Return the weights of each of several classes, where they are linear."""
+    scorer = predictor.scorer
+    if not isinstance(scorer, Classes):
+        return {}
+    found = ((label, scorer.of_class(at)) for at, label in enumerate(scorer.classes))
+    return {label: one for label, one in found if one is not None}
 
 
 def _largest_first(found: Iterable[tuple[str, float]]) -> list[tuple[str, float]]:

@@ -9,8 +9,8 @@ The default model answers. Two addresses beside it are those that their clients 
     {"a": 1, "b": 2}    [{"a": 1, "b": 2}, ...]  a record, or several, as POST /predict takes them
 
 Beside a form may stand `params`; of those, `output` is known here: `records`, the default, answers
-with our own objects, `numbers` with the first number of each, as a bare scikit-learn model would.
-CSV and JSON lines are taken too.
+with our own objects, `numbers` with the first number of each, as a bare scikit-learn model would,
+or with the most likely one of several classes. CSV and JSON lines are taken too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The Open Inference Protocol (V2) over HTTP/JSON, below /v2: a tensor a field, a tensor an answer.
 
 A record's field is an input of its name, of shape [n] or [n, 1]; n records are one request. What
-the model answers under one key is an output of that name, of shape [n]. Errors are the service's
+the model answers under one key is an output of that name, of shape [n]; numbers by class are one
+for each, as `probabilities.adelie`. Errors are the service's
 own with the member `error`, where the protocol's clients look for the text."""
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from scoring.errors import (
 from scoring.limits import Limits
 from scoring.models import Model
 from scoring.predictor import Predictor
+from scoring.values.shares import flat
 from scoring.values.strict_json import decode, encode
 from serving.fields import example, fields
 from serving.http.body import json_body
@@ -116,11 +118,8 @@ def blueprint(services: Services) -> Blueprint:
 
 
 def metadata(model: Model, versions: Sequence[str]) -> dict[str, Any]:
-    """Return what /v2/models/<model> tells.
-
-    Names, datatypes and shapes; -1 is the number of records.
-    """
-    outputs = {name: _datatype(value) for name, value in model.answer(0.5, 0.5).items()}
+    """Return what /v2/models/<model> tells; in a shape, -1 is the number of records."""
+    outputs = {name: _datatype(value) for name, value in flat(model.some_answer()).items()}
     outputs[_UNSEEN] = "BYTES"
     return {
         "name": model.name,
@@ -179,21 +178,21 @@ def answer(
     What training never saw comes as `unseen`, a JSON array in text for each record. Raises
     InvalidRecords for an output that the model does not have.
     """
-    names = [*model.answer(0.5, 0.5), _UNSEEN]
-    wanted = _wanted(sent.get("outputs"), names)
+    known = flat(model.some_answer())
+    wanted = _wanted(sent.get("outputs"), [*known, _UNSEEN])
     if not wanted:
-        wanted = [name for name in names if name != _UNSEEN or any(_UNSEEN in a for a in answers)]
+        wanted = [*known, *[_UNSEEN] * any(_UNSEEN in a for a in answers)]
+    columns = list(map(flat, answers))
     outputs = []
     for name in wanted:
         if name == _UNSEEN:
             data = [encode(answer.get(_UNSEEN, [])).decode().strip() for answer in answers]
-            datatype = "BYTES"
         else:
-            data = [answer[name] for answer in answers]
-            datatype = _datatype(model.answer(0.5, 0.5)[name])
+            data = [answer[name] for answer in columns]
+        datatype = _datatype(known.get(name, ""))
         outputs.append({"name": name, "datatype": datatype, "shape": [len(data)], "data": data})
-    known = {"id": sent["id"]} if isinstance(sent.get("id"), str) else {}
-    return {"model_name": model.name, "model_version": version, **known, "outputs": outputs}
+    own = {"id": sent["id"]} if isinstance(sent.get("id"), str) else {}
+    return {"model_name": model.name, "model_version": version, **own, "outputs": outputs}
 
 
 def operations(services: Services) -> Operations:
