@@ -23,35 +23,30 @@ _FREE: Final = -1
 class Chains:
     """The chains of an ensemble whose n nodes have an edge 2n to the left and 2n + 1 to the right.
 
-    `begins` (2n,) is the node that an edge leads to; the edges of a node that asks lead to itself,
-    as its chain alone leads on. `end` (n,) is where the chain ends that begins at a node, and the
-    node itself where none does.
+    `begins` is the node that each edge leads to; the edges of a node that asks lead to itself, as
+    its chain alone leads on. `ends` is twice the node that each edge leads to at last: the end of
+    the chain that begins there.
     """
 
-    def __init__(self, asks: Mask, group: Array, code: Array, below: Array) -> None:
+    def __init__(self, asks: Mask, group: Array, value: Array, below: Array) -> None:
         """`asks` (n,) tells which nodes belong to chains, `group` (n,) of which category they ask,
-        and `code` (n,) for which of its values. `below` (n, 2) are the next nodes, the same node
-        for leaves."""
-        left, right = below[:, 0], below[:, 1]
-        asking = np.flatnonzero(asks)
+        and `value` (n,) for which code. `below` (n, 2) are the next nodes, the same node
+        for leaves, which are the last ones."""
         head, last = _heads(asks, group, below)
-        self.end: Array = np.arange(len(asks), dtype=np.int32)
-        self.end[head[last]] = left[last]
-        word: Array = np.zeros(len(asks), dtype=np.uint64)
-        np.bitwise_or.at(word, head[asking], bits(code[asking]))
         own = np.arange(len(asks), dtype=np.int32)
-        self.begins = np.where(asks[:, None], own[:, None], below).ravel()
-        self._words = word[self.begins]
-        self._width = int(code[asking].max()) + 2  # codes, and that of a new category: -1
-        key = head[asking].astype(np.int64) * self._width + code[asking]
-        # where a chain asks twice, the first question counts: nodes lie behind those above them
-        key, first = np.unique(key, return_index=True)
-        self._remember(key, right[asking[first]])
+        inner = int(np.count_nonzero(below[:, 0] != own))
+        word = self._table(asks, value, head, below[:, 1])
+        begins = np.where(asks[:, None], own[:, None], below).ravel()
+        self.begins = begins[: 2 * inner].copy()
+        self._words = np.append(word[self.begins], np.uint64(0))  # the last: of all leaves
+        own[head[last]] = below[last, 0]
+        self.ends = own[begins].astype(np.int64)
+        self.ends *= 2
 
     def leaving(self, edge: Array, bit: Array) -> Array:
         """Return the places in `edge` (n,) of the walkers that may leave a chain before its end,
         where `bit` (n,) is that of each one's category."""
-        found: Array = np.flatnonzero(self._words.take(edge) & bit)
+        found: Array = np.flatnonzero(self._words.take(edge, mode="clip") & bit)
         return found
 
     def left(self, head: Array, code: Array) -> tuple[Array, Array]:
@@ -73,13 +68,21 @@ class Chains:
     def _slots(self, key: Array) -> Array:
         return ((key.view(np.uint64) * _MIXED) >> self._shift).astype(np.int64)
 
-    def _remember(self, key: Array, target: Array) -> None:
-        """Fill the table; who finds a slot taken takes the next one."""
-        size = 1 << max(1, int(2 * len(key) - 1).bit_length())
+    def _table(self, asks: Mask, value: Array, head: Array, right: Array) -> Array:
+        """Fill the table, in which who finds a slot taken takes the next one. Return the word (n,)
+        of the chain that begins at each node."""
+        # where a chain asks twice, the first question counts: it comes last here, and stays
+        asking = np.flatnonzero(asks)[::-1]
+        code = value[asking].astype(np.int64)
+        word: Array = np.zeros(len(asks), dtype=np.uint64)
+        np.bitwise_or.at(word, head[asking], bits(code))
+        self._width = int(code.max()) + 2  # codes, and that of a new category: -1
+        size = 1 << int(2 * len(code) - 1).bit_length()
         self._shift = np.uint64(_BITS + 1 - size.bit_length())
         self._last = size - 1
         self._keys = np.full(size, _FREE, dtype=np.int64)
         self._targets: Array = np.zeros(size, dtype=np.int32)
+        key, target = head[asking] * np.int64(self._width) + code, right[asking]
         slot = self._slots(key)
         while len(key):
             free = self._keys[slot] == _FREE
@@ -87,6 +90,7 @@ class Chains:
             there = self._keys[slot] == key
             self._targets[slot[there]] = target[there]
             key, target, slot = key[~there], target[~there], (slot[~there] + 1) & self._last
+        return word
 
 
 def bits(codes: Array) -> Array:

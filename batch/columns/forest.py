@@ -11,11 +11,14 @@ record: sums are the same to the last bit.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
 from batch.columns.chains import Chains, bits
 from batch.columns.fields import Array
@@ -25,6 +28,7 @@ _WALKERS: Final = 1 << 16  # rows times trees at a time
 _CELLS: Final = 1 << 22  # of a block's columns, 4 bytes each
 _FEW: Final = 32  # categories that are asked for as columns of 0 and 1
 _MAX_COLUMNS: Final = 128  # that are made of them
+_PAYS: Final = 1 << 12  # rows that are worth a thread
 _DONE: Final = 5  # a walk goes on without those at leaves as soon as they are one in so many
 _NEVER: Final = np.iinfo(np.int32).max  # the threshold of a node that is stayed at
 
@@ -54,7 +58,7 @@ class Forest:
         group, value, below, roots = _leaves_last(nodes)
         inner = int(np.count_nonzero(group >= 0))
         self._first_leaf = 2 * inner
-        self._values = value[inner:]
+        self._values = value[inner:].copy()  # not a view of them all
         self._roots = 2 * roots.astype(np.int64)
 
         column: Array = np.zeros(len(group), dtype=np.int32)
@@ -69,21 +73,22 @@ class Forest:
             at = group == numbers + place
             column[at] = first + value[at].astype(np.int32)
             threshold[at] = 0
-        self._threshold = np.repeat(threshold, 2)
-        self._column = np.repeat(column, 2) if self._width > 1 else None
+        # by edges; the last is that of all leaves
+        self._threshold = np.repeat(threshold[: inner + 1], 2)
+        self._column = np.repeat(column[: inner + 1], 2) if self._width > 1 else None
 
         asks = np.isin(group, [numbers + place for place in self._large])
         self._chains, self._asked = None, None
-        after = below.ravel()
         if asks.any():
-            code = np.where(asks, value, -1).astype(np.int64)
-            self._chains = Chains(asks, group, code, below)
-            after = self._chains.end[self._chains.begins]
+            self._chains = Chains(asks, group, value, below)
+            self._next = self._chains.ends
+        else:
+            self._next = below.ravel().astype(np.int64)
+            self._next *= 2
         if len(self._large) > 1:
             of_group: Array = np.zeros(numbers + len(self._sizes) + 1, dtype=np.int64)
             of_group[[numbers + place for place in self._large]] = range(len(self._large))
             self._asked = of_group[group]
-        self._next = 2 * after.astype(np.int64)
 
     def sums(self, numbers: Sequence[Array], codes: Sequence[Array]) -> Array:
         """Return the sums of leaves of n rows, in order; with `header.single`, the base is part of
@@ -93,13 +98,20 @@ class Forest:
             for thresholds, column in zip(self._thresholds, numbers, strict=True)
         ]
         rows, places = _distinct([*(column + 1 for column in codes), *ranks])
-        sums = np.empty(len(rows))
-        step = max(1, min(_WALKERS, _CELLS // max(1, self._width)))
-        for start in range(0, len(rows), step):
-            some = rows[start : start + step]
-            block = self._block([rank[some] for rank in ranks], [code[some] for code in codes])
-            sums[start : start + step] = self._summed(block)
-        return sums[places]
+        blocks = np.array_split(rows, self._blocks(len(rows)))
+
+        def summed(some: Array) -> Array:
+            return self._summed(self._block([r[some] for r in ranks], [c[some] for c in codes]))
+
+        if len(blocks) == 1:
+            return summed(rows)[places] if len(rows) else np.empty(0)
+        return np.concatenate([*_pool(pa.cpu_count()).map(summed, blocks)])[places]
+
+    def _blocks(self, rows: int) -> int:
+        """Return in how many blocks rows are walked: as many as there are cores, if that pays, and
+        more where they would be too large."""
+        largest = max(1, min(_WALKERS, _CELLS // self._width))
+        return int(max(1, -(-rows // largest), min(pa.cpu_count(), rows // _PAYS)))
 
     def _block(self, ranks: Sequence[Array], codes: Sequence[Array]) -> _Block:
         rows = len((*ranks, *codes)[0])
@@ -122,7 +134,7 @@ class Forest:
             values = self._values.take((leaves - self._first_leaf) >> 1).astype(kind, copy=False)
             for each in values.reshape(-1, block.rows):
                 sums += each  # one after the other; the first one to -0.0, which changes nothing
-        return sums
+        return sums.astype(np.float64, copy=False)
 
     def _walked(self, block: _Block, roots: Array) -> Array:
         """Return the leaf of each tree and row, tree by tree."""
@@ -135,8 +147,8 @@ class Forest:
             x = rank
             if x is None:
                 assert self._column is not None  # noqa: S101  # for the type checker
-                x = block.ranks.take(self._column.take(at) * block.rows + row)
-            edge = at + (x > self._threshold.take(at))
+                x = block.ranks.take(self._column.take(at, mode="clip") * block.rows + row)
+            edge = at + (x > self._threshold.take(at, mode="clip"))
             at = self._next.take(edge)
             if self._chains is not None:
                 self._leave(self._chains, block, at, edge, row, bit)
@@ -162,11 +174,17 @@ class Forest:
         `edge` led them to its beginning."""
         cell = row
         if self._asked is not None:
-            cell = self._asked.take(chains.begins.take(edge)) * block.rows + row
+            cell = self._asked.take(chains.begins.take(edge, mode="clip")) * block.rows + row
         who = chains.leaving(edge, block.bits.take(cell) if bit is None else bit)
         if len(who):
             places, nodes = chains.left(chains.begins.take(edge[who]), block.codes.take(cell[who]))
             at[who[places]] = 2 * nodes.astype(np.int64)
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Return the threads that walk: together as many as there are cores, for all parts at work."""
+    return ThreadPoolExecutor(threads, thread_name_prefix="walk")
 
 
 def _columns(numbers: int, sizes: Sequence[int]) -> dict[int, int]:
@@ -190,8 +208,11 @@ def _leaves_last(nodes: Nodes) -> tuple[Array, Array, Array, Array]:
     place: Array = np.empty(len(group), dtype=np.int32)
     place[order] = np.arange(len(group), dtype=np.int32)
     sides = [np.frombuffer(side, dtype="i") for side in (nodes.left, nodes.right)]
-    own = np.arange(len(group), dtype=np.int32)
-    below = place[np.stack([np.where(leaf, own, side) for side in sides], axis=1)[order]]
+    below: Array = np.empty((len(group), 2), dtype=np.int32)
+    for number, side in enumerate(sides):
+        below[:, number] = place.take(side.take(order), mode="clip")  # leaves have none
+    own = np.arange(len(group) - leaf.sum(), len(group), dtype=np.int32)
+    below[len(group) - len(own) :] = own[:, None]
     value = np.frombuffer(nodes.value, dtype="d")[order]
     return group[order], value, below, place[np.frombuffer(nodes.roots, dtype="i")]
 
