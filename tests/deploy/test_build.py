@@ -18,6 +18,8 @@ from deploy.bundle.verify import problems
 from scoring.models import discover
 from tests.support import write_artifact
 
+pytestmark = pytest.mark.slow
+
 
 def read(bundle: Path, name: str) -> str:
     with zipfile.ZipFile(bundle) as archive:

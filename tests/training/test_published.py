@@ -16,7 +16,7 @@ from training.data.publishers import FILES, default_folder
 from training.errors import TrainingError
 from training.published import CUSTOMERS, FEBRUARY, JANUARY, Figure, Recipe, metric
 
-pytestmark = pytest.mark.usefixtures("without_plots")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_plots")]
 
 RMSE = metric("validation", "rmse")
 RIDES = Recipe("ride", JANUARY, (), validation=FEBRUARY, estimator="ridge")
@@ -77,7 +77,6 @@ def with_figure(recipe: Recipe, *figures: Figure, slow: bool = False) -> Recipe:
 
 
 @needs_real_data(JANUARY, FEBRUARY, CUSTOMERS)
-@pytest.mark.slow
 @pytest.mark.parametrize("name", EXPECTED)
 def test_what_was_published_comes_out_of_the_real_data(name: str) -> None:
     """By the training of train.py, and the table says so."""
@@ -174,7 +173,6 @@ def test_the_quick_table_leaves_out_what_takes_minutes(
         published.main(["--data", str(data)])
 
 
-@pytest.mark.slow
 def test_recipes_use_the_published_split(data: Path) -> None:
     """The book's, and the parameters of the recipe."""
     manifest = ours(CHURN, data)

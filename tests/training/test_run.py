@@ -38,7 +38,7 @@ from training.fit.pair import score
 from training.run import Options, train
 from training.sources import source_of
 
-pytestmark = pytest.mark.usefixtures("without_plots")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_plots")]
 
 ALL = [(model, name) for model in discover().values() for name in estimators.names(model.task)]
 CLASSES = {
@@ -59,7 +59,6 @@ def lines_of(options: Options) -> tuple[Manifest, list[str]]:
     return manifest, "\n".join(said).splitlines()
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(("model", "name"), ALL, ids=lambda part: getattr(part, "name", part))
 def test_every_estimator_is_trained_written_and_served(
@@ -239,7 +238,6 @@ def test_one_class_alone_cannot_be_learned(tmp_path: Path) -> None:
         train(silent(CHURN, data, tmp_path))
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_xgboost_may_stop_early(tmp_path: Path) -> None:
     """It watches the validation, and stops well before all its rounds."""

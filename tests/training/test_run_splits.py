@@ -18,7 +18,7 @@ from tests.training.support import (
 from training.errors import TrainingError
 from training.run import Options, train
 
-pytestmark = pytest.mark.usefixtures("without_plots")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_plots")]
 
 
 def lines_of(options: Options) -> tuple[Manifest, list[str]]:
@@ -93,7 +93,6 @@ def test_folds_are_kept_and_printed(tmp_path: Path) -> None:
     assert list(manifest.metrics) == ["validation", "test", "cross_validation"]
 
 
-@pytest.mark.slow
 def test_customers_are_split_as_the_book_did_on_request(tmp_path: Path) -> None:
     """A fifth for the test, a third of the rest for the validation, whatever the seed."""
     data = data_of(CHURN, tmp_path)

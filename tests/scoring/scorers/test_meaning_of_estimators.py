@@ -32,6 +32,8 @@ from scoring.predictor import Predictor
 from tests.support import records
 from training.adoption.take_in import Options, adopt
 
+pytestmark = pytest.mark.slow
+
 MODELS = discover()
 RIDE, CHURN = MODELS["ride"], MODELS["churn"]
 LEFT = np.arange(201) % 3 == 0

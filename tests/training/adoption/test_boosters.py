@@ -16,6 +16,8 @@ from tests.training.adoption.archives import archive, asked
 from tests.training.adoption.make_files import customers, rides
 from training.adopt import main
 
+pytestmark = pytest.mark.slow
+
 xgboost = pytest.importorskip("xgboost")
 MODELS = discover()
 PARAMETERS: dict[str, dict[str, Any]] = {

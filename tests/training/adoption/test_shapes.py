@@ -26,6 +26,8 @@ from training.adoption.containers import read_bytes, read_files
 from training.adoption.repickle import repickle
 from training.adoption.shapes import choose, pairs
 
+pytestmark = pytest.mark.slow
+
 MODELS = discover()
 RIDE = MODELS["ride"]
 
@@ -163,7 +165,6 @@ def test_a_folder_of_mlflow_is_its_model(tmp_path: Path) -> None:
         read_files([tmp_path])
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # MLflow's own, of its type hints and of pickle
 def test_what_mlflow_logs_is_read(tmp_path: Path) -> None:
     """A real folder, with a pickle and with skops."""

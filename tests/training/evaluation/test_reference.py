@@ -20,6 +20,8 @@ from training.evaluation.reference import reference
 from training.run import train
 from training.sources import source_of
 
+pytestmark = pytest.mark.slow
+
 
 def trained(model: Model, tmp_path: Path) -> tuple[Manifest, Profile]:
     manifest = train(silent(model, data_of(model, tmp_path), tmp_path / "models", force=True))
