@@ -18,7 +18,16 @@ import pytest
 import requests
 
 from scoring.models import discover
-from tests.support import ROOT, clone, environment, free_port, post, wait_for, write_artifact
+from tests.support import (
+    ROOT,
+    clone,
+    environment,
+    free_port,
+    model_of_the_guide,
+    post,
+    wait_for,
+    write_artifact,
+)
 from tests.support.containers import answering
 
 pytestmark = pytest.mark.slow
@@ -33,8 +42,7 @@ def with_a_third_model(folder: Path) -> Path:
     """Copy the project to `folder`, as a clone with this virtual environment, and add the guide's
     model file."""
     clone(folder)
-    [code] = re.findall(r"^```python\n(.*?)^```", GUIDE, flags=re.M | re.S)
-    (folder / "web-service/scoring/models/tip.py").write_text(code)
+    (folder / "web-service/scoring/models/tip.py").write_text(model_of_the_guide())
     git = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost"]
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "A third model"]):
         subprocess.run([*git, *words], cwd=folder, check=True)

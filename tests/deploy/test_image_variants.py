@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
 from scoring.models import discover
-from tests.support import ROOT, clean_tree, post, records, write_artifact
+from tests.support import ROOT, clean_tree, model_of_the_guide, post, records, write_artifact
 from tests.support.containers import alone, answering, docker, need_engine
 
 pytestmark = [pytest.mark.slow, pytest.mark.container]
@@ -106,9 +106,8 @@ def test_a_third_model_without_data_is_left_out(build: Build, context: Path) -> 
     built, says so, and serves the others."""
     for model in MODELS.values():
         write_artifact(model, context / "models")
-    guide = (context / "docs" / "models.md").read_text(encoding="utf-8")
-    [program] = re.findall(r"^```python\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
-    (context / "web-service" / "scoring" / "models" / "tip.py").write_text(program)
+    models = context / "web-service" / "scoring" / "models"
+    (models / "tip.py").write_text(model_of_the_guide())
     done = build(context, "SKLEARN=0")
     said = done.stdout + done.stderr
     assert done.returncode == 0, said[-3000:]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import re
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,9 @@ from scoring.errors import SettingsError
 from scoring.models import code_folders, discover, refused, select
 from serving.app import create_app
 from serving.settings import Settings
-from tests.support import ROOT, write_artifact
+from tests.support import model_of_the_guide, write_artifact
 
-GUIDE = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
-[TIP] = re.findall(r"^```python\n(.*?)^```", GUIDE, flags=re.M | re.S)
+TIP = model_of_the_guide()
 # under another name: who follows the guide has a model `tip`
 GRATUITY = TIP.replace('name="tip"', 'name="gratuity"')
 

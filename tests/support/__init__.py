@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from tests.support.artifacts import records, tiny_pair, write_artifact, write_pair
-from tests.support.places import DATA_DIR, ROOT, clean_tree, clone, needs_real_data
+from tests.support.places import (
+    DATA_DIR,
+    ROOT,
+    clean_tree,
+    clone,
+    model_of_the_guide,
+    needs_real_data,
+)
 from tests.support.processes import children, command_lines, is_running, wait_for
 from tests.support.programs import installed, skip_or_fail
 from tests.support.servers import (
@@ -32,6 +39,7 @@ __all__ = [
     "free_port",
     "installed",
     "is_running",
+    "model_of_the_guide",
     "needs_real_data",
     "post",
     "records",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,13 @@ from training.data.publishers import default_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA_DIR = ROOT / default_folder()  # filled by `make data`
+
+
+def model_of_the_guide() -> str:
+    """Return the model file that docs/models.md begins with: `tip.py`."""
+    guide = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    [code, *_] = re.findall(r"^```python\n(.*?)^```", guide, flags=re.M | re.S)
+    return str(code)
 
 
 def needs_real_data(*names: str) -> pytest.MarkDecorator:
