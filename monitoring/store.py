@@ -4,6 +4,7 @@
     hours       a profile for each file, version and hour
     predictions ids, scores and segments of predictions, as Parquet, for the truth that comes later
     truths      what came true, as Parquet, later ones over earlier ones
+    told        the state of each model that a webhook was told last
     trainings   the profile that came with a version
 
 SQLite by default, anything else by SQLAlchemy's URL. A file's rows come in one transaction, so that
@@ -21,7 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from monitoring.errors import MonitoringError, UsageError
-from monitoring.tables import FILES, HOURS, META, PREDICTIONS, TRAININGS, TRUTHS
+from monitoring.tables import FILES, HOURS, META, PREDICTIONS, TOLD, TRAININGS, TRUTHS
 from scoring.profiles.profile import Profile, profile_of
 
 _LOCK = 0x6D6F6E  # of PostgreSQL, for those that write
@@ -147,6 +148,13 @@ class Store:
         with self._answering(), self._engine.connect() as connection:
             return [(key, content) for key, content in connection.execute(asked)]
 
+    def told(self, model: str) -> str | None:
+        """Return the state that a webhook was told last."""
+        asked = sa.select(TOLD.c.state).where(TOLD.c.model == model)
+        with self._answering(), self._engine.connect() as connection:
+            state: str | None = connection.execute(asked).scalar()
+            return state
+
     def trainings(self, model: str) -> dict[str, Training]:
         """Return the profiles of a model's trainings by the digest of the version."""
         c = TRAININGS.c
@@ -225,6 +233,12 @@ class Writing:
                   "version": training.version, "described": training.described,
                   "profile": training.profile.content(), "threshold": training.threshold}],
             )  # fmt: skip
+
+    def note_told(self, model: str, state: str) -> None:
+        """Keep what a webhook was told of a model."""
+        self._connection.execute(sa.delete(TOLD).where(TOLD.c.model == model))
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        self._insert(TOLD, [{"model": model, "state": state, "at": at}])
 
     def newest_predictions(self) -> int:
         """Return what `predictions` takes for those that are there now."""

@@ -47,6 +47,12 @@ TRUTHS = sa.Table(
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("content", sa.LargeBinary, nullable=False),
 )  # fmt: skip
+TOLD = sa.Table(
+    "told", META,
+    sa.Column("model", sa.String(64), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("at", sa.String(32), nullable=False),
+)  # fmt: skip
 TRAININGS = sa.Table(
     "trainings", META,
     sa.Column("digest", sa.String(64), primary_key=True),

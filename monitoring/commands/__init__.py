@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from monitoring.commands import labels, profile, report, score, who
+from monitoring.commands import labels, profile, report, score, watch, who
 
 
 @dataclass(frozen=True)
@@ -25,5 +25,6 @@ ALL: Final = (
     Command("report", report.HELP, report.options, report.run),
     Command("labels", labels.HELP, labels.options, labels.run),
     Command("score", score.HELP, score.options, score.run),
+    Command("watch", watch.HELP, watch.options, watch.run),
     Command("who", who.HELP, who.options, who.run),
 )

@@ -62,7 +62,7 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
         given.json: orjson.dumps(made.as_json(), option=orjson.OPT_INDENT_2) + b"\n",
         given.html: page(made).encode(),
         given.markdown: text.encode(),
-        given.metrics_file: exposition.text(made),
+        given.metrics_file: exposition.text([made]),
     }
     for path, content in files.items():
         if path is not None:

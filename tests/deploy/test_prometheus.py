@@ -35,7 +35,9 @@ pytestmark = pytest.mark.slow
 RULES = ROOT / "deploy" / "prometheus"
 ALERTS = yaml.safe_load((RULES / "alerts.yml").read_text())["groups"][0]["rules"]
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "dashboard.json").read_text())
-QUERIES = [target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
+EVERY = [target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
+# those of `monitoring watch` have a test of their own
+QUERIES = [query for query in EVERY if "prediction-monitoring" not in query]
 DOCS = (ROOT / "docs" / "metrics.md").read_text()
 
 
@@ -127,7 +129,7 @@ def prometheus(served: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
     assert '"localhost:9696"' in text
     text = text.replace("interval: 15s", "interval: 1s").replace("localhost:9696", served.url[7:])
     (folder / "prometheus.yml").write_text(text)
-    for rules in ("alerts.yml", "stream_alerts.yml"):
+    for rules in ("alerts.yml", "stream_alerts.yml", "monitoring_alerts.yml"):
         (folder / rules).write_bytes((RULES / rules).read_bytes())
     port = free_port()
     command = [program, f"--config.file={folder}/prometheus.yml",
