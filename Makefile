@@ -57,7 +57,7 @@ test: $(VENV)/.ready ## Run every check and every test, with coverage
 	$(BIN)/coverage erase
 	$(PYTEST) -n $$(( $(CPUS) * 3 / 2 )) -m "not spark" --cov --cov-config=pyproject.toml --cov-report=
 	$(BIN)/coverage report
-	$(BIN)/coverage report --include='web-service/*,train.py,training/*' --fail-under=95 --format=total
+	$(BIN)/coverage report --include='web-service/*,train.py,training/*,batch/*,monitoring/*,pipeline/*,streaming/*' --fail-under=95 --format=total
 
 KILLS ?= 10
 test-kills: $(VENV)/.ready ## Kill runs of batch at random, KILLS (10) times each, on the disk and in a store
