@@ -42,7 +42,13 @@ SMALL: Final = {
 }
 
 
-@pytest.fixture(scope="module", params=["logistic", "forest", "boosting", "xgboost"])
+TRAINED: Final = [
+    "logistic",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("forest", "boosting", "xgboost")),
+]
+
+
+@pytest.fixture(scope="module", params=TRAINED)
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train the model on a CSV, and return the folder of its artifact."""
     folder = tmp_path_factory.mktemp(request.param)

@@ -15,13 +15,16 @@ MAX_CHOICES: Final = 50
 
 def field_of(column: pd.Series[Any], choices: tuple[str, ...] | None = None) -> Field:
     """Return the field that stands for a column: a category where its texts are few, or are the
-    `choices`. Limits are beyond what was seen: at most a half further, in round numbers."""
+    `choices`; one that may be null where it is missing in some rows. Limits are beyond what was
+    seen: at most a half further, in round numbers."""
     name, there = str(column.name), column.dropna()
     missing = f"missing in {1 - len(there) / len(column):.1%} of the rows" if len(column) else ""
-    missing = missing if len(there) < len(column) else ""
+    optional = 0 < len(there) < len(column)
+    missing = missing if optional else ""
     example = there.iloc[0] if len(there) else ""
-    if pd.api.types.is_bool_dtype(there) and len(there):
-        return Field(identifier(name), name, "flag", bool(example), description=missing)
+    if len(there) and (pd.api.types.is_bool_dtype(there) or {*map(type, there)} == {bool}):
+        return Field(identifier(name), name, "flag", bool(example), description=missing,
+                     optional=optional)  # fmt: skip
     if pd.api.types.is_numeric_dtype(there) and len(there):
         low, high = float(there.min()), float(there.max())
         whole = bool((there == there.round()).all()) and abs(high) < 2**53
@@ -30,16 +33,18 @@ def field_of(column: pd.Series[Any], choices: tuple[str, ...] | None = None) -> 
         return Field(
             identifier(name), name, "integer" if whole else "number",
             int(example) if whole else float(example),
-            low=floor_of(low), high=ceiling_of(high), description=words,
+            low=floor_of(low), high=ceiling_of(high), description=words, optional=optional,
         )  # fmt: skip
     texts = tuple(sorted({str(value) for value in there}))
     found = choices if choices is not None else texts
     example = str(example) if str(example) in found or not found else found[0]
     if found and len(found) <= MAX_CHOICES:
-        return Field(identifier(name), name, "category", example, found, description=missing)
+        return Field(identifier(name), name, "category", example, found, description=missing,
+                     optional=optional)  # fmt: skip
     words = f"{len(found)} different ones in the data"
     return Field(identifier(name), name, "text", example,
-                 description=f"{words}; {missing}" if missing else words)  # fmt: skip
+                 description=f"{words}; {missing}" if missing else words,
+                 optional=optional)  # fmt: skip
 
 
 def ceiling_of(value: float) -> float:

@@ -31,6 +31,12 @@ class Field:
     low: float | None = None
     high: float | None = None
     description: str = ""
+    optional: bool = False  # null where training saw it missing
+
+    def code(self, written: str) -> str:
+        """Return the expression of a feature, `written` of this field; none where it is null."""
+        plain = written == f"record.{self.name}" or not self.optional
+        return written if plain else f"None if record.{self.name} is None else {written}"
 
 
 @dataclass(frozen=True)
@@ -168,6 +174,8 @@ def _field(one: Field) -> str:
         kind = f"Literal[\n{inner}    ]"
     if one.spelled:
         kind = f"Annotated[{kind}, Spelling]"
+    if one.optional:
+        kind = f"{kind} | None"
     limits = {"ge": one.low, "le": one.high}
     options = [
         f"{name}={_number(limit, one.kind)}" for name, limit in limits.items() if limit is not None

@@ -50,7 +50,9 @@ def sketch_of_table(name: str, frame: pd.DataFrame, target: str, origin: str) ->
     if len({field.name for field in fields}) != len(fields):
         raise TrainingError(f"two columns of {origin} would have the same name as a field")
     features = {
-        field.name: f"int(record.{field.name})" if field.kind == "flag" else f"record.{field.name}"
+        field.name: field.code(
+            f"int(record.{field.name})" if field.kind == "flag" else f"record.{field.name}"
+        )
         for field in fields
     }
     return Sketch(name, task, target, fields, features, origin, notes, classes)
@@ -148,7 +150,8 @@ def _said(field: Field) -> str:
 
 def kind_of(field: Field) -> str:
     """Return what a field is, in words."""
-    if field.kind == "category":
-        return f"one of {len(field.choices)} categories"
-    words = {"text": "a text", "integer": "a whole number", "number": "a number"}
-    return words.get(field.kind, "true or false")
+    words = {
+        "category": f"one of {len(field.choices)} categories",
+        "text": "a text", "integer": "a whole number", "number": "a number",
+    }  # fmt: skip
+    return words.get(field.kind, "true or false") + ", or null" * field.optional

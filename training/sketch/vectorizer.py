@@ -72,11 +72,14 @@ def _number(column: str, table: pd.DataFrame | None) -> _Made:
         return _Made([field], f"record.{field.name}", note)
     field = field_of(found)
     if field.kind not in ("integer", "number", "flag"):
-        field = Field(identifier(column), column, "number", 1.0, description=field.description)
+        field = Field(identifier(column), column, "number", 1.0, description=field.description,
+                      optional=field.optional)  # fmt: skip
         note = "a number for the model, texts in the table: look at it"
         return _Made([field], f"record.{field.name}", note)
     code = f"int(record.{field.name})" if field.kind == "flag" else f"record.{field.name}"
-    return _Made([field], code, f"{kind_of(field)}, {field.description or 'as in the table'}")
+    return _Made(
+        [field], field.code(code), f"{kind_of(field)}, {field.description or 'as in the table'}"
+    )
 
 
 def _category(head: str, values: list[str], table: pd.DataFrame | None) -> _Made:
@@ -97,7 +100,8 @@ def _of_column(found: pd.Series[Any], values: list[str]) -> _Made:
     if pd.api.types.is_numeric_dtype(there) and not pd.api.types.is_bool_dtype(there):
         code = _written(there, known, f"record.{name}")
         if code is not None:
-            return _Made([field_of(found)], code, "a category whose values are numbers")
+            written = field_of(found)
+            return _Made([written], written.code(code), "a category whose values are numbers")
     spelled = _share(there.map(str), known) < _share(there.map(normalise), known)
     field = field_of(found.map(normalise) if spelled else found.map(str, na_action="ignore"),
                      tuple(sorted(values)))  # fmt: skip
@@ -128,6 +132,8 @@ def _joined_columns(values: list[str], table: pd.DataFrame) -> _Made | None:
         if _share((texts[one] + "_" + texts[other]).dropna(), known) >= _MOST:
             fields = [field_of(table[one]), field_of(table[other])]
             code = f'f"{{record.{fields[0].name}}}_{{record.{fields[1].name}}}"'
+            nulls = [f"record.{field.name} is None" for field in fields if field.optional]
+            code = f"None if {' or '.join(nulls)} else {code}" if nulls else code
             return _Made(fields, code, f"{one} and {other}, joined by _")
     return None
 

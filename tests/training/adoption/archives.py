@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import sklearn
 
-from tests.training.adoption.make_files import customers, entries, rides
+from tests.training.adoption.make_files import ROWS_OF, entries
 from training.adoption.containers import Saved, read_bytes
 
 FOLDER: Final = Path(__file__).with_name("files")
@@ -35,7 +35,7 @@ class Archive:
     """All models of one version of scikit-learn."""
 
     content: dict[str, bytes]
-    answers: dict[str, dict[str, list[float]]]  # by model and estimator, of the first records
+    answers: dict[str, dict[str, Any]]  # by model and estimator, of the first records
     cases: list[Case]
 
     def saved(self, case: Case) -> list[Saved]:
@@ -63,5 +63,5 @@ def archive(version: str) -> Archive:
 
 def asked(model: str) -> list[dict[str, Any]]:
     """Return the features of the records whose answers the archives have."""
-    rows = rides()[0] if model == "ride" else customers()[0]
+    rows: list[dict[str, Any]] = ROWS_OF[model]()[0]
     return rows[:6]

@@ -114,6 +114,25 @@ def customers() -> tuple[Records, list[int]]:
     return rows, left
 
 
+def flowers() -> tuple[Records, list[str]]:
+    """Return flowers as the tests' model of three classes has them, and their species."""
+    draw = random.Random(3)  # nothing secret
+    rows: Records = [
+        {
+            "petal": round(draw.uniform(5, 60), 1),
+            "sepal": round(draw.uniform(40, 80), 1),
+            "where": f"{draw.choice(['hill', 'shore'])}_{draw.choice(['wet', 'dry'])}",
+            "soil": draw.choice(["wet", "dry"]),
+        }
+        for _ in range(ROWS)
+    ]
+    kinds = ["setosa", "versicolor", "iris virginica"]
+    return rows, [kinds[int(row["petal"] + draw.uniform(-9, 9)) // 20 % 3] for row in rows]
+
+
+ROWS_OF = {"ride": rides, "churn": customers, "flowers": flowers}
+
+
 def _multinomial() -> Any:
     """Softmax over both classes: twice the log-odds; the option went in 1.8."""
     return LogisticRegression(C=0.1, max_iter=2000, multi_class="multinomial")
@@ -155,6 +174,19 @@ MAKERS: dict[str, dict[str, Callable[[], Any]]] = {
         ),
         "hist": lambda: HistGradientBoostingClassifier(max_iter=4, min_samples_leaf=3),
     },
+    "flowers": {
+        "logistic": lambda: LogisticRegression(C=0.1, max_iter=5000),
+        # each class against the rest; not to be had any more since 1.8
+        "one-by-one": lambda: LogisticRegression(solver="liblinear"),
+        "scaled": lambda: make_pipeline(StandardScaler(), LogisticRegression(C=0.1)),
+        "tree": lambda: DecisionTreeClassifier(max_depth=4, random_state=1),
+        "forest": lambda: RandomForestClassifier(
+            3, max_depth=4, random_state=1, class_weight="balanced"
+        ),
+        "extra-trees": lambda: ExtraTreesClassifier(3, max_depth=4, random_state=1),
+        "gradient": lambda: GradientBoostingClassifier(n_estimators=4, max_depth=2),
+        "hist": lambda: HistGradientBoostingClassifier(max_iter=4, min_samples_leaf=3),
+    },
 }
 
 
@@ -172,14 +204,21 @@ def _narrow(x: Any) -> Any:
     return x
 
 
-def fitted(model: str, name: str) -> tuple[Any, Any, list[float]]:
-    """Return a vectorizer, an estimator, and its answers to the first records."""
-    rows, target = rides() if model == "ride" else customers()
-    vectorizer = DictVectorizer(sparse=not (name == "hist" or (model, name) == ("churn", "scaled")))
+def fitted(model: str, name: str) -> tuple[Any, Any, Any]:
+    """Return a vectorizer, an estimator, and its answers to the first records: of several classes
+    all probabilities."""
+    rows, target = ROWS_OF[model]()
+    centred = model != "ride" and name == "scaled"
+    vectorizer = DictVectorizer(sparse=not (name == "hist" or centred))
     x = _narrow(vectorizer.fit_transform(rows))
     estimator = MAKERS[model][name]().fit(x, target)
     asked = x[:ASKED]
-    found = estimator.predict(asked) if model == "ride" else estimator.predict_proba(asked)[:, 1]
+    found = estimator.predict(asked) if model == "ride" else estimator.predict_proba(asked)
+    if model == "churn":
+        found = found[:, 1]
+    elif model == "flowers":
+        named = [dict(zip(estimator.classes_, row, strict=True)) for row in found.tolist()]
+        return vectorizer, estimator, named
     return vectorizer, estimator, np.asarray(found, dtype=float).tolist()
 
 
@@ -224,7 +263,7 @@ def packed(dv: Any, model: Any) -> Iterator[tuple[str, list[bytes], str | None]]
 
 def search(model: str) -> tuple[str, list[bytes], str | None]:
     """Return a search over parameters in the place of the model."""
-    rows, target = rides() if model == "ride" else customers()
+    rows, target = ROWS_OF[model]()
     dv = DictVectorizer()
     x = _narrow(dv.fit_transform(rows))
     found = GridSearchCV(MAKERS[model]["tree"](), {"max_depth": [4]}, cv=2).fit(x, target)
@@ -233,14 +272,14 @@ def search(model: str) -> tuple[str, list[bytes], str | None]:
 
 def entries() -> Iterator[tuple[str, bytes]]:
     """Return the names and bytes of everything in the archive."""
-    answers: dict[str, dict[str, list[float]]] = {}
+    answers: dict[str, dict[str, Any]] = {}
     told: list[dict[str, Any]] = []
     for model, makers in MAKERS.items():
         answers[model] = {}
         for name in makers:
             try:
                 dv, estimator, answers[model][name] = fitted(model, name)
-            except TypeError:  # an option that this version does not have any more
+            except (TypeError, ValueError):  # an option that this version does not have any more
                 continue
             found = [*shapes(dv, estimator)]
             found += packed(dv, estimator) if name in ("linear", "logistic", "forest") else []

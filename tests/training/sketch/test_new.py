@@ -76,6 +76,31 @@ def test_two_words_are_two_classes(mine: Path, tmp_path: Path) -> None:
     assert predictor.one(large).answers[0]["generous_probability"] > 0.9
 
 
+def test_three_words_are_classes(mine: Path, tmp_path: Path, without_plots: None) -> None:
+    """The likeliest and the probability of each; what names the class itself is left out."""
+    table = tips().drop(columns=["tip_cents", "generous"])
+    size = np.where(table["fare"] < 20, "small", np.where(table["fare"] < 40, "middle", "large"))
+    table["size"] = size
+    table["size_code"] = pd.Series(size).map({"small": 7, "middle": 3, "large": 9})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    main(["sizes", "--data", str(tmp_path / "t.csv"), "--target", "size",
+          "--output", str(tmp_path / "models")])  # fmt: skip
+    model = discover()["sizes"]
+    assert model.classes == ("large", "middle", "small")
+    assert "size_code" not in model.record.model_fields
+    predictor = Predictor.from_folder(tmp_path / "models" / "sizes", model)
+    for fare, wanted in ((4.0, "small"), (58.0, "large")):
+        [answer] = predictor.one({**model.example, "fare": fare, "tip": fare / 5}).answers
+        assert answer["size"] == wanted
+        assert answer["probabilities"][wanted] > 0.5
+
+
+def test_too_many_words_are_no_classes() -> None:
+    """Free text is nothing to predict."""
+    with pytest.raises(TrainingError, match="holds 400 different texts; numbers are expected, or"):
+        sketch_of_table("x", tips(), "comment", "x")
+
+
 def test_a_model_that_cannot_be_trained_leaves_no_file(mine: Path, tmp_path: Path) -> None:
     """Here one that is no better than the mean: its exit status is that of a limit."""
     table = tips()[["passengers"]]
