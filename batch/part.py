@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch.columns.answers import flattened
-from batch.columns.fields import plain
+from batch.columns.fields import Array, plain
 from batch.columns.score import Answered, TableScorer
 from batch.inputs.files import Format
 from batch.inputs.json_block import NotALine
@@ -73,7 +73,8 @@ def make(
         rows = replace(rows.chosen(np.arange(limit)), malformed=())
     columns = {name: rows.batch.column(column) for name, column in layout.fields.items()}
     read_row = _reader(rows, layout)
-    answered = scorer.score(columns, rows.batch.num_rows, read_row)
+    own = read_row if rows.read_row else None  # else the columns say all
+    answered = scorer.score(columns, rows.batch.num_rows, own)
     table = _table(scorer, rows, layout, answered, shape, read_row)
     rejected = _rejected(rows, layout, answered, source)
     reasons = Counter(reason for one in rejected for reason in one.pop("reasons"))
@@ -183,28 +184,30 @@ def _rejected(
     ]
     places = np.array([one.row for one in answered.rejected], dtype=np.int64)
     numbers = rows.numbers(places).tolist() if len(places) else []
-    for one, number in zip(answered.rejected, numbers, strict=True):
+    values = _as_read(rows, layout, places)
+    for one, number, read in zip(answered.rejected, numbers, values, strict=True):
         errors = [error._asdict() for error in one.errors]
-        value = rows.read_row(one.row) if rows.read_row else None
-        if isinstance(value, NotALine):
-            errors = [{"field": "line", "problem": value.problem}]
+        if isinstance(read, NotALine):
+            errors = [{"field": "line", "problem": read.problem}]
         found.append(
             {
                 "file": source,
                 "row": number,
                 "errors": errors,
                 "reasons": [f"{error.field}: {error.reason}" for error in one.errors],
-                "values": _as_read(rows, layout, one.row, value),
+                "values": None if isinstance(read, NotALine) else read,
             }
         )
     return sorted(found, key=lambda one: one["row"])
 
 
-def _as_read(rows: Rows, layout: FileLayout, row: int, value: Any) -> Any:
-    """Return what was read of a row that is not valid, under the file's own names."""
-    if rows.read_row is None:
-        return {c: rows.batch.column(c)[row].as_py() for c in layout.fields.values()}
-    return None if isinstance(value, NotALine) else value
+def _as_read(rows: Rows, layout: FileLayout, places: Array) -> list[Any]:
+    """Return what was read at some places, under the file's own names."""
+    if rows.read_row is not None:
+        return [rows.read_row(place) for place in places.tolist()]
+    at = pa.array(places)
+    held = {name: rows.batch.column(name).take(at).to_pylist() for name in layout.fields.values()}
+    return [dict(zip(held, cells, strict=True)) for cells in zip(*held.values(), strict=True)]
 
 
 def _log(

@@ -6,9 +6,9 @@ that answers and refusals are those of a request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -16,21 +16,12 @@ import pyarrow as pa
 from batch.columns.answers import Answers, columns_of, flattened
 from batch.columns.features import Column, Features
 from batch.columns.fields import Array, Mask, Values, fields_of, plain
+from batch.columns.refusals import Refusals, Rejected, RowReader
 from batch.columns.scores import column_scorer
-from scoring.errors import FieldError, InvalidRecords
+from scoring.errors import InvalidRecords
 from scoring.predictor import Predictor
 
 _SLICE: Final = 10_000  # rows that go through the predictor at a time
-
-# Return the JSON value of a row that no rule is sure of.
-RowReader = Callable[[int], Any]
-
-
-class Rejected(NamedTuple):
-    """A row that is not a valid record: its place in the batch and every bad field."""
-
-    row: int
-    errors: Sequence[FieldError]
 
 
 @dataclass(frozen=True)
@@ -59,6 +50,7 @@ class TableScorer:
         self._features = None
         if self._fields is not None and self._scorer is not None:
             self._features = Features(self.model, self._fields)
+        self._refusals = Refusals(predictor.reader)
         self._defaults = {
             name: info.get_default(call_default_factory=True)
             for name, info in self.model.record.model_fields.items()
@@ -83,10 +75,11 @@ class TableScorer:
         """Return the outcome of `rows` rows whose fields are `columns`. A field without a column
         has its default. `read_row` gives the JSON value of a row, where the columns do not say all.
         Raises ArithmeticError where the model gives no finite number."""
+        whole = read_row is None
         read_row = read_row or _row_reader(columns)
         if self._features is None or not rows:
             return self._by_row(np.arange(rows), rows, read_row)
-        values, kept = self._read(columns, rows)
+        values, kept, doubts = self._read(columns, rows)
         features, odd = self._features.of(values)
         if odd is not None:
             usual = np.flatnonzero(~odd)
@@ -96,28 +89,30 @@ class TableScorer:
         if kept is None:
             return answered
         others = np.delete(np.arange(rows), kept)
-        return _merged(answered, kept, self._by_row(others, rows, read_row), rows)
+        rejected, left = self._refusals.of(others, doubts, columns, read_row, whole=whole)
+        by_row = self._by_row(left, rows, read_row)
+        return _merged(answered, kept, by_row, rejected, rows)
 
     def _read(
         self, columns: Mapping[str, pa.Array], rows: int
-    ) -> tuple[dict[str, Values], Array | None]:
-        """Return the fields of the rows of which every rule is sure, and these rows' places (None:
-        all of them)."""
+    ) -> tuple[dict[str, Values], Array | None, dict[str, Mask]]:
+        """Return the fields of the rows of which every rule is sure, these rows' places (None: all
+        of them), and by field the rows of which its rule is not sure."""
         assert self._fields is not None  # noqa: S101  # for the type checker
         found: dict[str, Values] = {}
-        sure: Mask | None = None
+        doubts: dict[str, Mask] = {}
         for name, field in self._fields.items():
             if name in columns:
                 found[name] = field.read(columns[name])
             else:
                 found[name] = field.constant(self._defaults[name], rows)
-            this = found[name].sure
-            if this is not None:
-                sure = this if sure is None else sure & this
-        if sure is None:
-            return found, None
-        kept = np.flatnonzero(sure)
-        return {name: value.at(kept) for name, value in found.items()}, kept
+            sure = found[name].sure
+            if sure is not None:
+                doubts[name] = ~sure
+        if not doubts:
+            return found, None, doubts
+        kept = np.flatnonzero(~np.logical_or.reduce([*doubts.values()]))
+        return {name: value.at(kept) for name, value in found.items()}, kept, doubts
 
     def _by_column(self, features: Mapping[str, Column]) -> Answered:
         assert self._scorer is not None  # noqa: S101  # for the type checker
@@ -213,11 +208,15 @@ def _unseen_lists(
     return pa.ListArray.from_arrays(pa.array(offsets), in_order)
 
 
-def _merged(sure: Answered, kept: Array, other: Answered, rows: int) -> Answered:
-    """Return the outcome of all rows: those `kept` as columns, the others one by one."""
+def _merged(
+    sure: Answered, kept: Array, other: Answered, rejected: Sequence[Rejected], rows: int
+) -> Answered:
+    """Return the outcome of all rows: those `kept` as columns, others one by one, and those that
+    are `rejected`."""
+    rejected = [*rejected, *other.rejected]
     others = np.arange(rows) if other.rows is None else other.rows
     if not len(others):  # as nearly always: what no rule is sure of is not valid
-        return Answered(kept, sure.scores, sure.answers, sure.unseen, other.rejected)
+        return Answered(kept, sure.scores, sure.answers, sure.unseen, rejected)
     places = np.concatenate([kept, others])
     order = pa.array(np.argsort(places, kind="stable"))
     answers = {
@@ -227,4 +226,4 @@ def _merged(sure: Answered, kept: Array, other: Answered, rows: int) -> Answered
     unseen = pa.concat_arrays([sure.unseen, other.unseen]).take(order)
     scores = np.concatenate([sure.scores, other.scores])[order.to_numpy()]
     valid = None if len(places) == rows else np.sort(places)
-    return Answered(valid, scores, answers, unseen, other.rejected)
+    return Answered(valid, scores, answers, unseen, rejected)

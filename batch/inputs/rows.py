@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from batch.columns.fields import Array
-from batch.columns.score import RowReader
+from batch.columns.refusals import RowReader
 from scoring.errors import FieldError
 
 

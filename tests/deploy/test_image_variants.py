@@ -1,19 +1,24 @@
-"""Images that are built otherwise: without scikit-learn, with a model that has no data."""
+"""Images that are built otherwise: without scikit-learn, with `batch`, with a model that has no
+data."""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
 from scoring.models import discover
+from scoring.predictor import Predictor
+from tests.batch.support import scored, write_rides
 from tests.support import ROOT, clean_tree, model_of_the_guide, post, records, write_artifact
 from tests.support.containers import alone, answering, docker, need_engine
 
@@ -99,6 +104,43 @@ def test_another_value_is_refused(build: Build, context: Path) -> None:
     done = build(context, "SKLEARN=no")
     assert done.returncode != 0
     assert "SKLEARN=no: 1 installs scikit-learn, 0 leaves it out" in done.stdout + done.stderr
+
+
+def test_with_batch_it_scores_files_and_serves_as_before(
+    build: Build, context: Path, tmp_path: Path
+) -> None:
+    """`docker run -v ... IMAGE batch ride ...` writes what a run on this machine writes, as the
+    user who owns the folder; without a word, the service starts."""
+    write_artifact(MODELS["ride"], context / "models")
+    done = build(context, "BATCH=1", "MODELS=ride")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    image = done.args[-1]
+    data = tmp_path / "data"
+    data.mkdir()
+    write_rides(data / "in.parquet", 500)
+    owner = f"{os.getuid()}:{os.getgid()}"
+    said = docker(
+        "run", "--rm", "--user", owner, "--network", "none", "--read-only", "--tmpfs", "/tmp",
+        "-v", f"{data}:/data", image, "batch", "ride", "/data/in.parquet", "--output", "/data/out",
+    )  # fmt: skip
+    assert "500" in said
+    from_container = scored(data / "out")
+    predictor = Predictor.from_folder(context / "models" / "ride", MODELS["ride"])
+    values = pq.read_table(data / "in.parquet").to_pylist()
+    assert [row["duration"] for row in from_container] == [
+        answer["duration"] for answer in predictor.many(values).answers
+    ]
+    assert (data / "out" / "_SUCCESS").stat().st_uid == os.getuid()
+    with answering(image) as container:
+        example = dict(MODELS["ride"].example)
+        assert post(f"{container.url()}/predict/ride", example).status_code == 200
+
+
+def test_without_scikit_learn_there_is_no_batch(build: Build, context: Path) -> None:
+    """Which would leave out numpy, that columns need."""
+    done = build(context, "BATCH=1", "SKLEARN=0")
+    assert done.returncode != 0
+    assert "BATCH=1 needs numpy, which SKLEARN=0 leaves out" in done.stdout + done.stderr
 
 
 def test_a_third_model_without_data_is_left_out(build: Build, context: Path) -> None:
