@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 import orjson
-from msgspec.structs import replace
 
-from streaming.errors import BrokerUnavailable, GraceOver
+from streaming.errors import BrokerUnavailable, GraceOver, StreamError
 from streaming.health import Health
 from streaming.interface import Event, Message, Refused, Sink, Source
 from streaming.meter import Meter
 
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 10.0
+_KEPT_KEY: Final = 256  # bytes of a key that a shortened letter may have
 _SLICE_S: Final = 0.25  # of a pause, after which a stop is noticed
 FLUSH_S: Final = 1.0  # of one try; then the source shows that it is alive
 
@@ -111,17 +111,26 @@ class AtLeastOnce:
         if letters and self._dead:
             dead = self._dead
             dead.send(letters)
-            for one in until("dead letters", lambda: dead.flush(FLUSH_S), source.keep_alive):
-                dead.send([shortened(one)])
-                until("dead letters", lambda: dead.flush(FLUSH_S), source.keep_alive)
+            too_large = until("dead letters", lambda: dead.flush(FLUSH_S), source.keep_alive)
+            if too_large:
+                dead.send([shortened(one) for one in too_large])
+                for one in until("dead letters", lambda: dead.flush(FLUSH_S), source.keep_alive):
+                    shortened(one)  # raises
         until("source", lambda: source.commit(events), source.keep_alive)
         self._meter.committed("done")
         return len(refused)
 
 
 def shortened(refused: Refused) -> Message:
-    """Return a letter without the event in it, where its broker refuses the whole one."""
+    """Return a letter without the event in it, and without a long key, where its broker refuses the
+    whole one. Raises StreamError where that is done already: nothing is thrown away unseen."""
     letter = orjson.loads(refused.message.value)
+    if letter["event"] == {"truncated": True}:
+        raise StreamError(
+            f"dead letters: the broker refuses even a letter of {len(refused.message.value)} bytes "
+            f"without the event in it ({refused.reason}); have it take larger messages"
+        )
+    key = refused.message.key
     letter["event"] = {"truncated": True}
     letter["problem"]["errors"] = letter["problem"].get("errors", [])[:5]
-    return replace(refused.message, value=orjson.dumps(letter))
+    return Message(orjson.dumps(letter), key if len(key or b"") <= _KEPT_KEY else None, ())

@@ -167,6 +167,7 @@ class KafkaSource:
         gone = {place.partition for place in places}
         self._rebalanced()
         self._mine -= gone
+        self._joined = self._joined and bool(self._mine)
         self._lost |= gone
         self._kept = [message for message in self._kept if message.partition() not in gone]
 

@@ -91,7 +91,8 @@ class ExactlyOnce:
             new = [one for one in found if one.message.value not in {x.value for x in letters}]
             predictions = [one for one in predictions if one.value not in values]
             letters = [
-                shortened(Refused(one, "")) if one.value in values else one for one in letters
+                shortened(Refused(one, "too large")) if one.value in values else one
+                for one in letters
             ]
             letters += [self._of_refused(events, one) for one in new]
             refused += new

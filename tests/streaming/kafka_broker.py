@@ -80,12 +80,18 @@ class KafkaBroker:
         for future in admin.create_topics(wanted).values():
             future.result(30)
 
-    def feed(self, topic: str, values: Sequence[bytes], **more: Any) -> None:
+    def feed(self, topic: str, values: Sequence[bytes | None], **more: Any) -> None:
         """Produce values, with keys in turn."""
         producer = self._kafka.Producer({"bootstrap.servers": self.address, "acks": "all"})
         for place, value in enumerate(values):
             producer.produce(topic, value, key=f"k{place % 40}", **more)
             producer.poll(0)
+        assert producer.flush(60) == 0
+
+    def feed_one(self, topic: str, value: bytes, key: bytes) -> None:
+        """Produce one value with a key."""
+        producer = self._kafka.Producer({"bootstrap.servers": self.address})
+        producer.produce(topic, value, key=key)
         assert producer.flush(60) == 0
 
     def messages(self, topic: str, *, committed: bool = True) -> list[Any]:

@@ -15,6 +15,7 @@ from scoring.engine import Predictors
 from scoring.models import discover
 from scoring.predictor import Predictor
 from streaming.envelope import Envelope
+from streaming.errors import StreamError
 from streaming.following import Followed
 from streaming.health import Health
 from streaming.interface import Message
@@ -137,6 +138,16 @@ def test_a_letter_that_is_too_large_goes_without_its_event(
     [letter] = ran.letters()
     assert letter["event"] == {"truncated": True}
     assert letter["source"]["offset"] == 0
+
+
+def test_a_letter_that_is_refused_in_every_form_ends_the_worker(
+    models_dir: Path, tmp_path: Path
+) -> None:
+    """It says what to do; the event is not committed, so nothing is lost."""
+    worker, ran = made([b"{"], models_dir, tmp_path, dead=FakeSink(lambda _: True))
+    with pytest.raises(StreamError, match="have it take larger messages"):
+        worker.run()
+    assert ran.source.committed == []
 
 
 def test_a_letter_keeps_a_bounded_part_of_its_event(models_dir: Path, tmp_path: Path) -> None:
