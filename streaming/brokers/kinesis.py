@@ -1,27 +1,26 @@
 """Kinesis data streams: kinesis://STREAM?region=eu-west-1.
 
-Credentials, region and AWS_ENDPOINT_URL are boto3's. One worker reads all shards of a stream, in
-the order of their parents, and keeps its place in STREAM_STATE; where that folder is lost, so is
-the place. Workers beside each other would each read everything: use one.
+Credentials, region and AWS_ENDPOINT_URL are boto3's. Shards are read in the order of their parents.
+One worker keeps its place in STREAM_STATE; several share the shards by leases in a table of
+DynamoDB, ?leases=TABLE.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import re
+import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from scoring.process.atomic_files import write_file
 from streaming.addresses import Address
-from streaming.errors import BrokerUnavailable
+from streaming.brokers.kinesis_places import END, FilePlaces, LeasePlaces, Places
+from streaming.errors import BatchLost, BrokerUnavailable
 from streaming.interface import Event, Message, Refused
 from streaming.settings import StreamSettings
 
@@ -44,13 +43,13 @@ def _reached(address: Address) -> Iterator[None]:
         raise BrokerUnavailable(f"{address}: {str(error)[:300]}") from error
 
 
-def _client(region: str) -> Any:
+def _client(region: str, service: str = "kinesis") -> Any:
     config = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
-    return boto3.client("kinesis", region_name=region or None, config=config)
+    return boto3.client(service, region_name=region or None, config=config)
 
 
 def source(address: Address, **who: Any) -> KinesisSource:
-    """Return a source of a stream's records; `who` says settings, group and start."""
+    """Return a source of a stream's records; `who` says settings, group, worker and start."""
     return KinesisSource(address, **who)
 
 
@@ -60,21 +59,37 @@ def sink(address: Address, *, settings: StreamSettings) -> KinesisSink:  # noqa:
 
 
 class KinesisSource:
-    """All shards of a stream."""
+    """The shards of a stream: all of them, or those whose leases are this worker's."""
 
     def __init__(
-        self, address: Address, *, settings: StreamSettings, group: str, start: str = "earliest",
-        **_: object,
-    ) -> None:  # fmt: skip
+        self,
+        address: Address,
+        *,
+        settings: StreamSettings,
+        group: str,
+        start: str = "earliest",
+        worker: str = "",
+        rebalanced: Callable[[], None] = lambda: None,
+    ) -> None:
         """Raise UsageError for options that there are not."""
-        options = address.taken(region="")
+        options = address.taken(region="", leases="")
         self.name = address.name
         self._address = address
         self._client: Any = None
         self._region = options["region"]
         self._start = "TRIM_HORIZON" if start == "earliest" else "LATEST"
-        self._file = settings.stream_state / _file_name(group, address.name)
-        self._done = _read(self._file)  # shard -> number of the last record, or "end"
+        self._rebalanced = rebalanced
+        file = settings.stream_state / _file_name(group, address.name)
+        # another start of the same name is another worker: the leases of the one before run out
+        name = f"{worker}-{secrets.token_hex(4)}"
+        self._open: Callable[[], Places] = lambda: (
+            LeasePlaces(_client(self._region, "dynamodb"), options["leases"],
+                        f"{group}/{address.name}", name)
+            if options["leases"] else FilePlaces(file)
+        )  # fmt: skip
+        self._places: Places | None = None
+        self._readable: set[str] = set()  # shards whose parents are done, and they are not
+        self._starts: dict[str, str] = {}
         self._iterators: dict[str, str | None] = {}
         self._last: dict[str, str] = {}  # shard -> number of the last record that was polled
         self._behind: dict[str, int] = {}
@@ -82,31 +97,35 @@ class KinesisSource:
         self._read_at = 0.0
 
     def waiting(self) -> str | None:
-        """Return None: nothing but the stream is needed."""
+        """Return None: nothing but the stream is needed; more workers than shards wait."""
         return None
 
     def poll(self, limit: int, timeout_s: float) -> list[Event]:
         """Return the next records of each shard in turn."""
         with _reached(self._address):
-            self._look_for_shards()
+            places = self._place()
+            self._look_for_shards(places)
             until = time.monotonic() + timeout_s
             while True:
                 self._pace()
+                self._share(places)
                 events: list[Event] = []
                 for shard in list(self._iterators):
                     if len(events) < limit:
-                        events += self._records(shard, limit - len(events))
+                        events += self._records(places, shard, limit - len(events))
                 if events or time.monotonic() > until:
                     return events
 
     def commit(self, events: Sequence[Event]) -> None:
-        """Note the last record of each shard in the file."""
-        for event in events:
-            self._done[str(event.partition)] = str(event.offset)
-        self._save()
+        """Note the last record of each shard."""
+        last = {str(event.partition): str(event.offset) for event in events}
+        with _reached(self._address):
+            self._place().save(last)
 
     def keep_alive(self) -> None:
-        """Do nothing: nobody waits for a sign."""
+        """Renew the leases."""
+        with contextlib.suppress(BrokerUnavailable), _reached(self._address):
+            self._share(self._place())
 
     def lag(self) -> Mapping[str, int]:
         """Return how many milliseconds each shard is behind its newest record: Kinesis does not say
@@ -114,40 +133,66 @@ class KinesisSource:
         return dict(self._behind)
 
     def close(self) -> None:
-        """Do nothing: the place is in the file."""
+        """Give the leases back."""
+        if self._places:
+            with contextlib.suppress(BrokerUnavailable), _reached(self._address):
+                self._places.close()
 
-    def _look_for_shards(self) -> None:
+    def _place(self) -> Places:
+        self._places = self._places or self._open()
+        return self._places
+
+    def _share(self, places: Places) -> None:
+        """Begin with the shards that are this worker's now, and leave those that are not."""
+        held = places.held(self._readable)
+        for shard in sorted(self._iterators.keys() - held):
+            del self._iterators[shard]
+            self._behind.pop(shard, None)
+            self._last.pop(shard, None)
+            self._rebalanced()
+        for shard in sorted((held & self._readable) - self._iterators.keys()):
+            if places.of(shard) == END:  # another worker has read it
+                self._readable.discard(shard)
+                self._shards_at = 0.0
+                continue
+            self._iterators[shard] = self._iterator(places, shard)
+            self._rebalanced()
+
+    def _look_for_shards(self, places: Places) -> None:
         if self._client is None:
             self._client = _client(self._region)
         if time.monotonic() - self._shards_at < _SHARDS_EVERY_S:
             return
+        places.held(self._readable)  # knows now what others have done
         pages = self._client.get_paginator("list_shards").paginate(StreamName=self.name)
         shards = [shard for page in pages for shard in page["Shards"]]
         names = {shard["ShardId"] for shard in shards}
         for shard in shards:
             name = shard["ShardId"]
             parents = {shard.get("ParentShardId"), shard.get("AdjacentParentShardId")} & names
-            ready = all(self._done.get(str(parent)) == "end" for parent in parents)
-            if name not in self._iterators and self._done.get(name) != "end" and ready:
+            if places.of(name) == END:
+                self._readable.discard(name)
+            elif all(places.of(str(parent)) == END for parent in parents):
                 # a child holds what came after its parents: none of it is passed over
-                start = "TRIM_HORIZON" if parents else self._start
-                self._iterators[name] = self._iterator(name, start)
+                self._starts[name] = "TRIM_HORIZON" if parents else self._start
+                self._readable.add(name)
         self._shards_at = time.monotonic()
 
-    def _iterator(self, shard: str, start: str) -> str:
-        after = self._last.get(shard) or self._done.get(shard)
-        where = {"ShardIteratorType": start}
+    def _iterator(self, places: Places, shard: str) -> str:
+        after = self._last.get(shard) or places.of(shard)
+        where = {"ShardIteratorType": self._starts[shard]}
         if after:
             where = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": after}
         found = self._client.get_shard_iterator(StreamName=self.name, ShardId=shard, **where)
         return str(found["ShardIterator"])
 
-    def _records(self, shard: str, limit: int) -> list[Event]:
+    def _records(self, places: Places, shard: str, limit: int) -> list[Event]:
         iterator = self._iterators[shard]
         if iterator is None:  # at its end, and all of it committed by now
+            with contextlib.suppress(BatchLost):
+                places.save({shard: END})
             del self._iterators[shard]
-            self._done[shard] = "end"
-            self._save()
+            self._readable.discard(shard)
             self._shards_at = 0.0
             return []
         try:
@@ -155,7 +200,7 @@ class KinesisSource:
         except ClientError as error:
             if error.response["Error"]["Code"] != "ExpiredIteratorException":
                 raise
-            self._iterators[shard] = self._iterator(shard, self._start)
+            self._iterators[shard] = self._iterator(places, shard)
             return []
         self._iterators[shard] = found.get("NextShardIterator")
         self._behind[shard] = int(found.get("MillisBehindLatest") or 0)
@@ -174,19 +219,9 @@ class KinesisSource:
         time.sleep(max(0.0, self._read_at + _READS_EVERY_S - time.monotonic()))
         self._read_at = time.monotonic()
 
-    def _save(self) -> None:
-        write_file(self._file, json.dumps(self._done).encode())
-
 
 def _file_name(group: str, stream: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "_", f"{group}-kinesis-{stream}.places.json")
-
-
-def _read(file: Path) -> dict[str, str]:
-    try:
-        return {str(k): str(v) for k, v in json.loads(file.read_bytes()).items()}
-    except (OSError, ValueError, AttributeError):
-        return {}
 
 
 class KinesisSink:

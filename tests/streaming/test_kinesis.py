@@ -4,81 +4,33 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from scoring.errors import SettingsError
 from streaming.addresses import Address
 from streaming.aws_lambda import Handler
+from streaming.brokers import kinesis_places
 from streaming.brokers.kinesis import KinesisSource
-from streaming.errors import BrokerUnavailable
+from streaming.errors import BatchLost, BrokerUnavailable
 from streaming.settings import StreamSettings
-from tests.streaming.support import WorkerProcess, ride
+from tests.streaming.kinesis_server import Kinesis, kinesis_local, moto_server
+from tests.streaming.support import WorkerProcess, ride, working
 from tests.support import wait_for
 
 pytestmark = pytest.mark.slow
 
 
-class Kinesis:
-    """A server's streams, as tests read and write them."""
-
-    def __init__(self, port: int) -> None:
-        self.settings = {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_REGION": "eu-west-1",
-            "AWS_DEFAULT_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-        }  # fmt: skip
-        self.client = boto3.client(
-            "kinesis", endpoint_url=self.settings["AWS_ENDPOINT_URL"], region_name="eu-west-1",
-            aws_access_key_id="test", aws_secret_access_key="test",
-        )  # fmt: skip
-
-    def make(self, *streams: str, shards: int = 2) -> None:
-        for stream in streams:
-            self.client.create_stream(StreamName=stream, ShardCount=shards)
-
-    def feed(self, stream: str, values: list[bytes]) -> None:
-        records = [{"Data": v, "PartitionKey": f"k{n % 20}"} for n, v in enumerate(values)]
-        for start in range(0, len(records), 400):
-            found = self.client.put_records(StreamName=stream, Records=records[start : start + 400])
-            assert found["FailedRecordCount"] == 0
-
-    def records(self, stream: str) -> list[dict[str, Any]]:
-        return [record for _, record in self.numbered(stream)]
-
-    def numbered(self, stream: str) -> list[tuple[str, dict[str, Any]]]:
-        """Return the records with the ids that their predictions have."""
-        found = []
-        for shard in self.client.list_shards(StreamName=stream)["Shards"]:
-            iterator = self.client.get_shard_iterator(
-                StreamName=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-            )["ShardIterator"]
-            while iterator:
-                page = self.client.get_records(ShardIterator=iterator, Limit=10_000)
-                for record in page["Records"]:
-                    name = f"{stream}/{shard['ShardId']}/{record['SequenceNumber']}"
-                    found.append((name, record))
-                iterator = page["NextShardIterator"] if page["Records"] else None
-        return found
-
-    def values(self, stream: str) -> list[dict[str, Any]]:
-        return [json.loads(record["Data"]) for record in self.records(stream)]
-
-
 @pytest.fixture(scope="module")
 def kinesis() -> Iterator[Kinesis]:
-    """moto's server, in threads of this process."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    yield Kinesis(port)
-    server.stop()
+    """moto's server."""
+    with moto_server() as server:
+        yield server
 
 
 def words(stream: str) -> list[str]:
@@ -165,6 +117,106 @@ def test_children_of_a_split_shard_are_read_once_it_is_committed(tmp_path: Path)
             source.commit(events)
     assert order == ["1", "2", "3", "4"]
     assert "old" not in client.read
+
+
+def test_a_stream_is_split_and_merged_while_it_is_read(models_dir: Path, tmp_path: Path) -> None:
+    """Each event has one prediction, and each key's are in the order of its events."""
+    with kinesis_local(tmp_path) as server:
+        server.make("rides", "rides-out", "rides-dead", shards=1)
+        every = words("rides")
+        with working(tmp_path, models_dir, *every, **server.settings):
+            total = 0
+            for turn in range(3):
+                server.feed("rides", [event(number) for number in range(total, total + 100)])
+                total += 100
+                wait_for(lambda total=total: len(server.values("rides-out")) == total, "all", 60)  # type: ignore[misc]
+                if turn < 2:
+                    server.client.update_shard_count(
+                        StreamName="rides", TargetShardCount=2 - turn, ScalingType="UNIFORM_SCALING"
+                    )
+                    server.active("rides")
+        shards = server.client.list_shards(StreamName="rides")["Shards"]
+        found = server.values("rides-out")
+    assert len(shards) > 3
+    assert len({one["id"] for one in found}) == len(found) == 300
+    numbers = [int(one["event_id"]) for one in found]
+    assert all(numbers.index(n) < numbers.index(n + 100) for n in range(200))
+
+
+def sources(kinesis: Kinesis, folder: Path, *workers: str) -> list[KinesisSource]:
+    """Return sources that share the stream `shared` by leases."""
+    address = Address.parse("kinesis://shared?leases=scorers&region=eu-west-1")
+    settings = StreamSettings(stream_state=folder)
+    return [KinesisSource(address, settings=settings, group="g", worker=one) for one in workers]
+
+
+@pytest.fixture
+def quick_leases(monkeypatch: pytest.MonkeyPatch, kinesis: Kinesis) -> Iterator[None]:
+    """Leases that run out soon, of a stream with four shards and a record in each of 40 keys."""
+    monkeypatch.setattr(kinesis_places, "RENEW_S", 0.0)
+    monkeypatch.setattr(kinesis_places, "EXPIRES_S", 0.5)
+    monkeypatch.setattr("streaming.brokers.kinesis._READS_EVERY_S", 0.0)
+    for name, value in kinesis.settings.items():
+        monkeypatch.setenv(name, value)
+    kinesis.make("shared", shards=4)
+    kinesis.client.put_records(StreamName="shared", Records=[
+        {"Data": b"{}", "PartitionKey": f"k{n}"} for n in range(40)])  # fmt: skip
+    yield
+    kinesis.client.delete_stream(StreamName="shared")
+    kinesis.client_of("dynamodb").delete_table(TableName="scorers")
+
+
+@pytest.mark.usefixtures("quick_leases")
+def test_workers_share_shards_by_leases(kinesis: Kinesis, tmp_path: Path) -> None:
+    """One that comes takes its share, one that leaves gives it back; nothing is read twice where
+    both end well."""
+    one, two = sources(kinesis, tmp_path, "one", "two")
+    read = one.poll(100, 0)
+    one.commit(read)
+    assert len(read) == 40
+    assert len(one.lag()) == 4
+
+    def shared() -> bool:
+        assert one.poll(100, 0) == two.poll(100, 0) == []
+        return len(one.lag()) == len(two.lag()) == 2
+
+    wait_for(shared, "each to have two shards")
+    two.close()
+    wait_for(lambda: one.poll(100, 0) == [] and len(one.lag()) == 4, "the first to have all")
+
+
+@pytest.mark.usefixtures("quick_leases")
+def test_the_leases_of_a_killed_worker_run_out(kinesis: Kinesis, tmp_path: Path) -> None:
+    """Another has its shards then, from where it was; what the first did not commit comes again,
+    and the first, should it live, cannot commit it any more."""
+    one, two = sources(kinesis, tmp_path, "one", "one")  # of one name, too
+    read = one.poll(100, 0)
+    assert len(read) == 40
+    taken: list[Any] = []
+
+    def all_taken() -> bool:
+        taken.extend(two.poll(100, 0))
+        return len(taken) == 40
+
+    wait_for(all_taken, "the leases to run out")
+    two.commit(taken)
+    with pytest.raises(BatchLost, match="another worker"):
+        one.commit(read)
+    two.close()
+    [three] = sources(kinesis, tmp_path, "three")
+    assert three.poll(100, 0) == []
+
+
+@pytest.mark.usefixtures("quick_leases")
+def test_a_slow_worker_keeps_its_leases(kinesis: Kinesis, tmp_path: Path) -> None:
+    """As long as it shows that it is alive, and as far as they are its share."""
+    one, two = sources(kinesis, tmp_path, "one", "two")
+    one.commit(one.poll(100, 0))
+    until = time.monotonic() + 2 * kinesis_places.EXPIRES_S
+    while time.monotonic() < until or len(two.lag()) < 2:
+        one.keep_alive()
+        assert two.poll(100, 0) == []
+        assert len(two.lag()) <= 2
 
 
 def test_a_stream_that_is_not_there_is_waited_for(
