@@ -69,7 +69,7 @@ test-stream-long: $(VENV)/.ready ## Disturb workers on streams: 50 kills, 10,000
 	  tests/streaming/test_exactly_once.py
 
 test-spark: $(VENV)/.ready $(VENV)-spark/.ready ## Run the Spark engine's tests on a cluster of this machine, the long ones too (needs Java 17)
-	$(BIN)/python -m pytest tests/batch/spark
+	$(BIN)/python -m pytest tests/batch/spark tests/training/export/test_spark.py
 
 check: $(VENV)/.ready ## Run the fast checks: lint, types and the tests without a server
 	@$(MAKE) --no-print-directory lint

@@ -11,7 +11,8 @@
     package.py      the folder: model, signature, golden records, digests, and the proof
     spec.py, scripts.py    one file of Python or JavaScript that needs nothing else
     c_file.py, c_words.py  the same of C
-    judges.py       the programs that score with those files
+    dialects.py, sql_fields.py, sql_query.py    one SELECT and a table of weights
+    judges.py, databases.py    the programs that score with those files
 
 An export takes the record, not the row of columns that the estimator has: joined categories, and
 those that training never saw, are inside it.

@@ -2,6 +2,7 @@
 
     python -m training.export ride --to c
     python -m training.export churn --to python javascript --output build
+    python -m training.export ride --to sql --dialect postgres sqlite
 
 Each format becomes a folder NAME-FORMAT with the model, its signature, golden records, digests and
 the proof that was run. NAME is a model in MODELS_DIR, a folder, or models:/ride-duration@champion.
@@ -18,6 +19,7 @@ from scoring.errors import StartError
 from scoring.registry.resolve import resolve
 from scoring.registry.settings import RegistrySettings
 from training.errors import TrainingError, leave
+from training.export.dialects import DIALECTS
 from training.export.formats import FORMATS
 from training.export.package import export
 from training.export.reading import read_form
@@ -25,14 +27,18 @@ from training.export.reading import read_form
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
+    names = list(dict.fromkeys(name.partition("-")[0] for name in FORMATS))
     described, *_ = (__doc__ or "").split("\n\n")
     line = argparse.ArgumentParser(prog="python -m training.export", description=described)
     line.add_argument(
         "model", metavar="NAME", help="a model, its folder, or models:/NAME@ALIAS or /NUMBER"
     )
     line.add_argument(
-        "--to", nargs="+", required=True, choices=list(FORMATS), metavar="FORMAT",
-        help=", ".join(FORMATS),
+        "--to", nargs="+", required=True, choices=names, metavar="FORMAT", help=", ".join(names)
+    )  # fmt: skip
+    line.add_argument(
+        "--dialect", nargs="+", choices=list(DIALECTS), metavar="DIALECT",
+        help=f"of SQL: {', '.join(DIALECTS)} (default: duckdb)",
     )  # fmt: skip
     line.add_argument(
         "--output", type=Path, default=Path("exports"), metavar="DIR",
@@ -43,13 +49,18 @@ def parser() -> argparse.ArgumentParser:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Write the formats one after the other; exit with status 1 and one line where one fails."""
-    given = parser().parse_args(words)
+    line = parser()
+    given = line.parse_args(words)
+    if given.dialect and "sql" not in given.to:
+        line.error("--dialect is one of SQL: --to sql")
+    sql = [f"sql-{dialect}" for dialect in given.dialect or ("duckdb",)]
+    formats = [one for name in given.to for one in (sql if name == "sql" else [name])]
     try:
         predictor = resolve(given.model, RegistrySettings.from_env(os.environ)).load()
         form = read_form(predictor)
         for note in form.notes:
             print(note)
-        for name in dict.fromkeys(given.to):
+        for name in dict.fromkeys(formats):
             target = given.output / f"{form.model.name}-{name}"
             made = export(predictor, form, target, FORMATS[name])
             size = sum(file["bytes"] for file in made["files"].values())

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from training.export.c_file import c_files
+from training.export.databases import judge_duckdb, judge_postgres, judge_spark, judge_sqlite
 from training.export.form import ExportError, Form
 from training.export.judges import Judged, judge_c, judge_javascript, judge_python
 from training.export.scripts import javascript_files, python_files
+from training.export.sql_query import sql_files
 
 Judge = Callable[[Form, Path, Sequence[Mapping[str, Any]]], list[Judged]]
 
@@ -50,5 +52,11 @@ FORMATS: Final = {
         Format("python", python_files, judge_python, "CPython", 1_000_000, 1e-12, 1e-6),
         Format("javascript", javascript_files, judge_javascript, "Node", 1_000_000, 1e-12, 1e-6),
         Format("c", c_files, judge_c, "gcc", 500_000, 1e-12, 1e-6),
+        Format("sql-duckdb", sql_files("duckdb"), judge_duckdb, "DuckDB", 20_000, 1e-9, 1e-6),
+        Format(
+            "sql-postgres", sql_files("postgres"), judge_postgres, "PostgreSQL", 20_000, 1e-9, 1e-6
+        ),
+        Format("sql-sqlite", sql_files("sqlite"), judge_sqlite, "SQLite", 20_000, 1e-9, 1e-6),
+        Format("sql-spark", sql_files("spark"), judge_spark, "Spark", 20_000, 1e-9, 1e-6),
     )
 }

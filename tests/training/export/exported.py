@@ -16,13 +16,21 @@ from scoring.predictor import Predictor
 from tests.scoring.scorers.ensembles import KINDS, pair_of, rows_of
 from tests.support import write_pair
 from tests.training.export.shop import SHOP, sales
+from training.data.checks import check
+from training.data.tables import read
 from training.export.form import Form
 from training.export.reading import read_form
 from training.fit import estimators
-from training.fit.features import narrow
+from training.fit.features import features, narrow
+from training.sources import source_of
 
 MODELS = {**discover(), "shop": SHOP}
-ESTIMATORS = ("linear", "forest", "boosting", "xgboost")
+# every estimator, and every model with one of each kind
+CASES = [
+    *(("ride", kind) for kind in ("linear", "forest", "boosting", "xgboost")),
+    *(("churn", kind) for kind in ("linear", "boosting", "xgboost")),
+    *(("shop", kind) for kind in ("linear", "forest")),
+]
 
 
 @cache
@@ -39,7 +47,19 @@ def form_of(name: str, kind: str) -> Form:
     return read_form(predictor_of(name, kind))
 
 
+def _sample_pair(model: Model) -> tuple[Any, Any]:
+    """Return a linear pair of the bundled sample, with all of its categories."""
+    source = source_of(model)
+    frame = check(read(model, source, []), model, source, max_dropped=1).frame
+    vectorizer = DictVectorizer()
+    x = vectorizer.fit_transform(features(frame, model))
+    return vectorizer, estimators.make(model.task, "linear" if model.task == "regression" else
+                                       "logistic", {}, 1).fit(x, frame[model.target])  # fmt: skip
+
+
 def _pair(model: Model, kind: str) -> tuple[Any, Any]:
+    if kind == "sample":
+        return _sample_pair(model)
     if model is not SHOP and kind != "linear":
         scorer, _ = pair_of(model, kind)
         return scorer.vectorizer, scorer.estimator

@@ -18,7 +18,7 @@ import pytest
 
 from scoring.artifact.reading import load
 from tests.support import ROOT, environment
-from tests.support.programs import installed
+from tests.support.programs import installed, skip_or_fail
 from tests.training.export.exported import MODELS, form_of, predictor_of
 from training.export import judges
 from training.export.__main__ import main
@@ -157,7 +157,7 @@ def test_a_model_that_is_not_there_is_one_line(
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_of_the_page_works(
     command: str, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], postgres: object, shared_postgres: None,
 ) -> None:  # fmt: skip
     """In a folder with models; each format is proved."""
     shutil.copytree(models_dir, tmp_path / "models")
@@ -165,10 +165,12 @@ def test_each_command_of_the_page_works(
     monkeypatch.chdir(tmp_path)
     for name in ("node", "gcc"):
         installed(name, package={"node": "nodejs"}.get(name, name))
+    if postgres is None:
+        skip_or_fail("PostgreSQL is not installed: apt-get install postgresql")
     words = shlex.split(command)
     main(words)
     told = capsys.readouterr().out
-    formats = [word for word in words if word in FORMATS]
+    formats = [word for word in words if word in FORMATS or f"sql-{word}" in FORMATS]
     assert told.count("wrote ") == told.count("records scored by ") == len(formats) > 0
 
 
@@ -194,9 +196,17 @@ def test_the_files_are_used_as_the_page_says(models_dir: Path, tmp_path: Path) -
     assert empty["error"].count("missing; expected") == 3
 
 
+def test_a_dialect_is_one_of_sql(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of another format it is wrong usage, with status 2."""
+    with pytest.raises(SystemExit) as caught:
+        main(["ride", "--to", "c", "--dialect", "sqlite"])
+    assert caught.value.code == 2
+    assert "--dialect is one of SQL" in capsys.readouterr().err
+
+
 def test_the_page_has_commands_and_every_format() -> None:
     """Else the test above would hold of nothing."""
     assert len(COMMANDS) >= 3
     for name, one in FORMATS.items():
-        assert f"| `{name}` |" in PAGE
+        assert f"| `{name.partition('-')[0]}` |" in PAGE
         assert f"{one.max_nodes:,} nodes" in PAGE
