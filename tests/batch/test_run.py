@@ -1,15 +1,9 @@
-"""A run as a whole: formats in and out, rejected rows, all or nothing, going on after a kill."""
+"""A run as a whole: formats in and out, rejected rows, all or nothing, going on."""
 
 from __future__ import annotations
 
 import gzip
 import json
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +17,7 @@ from scoring.models import discover
 from scoring.predictor import Predictor
 from tests.batch.conftest import Ended
 from tests.batch.support import CHURN, RIDE, one_by_one, report, scored, write_rides
-from tests.support import ROOT, records
+from tests.support import records
 
 Batch = Callable[..., Ended]
 
@@ -297,86 +291,3 @@ def test_no_row_at_all_is_an_output_with_its_columns(batch: Batch, tmp_path: Pat
     for suffix in ("csv", "csv.gz", "parquet"):
         assert batch("ride", "b.parquet", "--output", f"o.{suffix}").status == 0
     assert (tmp_path / "o.csv").read_text().count("\n") == 1
-
-
-def _started(tmp_path: Path, models_dir: Path, *words: str) -> subprocess.Popen[bytes]:
-    """Start a run that writes what it says to `said`."""
-    with (tmp_path / "said").open("ab") as said:
-        return subprocess.Popen(
-            [sys.executable, "-m", "batch", *words],
-            cwd=ROOT,
-            env={**os.environ, "MODELS_DIR": str(models_dir)},
-            stdout=said,
-            stderr=said,
-        )
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    return {part["name"]: part["sha256"] for part in report(folder)["output"]["parts"]}
-
-
-@pytest.mark.slow
-def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(
-    tmp_path: Path, models_dir: Path
-) -> None:
-    """kill -9 ten times, whenever; each start goes on with what is missing."""
-    sources = [str(write_rides(tmp_path / "in" / f"{n:02}.parquet", 20_000)) for n in range(24)]
-    quiet = tmp_path / "quiet"
-    assert _started(tmp_path, models_dir, "ride", *sources, "--output", str(quiet)).wait(120) == 0
-    words = ("ride", *sources, "--output", str(tmp_path / "killed"), "--workers", "1")
-    ledger = tmp_path / "killed" / "_unfinished" / "ledger"
-    chance = random.Random(1)  # moments of kills, nothing secret
-    kills = 0
-    while kills < 10:
-        done = len(list(ledger.glob("*.json"))) if ledger.exists() else 0
-        run = _started(tmp_path, models_dir, *words)
-        wanted = min(done + 1, 23)
-        until = time.monotonic() + 60
-        while run.poll() is None and time.monotonic() < until:
-            if ledger.exists() and len(list(ledger.glob("*.json"))) >= wanted:
-                break
-        pause = chance.random() * 0.02
-        until = time.monotonic() + pause
-        while time.monotonic() < until:
-            pass
-        run.kill()
-        if run.wait() == 0:
-            break
-        kills += 1
-    last = _started(tmp_path, models_dir, *words)
-    assert last.wait(120) == 0, (tmp_path / "said").read_text()
-    assert _digests(tmp_path / "killed") == _digests(quiet)
-    assert kills
-    for part in quiet.glob("part-*"):
-        assert (tmp_path / "killed" / part.name).read_bytes() == part.read_bytes()
-
-
-@pytest.mark.slow
-def test_a_signal_ends_the_run_at_a_safe_point(tmp_path: Path, models_dir: Path) -> None:
-    """It says how to go on; the second run does the missing parts alone."""
-    sources = [str(write_rides(tmp_path / "in" / f"{n:02}.parquet", 50_000)) for n in range(40)]
-    words = ("ride", *sources, "--output", str(tmp_path / "out"), "--workers", "1")
-    run = _started(tmp_path, models_dir, *words)
-    ledger = tmp_path / "out" / "_unfinished" / "ledger"
-    while run.poll() is None and not (ledger.exists() and list(ledger.glob("*.json"))):
-        pass
-    run.send_signal(signal.SIGTERM)
-    assert run.wait(60) == 1
-    assert "the same command goes on" in (tmp_path / "said").read_text()
-    again = _started(tmp_path, models_dir, *words)
-    assert again.wait(120) == 0
-    assert report(tmp_path / "out")["resumed_parts"] >= 1
-
-
-@pytest.mark.slow
-def test_two_runs_into_one_place(tmp_path: Path, models_dir: Path, batch: Batch) -> None:
-    """The second one says who is there, and ends."""
-    sources = [str(write_rides(tmp_path / "in" / f"{n:02}.parquet", 50_000)) for n in range(40)]
-    run = _started(tmp_path, models_dir, "ride", *sources, "--output", str(tmp_path / "out"))
-    lock = tmp_path / "out" / "_unfinished" / "lock"
-    while run.poll() is None and not (lock.exists() and lock.read_text()):
-        pass
-    ended = batch("ride", *sources, "--output", str(tmp_path / "out"))
-    assert ended.status == 2
-    assert f"process {run.pid} on" in ended.err
-    assert run.wait(120) == 0
