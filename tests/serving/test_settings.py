@@ -303,6 +303,7 @@ def test_every_setting_is_tried_here_and_described(name: str) -> None:
         "prediction_log",
         "prediction_log_omit",
         "prediction_log_hash",
+        "prediction_log_id",
         "prediction_log_secret",
         "registry_cache",
         "mlflow_webhook_secret",
