@@ -40,17 +40,38 @@ def times(column: pd.Series[Any]) -> pd.Series[Any]:
     """
     if pd.api.types.is_datetime64_any_dtype(column) or not column.notna().any():
         return pd.to_datetime(column)
-    read = column
     if not pd.api.types.is_numeric_dtype(column):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # that dateutil reads an unusual format
-            try:
-                read = pd.to_datetime(column, errors="coerce")
-            except ValueError:  # offsets from UTC that change within the column
-                read = pd.to_datetime(column, errors="coerce", utc=True)
+        read = _times_of(column)
+        if (read.isna() & column.notna()).any():
+            # 31.01.2021 cannot begin with a month
+            day_first = _times_of(column, dayfirst=True)
+            read = day_first if day_first.notna().sum() > read.notna().sum() else read
         if read.notna().any():
             return read
     raise mismatch(column, "times such as 2021-01-31 15:04:05 are")
+
+
+def _times_of(column: pd.Series[Any], *, dayfirst: bool = False) -> pd.Series[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that dateutil reads an unusual format
+        try:
+            return pd.to_datetime(column, errors="coerce", dayfirst=dayfirst)
+        except ValueError:  # offsets from UTC that change within the column
+            return pd.to_datetime(column, errors="coerce", dayfirst=dayfirst, utc=True)
+
+
+def minutes_between(begin: pd.Series[Any], end: pd.Series[Any]) -> pd.Series[Any]:
+    """Return the minutes from one column of times to another.
+
+    Raises TrainingError where only one of them says from which time zone it is.
+    """
+    if (begin.dt.tz is None) != (end.dt.tz is None):
+        known, plain = (begin, end) if end.dt.tz is None else (end, begin)
+        raise TrainingError(
+            f"column {known.name} has times of the zone {known.dt.tz}, column {plain.name} has "
+            "times without a zone: have both with one, or both without"
+        )
+    return (end - begin).dt.total_seconds() / 60
 
 
 def numbers(column: pd.Series[Any]) -> pd.Series[Any]:

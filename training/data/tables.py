@@ -137,8 +137,32 @@ def _read(path: Path, how: Callable[[Path], Any]) -> Any:
     except FileNotFoundError:
         raise TrainingError(f"there is no file {path}") from None
     except (OSError, EOFError, ValueError, pa.ArrowException) as error:
+        if what := _what_it_is(path):
+            raise TrainingError(f"{path.name} {what}") from error
         reason = str(error).splitlines()[0]
         raise TrainingError(f"{path.name} cannot be read, is it complete? {reason}") from error
+
+
+def _what_it_is(path: Path) -> str | None:
+    """Return what a file is that is not what its name says, with what to do; None if unknown."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+    except OSError:
+        return None
+    if not start:
+        return "is empty"
+    kind = _kind(path)
+    if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "holds a web page: was a login or an error saved? Download it again"
+    for mark, (called, suits) in _MARKS.items():
+        if start.startswith(mark) and not path.name.lower().endswith(suits):
+            return f"is {called}, whatever its name says; save it as what it is named, or rename it"
+    if kind == "parquet" and not start.startswith(b"PAR1") and start.isascii():
+        return "is a text and no Parquet file; rename it to .csv if it is one"
+    if path.name.lower().endswith(".gz") and not start.startswith(b"\x1f\x8b"):
+        return "is not compressed, whatever its name says; rename it to .csv"
+    return None
 
 
 def _csv(path: Path, texts: Set[str]) -> pd.DataFrame:
@@ -153,7 +177,17 @@ def _csv(path: Path, texts: Set[str]) -> pd.DataFrame:
             path, keep_default_na=False, na_values=[""], dtype=as_text, encoding="utf-8-sig"
         )
     except UnicodeDecodeError as error:
-        raise TrainingError(_other_encoding(path, error)) from error
+        what = _what_it_is(path)
+        line = f"{path.name} {what}" if what else _other_encoding(path, error)
+        raise TrainingError(line) from error
+
+
+# What files begin with, what that is called, and the end of a name that such a file may have.
+_MARKS = {
+    b"PK\x03\x04": ("a zip or a spreadsheet", ".zip"),
+    b"\x1f\x8b": ("compressed by gzip", ".gz"),
+    b"PAR1": ("a Parquet file", ".parquet"),
+}
 
 
 def _kind_of(model: Model, field: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from training import sample
-from training.data.columns import require, times
+from training.data.columns import minutes_between, require, times
 from training.sources import WHEN, Source
 
 # green and yellow cabs spell the same two columns differently
@@ -19,7 +19,7 @@ def tidy(raw: pd.DataFrame) -> pd.DataFrame:
     fields = ["PULocationID", "DOLocationID", "trip_distance"]
     require(raw, [pickup, dropoff, *fields])
     begin = times(raw[pickup])
-    duration = (times(raw[dropoff]) - begin).dt.total_seconds() / 60
+    duration = minutes_between(begin, times(raw[dropoff]))
     return raw[fields].assign(duration=duration, **{WHEN: begin})
 
 

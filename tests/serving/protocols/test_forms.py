@@ -197,6 +197,14 @@ def test_a_first_line_with_a_name_in_it_is_a_header(first: str) -> None:
     assert "PULocationID" in errors(lambda: csv_records(f"{first}\n1,2,3".encode(), RIDE, **LIMIT))
 
 
+@pytest.mark.parametrize(("line", "got"), [("74,75", 2), ("74,75,2.5,x", 4), ("x,,,9", 4)])
+def test_another_number_of_values_is_not_taken_for_names(line: str, got: int) -> None:
+    """Without a line of names: nobody asked for a column that is called 74."""
+    assert errors(lambda: csv_records(f"{line}\n".encode(), RIDE, **LIMIT)) == {
+        "[0]": f"expected 3 values (PULocationID, DOLocationID, trip_distance), got {got}"
+    }
+
+
 @pytest.mark.parametrize(("separator", "called"), [(";", "semicolons"), ("\t", "tabs")])
 def test_another_separator_is_named(separator: str, called: str) -> None:
     """What a spreadsheet of another country writes is told what to do."""
@@ -260,6 +268,8 @@ def test_the_forms_are_answered_over_http(client: FlaskClient) -> None:
         got = client.post("/invocations", data=json.dumps(sent), content_type="application/json")
         assert got.json == {"predictions": expected}, form
     got = client.post("/invocations", data=in_csv(rows), content_type="text/csv; charset=utf-8")
+    assert got.json == {"predictions": expected}
+    got = client.post("/invocations", data=in_csv(rows), content_type="application/csv")
     assert got.json == {"predictions": expected}
     for media_type in JSON_LINES:
         body = "\n".join(map(json.dumps, rows))

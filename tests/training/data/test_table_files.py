@@ -47,9 +47,14 @@ def folder_named(name: str) -> Callable[[Path], Path]:
 UNREADABLE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "parquet truncated": (truncated, "a.parquet cannot be read, is it complete? "),
     "parquet with a hole": (holed, "a.parquet cannot be read, is it complete? "),
-    "parquet empty": (made("a.parquet", b""), "a.parquet cannot be read, is it complete? "),
-    "parquet is HTML": (made("a.parquet", b"<html>" * 9), "a.parquet cannot be read, is it comp"),
-    "CSV empty": (made("a.csv", b""), "a.csv cannot be read, is it complete? No columns"),
+    "parquet empty": (made("a.parquet", b""), "a.parquet is empty"),
+    "parquet is HTML": (made("a.parquet", b"<html>" * 9), "a.parquet holds a web page"),
+    "parquet is CSV": (made("a.parquet", b"a,b\n1,2\n"), "a.parquet is a text and no Parquet"),
+    "parquet is gzip": (made("a.parquet", gzip.compress(b"a")), "a.parquet is compressed by gzip"),
+    "CSV empty": (made("a.csv", b""), "a.csv is empty"),
+    "CSV is a spreadsheet": (made("a.csv", b"PK\x03\x04\xff"), "a.csv is a zip or a spreadsheet"),
+    "CSV is parquet": (made("a.csv", b"PAR1\xff"), "a.csv is a Parquet file"),
+    "CSV is gzip": (made("a.csv", gzip.compress(b"a,b\n1,2\n")), "a.csv is compressed by gzip"),
     "CSV of cp1252": (
         made("a.csv", "a,b\n1,2\ncaf\u00e9,3\n".encode("cp1252")),
         "a.csv: line 3 holds the byte 0xe9, which is not UTF-8 (in Windows-1252 it is '\u00e9'); "
@@ -77,7 +82,7 @@ UNREADABLE: dict[str, tuple[Callable[[Path], Path], str]] = {
         made("a.csv.gz", gzip.compress(b"a,b\n" + os.urandom(9999))[:500]),
         "a.csv.gz cannot be read, is it complete? ",
     ),
-    "no gzip": (made("a.csv.gz", b"a,b\n1,2\n"), "a.csv.gz cannot be read, is it complete? "),
+    "no gzip": (made("a.csv.gz", b"a,b\n1,2\n"), "a.csv.gz is not compressed, whatever its name"),
     "CSV ragged": (made("a.csv", b"a,b\n1,2\n1,2,3\n"), "a.csv cannot be read, is it complete? "),
     "another suffix": (made("a.xlsx", b"PK"), "a.xlsx: expected a .parquet, .csv or .csv.gz file"),
     "no suffix": (made("data", b""), "data: expected a .parquet, .csv or .csv.gz file"),

@@ -82,6 +82,31 @@ def test_times_with_an_offset_that_changes_are_read(tmp_path: Path) -> None:
     assert found["duration"].tolist() == [15.0, 10.0]
 
 
+def test_times_that_begin_with_the_day_are_read_as_such(tmp_path: Path) -> None:
+    """A spreadsheet of most countries writes 31.01.2021; no month is the 31st."""
+    plain = trips(40)
+    names = ["lpep_pickup_datetime", "lpep_dropoff_datetime"]
+    shift = pd.Timestamp("2021-01-05") - plain[names[0]].min()
+    days = pd.to_timedelta(np.arange(40) % 26, unit="D")
+    moved = plain.assign(**{name: plain[name] + shift + days for name in names})
+    texts = {name: moved[name].dt.strftime("%d.%m.%Y %H:%M:%S") for name in names}
+    moved.assign(**texts).to_csv(tmp_path / "a.csv", index=False)
+    found = read(RIDE, source_of(RIDE), [tmp_path / "a.csv"]).frame
+    expected = read_trips(moved, tmp_path)
+    assert found[WHEN].dt.floor("s").tolist() == expected[WHEN].dt.floor("s").tolist()
+    assert found["duration"].notna().all()
+
+
+def test_one_time_with_a_zone_and_one_without_are_named(tmp_path: Path) -> None:
+    """Nobody knows how long such a ride took."""
+    frame = trips(30)
+    frame["lpep_pickup_datetime"] = frame["lpep_pickup_datetime"].dt.tz_localize("UTC")
+    with pytest.raises(
+        TrainingError, match="column lpep_pickup_datetime has times of the zone UTC"
+    ):
+        read_trips(frame, tmp_path)
+
+
 def lacking(*names: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
     return lambda frame: frame.drop(columns=list(names))
 

@@ -9,13 +9,14 @@ from werkzeug.wrappers import Request
 
 from scoring.errors import TooLarge, UnreadableBody, UnsupportedMedia
 
-CSV: Final = "text/csv"
+CSV: Final = ("text/csv", "application/csv")
 JSON_LINES: Final = (
     "application/jsonlines", "application/x-jsonlines", "application/jsonl", "application/x-ndjson",
+    "application/ndjson",
 )  # fmt: skip
 FORM: Final = "application/x-www-form-urlencoded"
 # Endings of the media types that some route reads; a body of another one need not be received.
-READABLE: Final = ("application/json", "+json", *JSON_LINES, CSV, FORM)
+READABLE: Final = ("application/json", "+json", *JSON_LINES, *CSV, FORM)
 
 _FORM_FIELDS: Final = 1000
 _CHARSETS: Final = {"utf-8", "utf8", "us-ascii"}

@@ -10,7 +10,7 @@ import io
 from typing import Any, Final
 
 from scoring.cells import NUMBERS, value
-from scoring.errors import NotCsv, NotJson
+from scoring.errors import FieldError, InvalidRecords, NotCsv, NotJson
 from scoring.limits import Limits
 from scoring.models import Model
 from scoring.record import probably_meant
@@ -48,6 +48,13 @@ def csv_records(body: bytes, model: Model, *, limits: Limits) -> list[Any]:
         for separator, called in _OTHER_SEPARATORS.items():
             if separator in names[0]:
                 raise NotCsv(f"the first line is separated by {called}; separate by commas")
+    if len(names) != len(expected) and _holds_values(names, model):
+        several = ", ".join(expected)
+        problem = f"expected {len(expected)} values ({several}), got {len(names)}"
+        raise InvalidRecords(
+            "the first line holds no column name, and another number of values than a record",
+            (FieldError("[0]", problem),),
+        )
     if _is_header(names, model):
         lines = lines[1:]
     else:
@@ -77,6 +84,13 @@ def json_lines(body: bytes, *, limits: Limits) -> list[Any]:
         except NotJson as error:
             raise NotJson(f"line {number} of the body: {error.detail}") from None
     return values
+
+
+def _holds_values(names: list[str], model: Model) -> bool:
+    """Say whether a line has a number in it, and neither a field's name nor nearly one."""
+    known = any(name in fields(model) for name in names)
+    numbers = [name for name in names if value(name, "number") != name and name]
+    return bool(numbers) and not (known or probably_meant(dict.fromkeys(names), fields(model)))
 
 
 def _is_header(names: list[str], model: Model) -> bool:

@@ -51,7 +51,7 @@ def blueprint(services: Services) -> Blueprint:
         predictor = services.predictors.default
         g.version = predictor.version
         form = OUTPUTS[0]
-        if request.mimetype == CSV:
+        if request.mimetype in CSV:
             body = text_body(request, limits.max_body_bytes)
             sent = csv_records(body, predictor.model, limits=limits)
         elif request.mimetype in JSON_LINES:
