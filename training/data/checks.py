@@ -86,8 +86,8 @@ def check(
             leave_out(column.wrong | column.beyond, reason)
     if not keep_out_of_range:
         leave_out(_refused(frame, usable, model), "the record as a whole is not valid")
-    left = int(usable.sum())
-    _enough(len(frame), left, dropped, table.name, max_dropped)
+    _enough(len(frame), int(usable.sum()), dropped, table.name, max_dropped)
+    _both(frame[model.target][usable], model, table.name)
     fields = _as_fields(frame[usable], model).reset_index(drop=True)
     return Checked(fields, dropped, kept, frozenset(keepable))
 
@@ -125,6 +125,15 @@ def _as_fields(frame: pd.DataFrame, model: Model) -> pd.DataFrame:
         whole = schema.get("type") == "integer" and not column.isna().any()
         columns[name] = short(column) if whole else column
     return frame.assign(**columns)
+
+
+def _both(target: pd.Series[Any], model: Model, name: str) -> None:
+    """Raise TrainingError where a classification has one class to learn from."""
+    if model.task == "classification" and target.nunique() == 1:
+        raise TrainingError(
+            f"{name}: {target.name} is {target.iloc[0]:g} in all of the {len(target)} usable rows; "
+            "rows of both outcomes are needed"
+        )
 
 
 def _enough(rows: int, left: int, dropped: dict[str, int], name: str, max_dropped: float) -> None:

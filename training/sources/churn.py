@@ -19,7 +19,7 @@ def tidy(raw: pd.DataFrame) -> pd.DataFrame:
     """Return the customer's fields in lower case, and churn as 0 or 1.
 
     The published file leaves TotalCharges blank for customers in their first month: nothing was
-    charged yet, so it is 0. Any other text there becomes a missing value.
+    charged yet, so it is 0. Any other text there stays, for the field's own reader to refuse.
     """
     frame = raw.rename(columns=_name)
     for newer, name in _NEWER.items():
@@ -31,6 +31,8 @@ def tidy(raw: pd.DataFrame) -> pd.DataFrame:
     blank = written.isna() | (written == "")
     new = pd.to_numeric(frame["tenure"], errors="coerce") == 0
     charges = charges.mask(blank & new, 0.0)
+    if (other := charges.isna() & ~blank).any():
+        charges = charges.astype("object").mask(other, written)
     words = frame["churn"].map(lambda value: normalise(str(value)))
     unknown = words[~words.isin(_CHURN.keys())]
     if len(unknown):

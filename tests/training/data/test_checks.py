@@ -142,6 +142,21 @@ def test_a_class_that_is_neither_is_dropped_and_counted() -> None:
     assert checked(frame, CHURN).dropped == {"churn is missing": 1, "churn is not 0 or 1": 2}
 
 
+def test_one_outcome_alone_stops_the_training() -> None:
+    """What a solver says about it names neither the file nor the column."""
+    with pytest.raises(TrainingError, match="churn is 0 in all of the 100 usable rows; rows of bo"):
+        checked(people().assign(churn=0), CHURN)
+
+
+def test_charges_with_a_decimal_comma_are_not_called_missing() -> None:
+    """They are there, and no number."""
+    raw = people().rename(columns=str.upper).astype({"TOTALCHARGES": "object"})
+    raw.loc[:9, "TOTALCHARGES"] = "29,85"
+    frame = source_of(CHURN).tidy(raw)
+    [reason] = checked(frame, CHURN).dropped
+    assert reason.startswith("totalcharges is not a number")
+
+
 @pytest.mark.parametrize(
     ("model", "name", "value", "message"),
     [
