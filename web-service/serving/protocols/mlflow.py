@@ -157,7 +157,7 @@ def operations(services: Services) -> Operations:
                 "schema": {"oneOf": [one, several]},
                 "examples": {form: {"value": value} for form, value in forms.items()},
             },
-            CSV: {"schema": text, "example": "\n".join([*lines, ""])},
+            CSV[0]: {"schema": text, "example": "\n".join([*lines, ""])},
             JSON_LINES[0]: {"schema": text},
         },
         answered={"schema": result, "example": {"predictions": [answered]}},
