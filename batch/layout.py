@@ -23,7 +23,7 @@ from scoring.record import probably_meant
 from scoring.values.field_schemas import describe, field_schemas
 
 _OPENED_AT_ONCE: Final = 8
-_MADE: Final = ("model_version", "unseen")
+_MADE: Final = ("model_version", "unseen", "beyond")
 
 
 @dataclass(frozen=True)

@@ -148,6 +148,7 @@ def _table(
     version = pa.array([scorer.predictor.version], pa.string())
     made["model_version"] = pa.DictionaryArray.from_arrays(every, version)
     made["unseen"] = answered.unseen
+    made["beyond"] = answered.beyond
     if shape.explain:
         made |= _explained(scorer, _values(answered, rows, read_row))
     return joined(kept, made)
@@ -222,9 +223,10 @@ def _log(
     records = scorer.predictor.reader.many(_values(answered, rows, read_row))
     answers = []
     columns = {key: column.to_pylist() for key, column in answered.answers.items()}
-    for place, unseen in enumerate(answered.unseen.to_pylist()):
+    told = {"unseen": answered.unseen.to_pylist(), "beyond": answered.beyond.to_pylist()}
+    for place in range(len(records)):
         answer = {key: column[place] for key, column in columns.items()}
-        answers.append({**answer, "unseen": unseen} if unseen else answer)
+        answers.append(answer | {key: found[place] for key, found in told.items() if found[place]})
     scored = Scored(records, answered.scores.tolist(), answers)
     entry = Entry(time.time(), Caller(f"batch/{name}"), scorer.predictor, scored)
     return b"".join(formatter.of(entry))

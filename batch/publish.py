@@ -82,6 +82,7 @@ def _empty(job: Job) -> bytes:
     made |= {
         "model_version": pa.array([], pa.string()),
         "unseen": pa.array([], pa.list_(pa.string())),
+        "beyond": pa.array([], pa.list_(pa.string())),
     }
     shape = job.shape
     table = joined(kept, made)

@@ -21,7 +21,7 @@ HTTP = {"serving", "flask", "werkzeug", "gunicorn"}
 # of the artifact: what makes one asks the predictor, what reads one is asked by it
 MAKERS = ["artifact.writing"]
 # From what joins everything down to the errors: each may import what stands to its right.
-SPINE = ["registry", "engine", "explain", "observers", *MAKERS, "predictor", "compiler",
+SPINE = ["registry", "engine", "explain", "observers", *MAKERS, "predictor", "ranges", "compiler",
          "artifact", "shared_memory", "scorers", "lookups", "profiles", "models", "model_checks",
          "model", "field_kinds", "cells", "untouched", "typed_decoder", "record", "process",
          "limits", "values", "errors"]  # fmt: skip

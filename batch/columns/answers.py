@@ -147,8 +147,9 @@ class Answers:
 
 
 def columns_of(answers: Sequence[Mapping[str, Any]]) -> dict[str, pa.Array]:
-    """Return the columns of answers, which all have the same names; `unseen` is left out."""
-    names = [name for name in (answers[0] if answers else ()) if name != "unseen"]
+    """Return the columns of answers, which all have the same names; `unseen` and `beyond` are left
+    out."""
+    names = [name for name in (answers[0] if answers else ()) if name not in ("unseen", "beyond")]
     return {name: pa.array([answer[name] for answer in answers]) for name in names}
 
 

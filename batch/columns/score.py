@@ -7,7 +7,7 @@ that answers and refusals are those of a request.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from batch.columns.refusals import Refusals, Rejected, RowReader
 from batch.columns.scores import column_scorer
 from scoring.errors import InvalidRecords
 from scoring.predictor import Predictor
+from scoring.ranges import Ranges, worded
 
 _SLICE: Final = 10_000  # rows that go through the predictor at a time
 
@@ -27,12 +28,13 @@ _SLICE: Final = 10_000  # rows that go through the predictor at a time
 @dataclass(frozen=True)
 class Answered:
     """The outcome of n rows: `rows` (None: all of them) are the places of the valid ones, and
-    `scores`, `answers` and `unseen` have one entry for each of these, in order."""
+    `scores`, `answers`, `unseen` and `beyond` have one entry for each of these, in order."""
 
     rows: Array | None
     scores: Array
     answers: Mapping[str, pa.Array]
     unseen: pa.Array  # list of texts, empty where there is nothing new
+    beyond: pa.Array  # likewise, of numbers beyond those of the training
     rejected: Sequence[Rejected]
 
 
@@ -84,8 +86,9 @@ class TableScorer:
         if odd is not None:
             usual = np.flatnonzero(~odd)
             features = {name: column.at(usual) for name, column in features.items()}
+            values = {name: value.at(usual) for name, value in values.items()}
             kept = usual if kept is None else kept[usual]
-        answered = self._by_column(features)
+        answered = self._by_column(features, values)
         if kept is None:
             return answered
         others = np.delete(np.arange(rows), kept)
@@ -114,13 +117,14 @@ class TableScorer:
         kept = np.flatnonzero(~np.logical_or.reduce([*doubts.values()]))
         return {name: value.at(kept) for name, value in found.items()}, kept, doubts
 
-    def _by_column(self, features: Mapping[str, Column]) -> Answered:
+    def _by_column(self, features: Mapping[str, Column], values: Mapping[str, Values]) -> Answered:
         assert self._scorer is not None  # noqa: S101  # for the type checker
         scores, unseen = self._scorer.score(features)
         if not np.isfinite(scores).all():
             raise self._broken()
         new = _unseen_lists(features, unseen, self._separator, len(scores))
-        return Answered(None, scores, self._answers.of(scores), new, ())
+        beyond = _beyond_lists(self.predictor.ranges, values, len(scores))
+        return Answered(None, scores, self._answers.of(scores), new, beyond, ())
 
     def _by_row(self, places: Array, rows: int, read_row: RowReader) -> Answered:
         valid: list[int] = []
@@ -141,9 +145,10 @@ class TableScorer:
             scores += scored.scores
             answers += scored.answers
         unseen = pa.array([a.get("unseen", ()) for a in answers], pa.list_(pa.string()))
+        beyond = pa.array([a.get("beyond", ()) for a in answers], pa.list_(pa.string()))
         whole = None if len(valid) == rows else np.array(valid, dtype=np.int64)
         columns = columns_of(answers) if answers else self._answers.of(np.empty(0))
-        return Answered(whole, np.array(scores), columns, unseen, rejected)
+        return Answered(whole, np.array(scores), columns, unseen, beyond, rejected)
 
     def _rejected(self, values: Mapping[int, Any]) -> list[Rejected]:
         found = []
@@ -208,6 +213,21 @@ def _unseen_lists(
     return pa.ListArray.from_arrays(pa.array(offsets), in_order)
 
 
+def _beyond_lists(ranges: Ranges, values: Mapping[str, Values], rows: int) -> pa.Array:
+    """Return for each row the numbers that lie beyond those of the training."""
+    found: dict[int, list[str]] = {}
+    for name, (low, high) in ranges.of.items():
+        numbers = values[name].direct
+        for place in np.flatnonzero((numbers < low) | (numbers > high)).tolist():
+            found.setdefault(place, []).append(worded(name, numbers[place].item()))
+    counts: Array = np.zeros(rows + 1, dtype=np.int32)
+    for place, texts in found.items():
+        counts[place + 1] = len(texts)
+    texts_in_order = [text for place in sorted(found) for text in found[place]]
+    offsets = pa.array(np.cumsum(counts, dtype=np.int32))
+    return pa.ListArray.from_arrays(offsets, pa.array(texts_in_order, pa.string()))
+
+
 def _merged(
     sure: Answered, kept: Array, other: Answered, rejected: Sequence[Rejected], rows: int
 ) -> Answered:
@@ -216,7 +236,7 @@ def _merged(
     rejected = [*rejected, *other.rejected]
     others = np.arange(rows) if other.rows is None else other.rows
     if not len(others):  # as nearly always: what no rule is sure of is not valid
-        return Answered(kept, sure.scores, sure.answers, sure.unseen, rejected)
+        return replace(sure, rows=kept, rejected=rejected)
     places = np.concatenate([kept, others])
     order = pa.array(np.argsort(places, kind="stable"))
     answers = {
@@ -224,6 +244,7 @@ def _merged(
         for name in sure.answers
     }
     unseen = pa.concat_arrays([sure.unseen, other.unseen]).take(order)
+    beyond = pa.concat_arrays([sure.beyond, other.beyond]).take(order)
     scores = np.concatenate([sure.scores, other.scores])[order.to_numpy()]
     valid = None if len(places) == rows else np.sort(places)
-    return Answered(valid, scores, answers, unseen, rejected)
+    return Answered(valid, scores, answers, unseen, beyond, rejected)

@@ -105,7 +105,7 @@ def _number(kind: pa.DataType) -> bool:
 
 def _csv(table: pa.Table, *, header: bool) -> bytes:
     for place, field in enumerate(table.schema):
-        if pa.types.is_list(field.type):  # of texts: `unseen`
+        if pa.types.is_list(field.type):  # of texts: `unseen`, `beyond`
             joined_texts = pc.binary_join(table.column(place), ";")
             table = table.set_column(place, field.name, joined_texts)
     sink = io.BytesIO()
@@ -117,8 +117,9 @@ def _csv(table: pa.Table, *, header: bool) -> bytes:
 def _json(table: pa.Table, lines: Sequence[bytes] | None) -> bytes:
     made = table.to_pylist()
     for row in made:
-        if not row.get("unseen"):
-            row.pop("unseen", None)
+        for name in ("unseen", "beyond"):
+            if not row.get(name):
+                row.pop(name, None)
     written = (orjson.dumps(row, default=str) for row in made)
     if lines is None:
         return b"".join(line + b"\n" for line in written)

@@ -49,11 +49,13 @@ def one_by_one(predictor: Predictor, values: Sequence[Any]) -> dict[str, Any]:
             scores += scored.scores
             answers += scored.answers
     unseen = [answer.pop("unseen", []) for answer in answers]
+    beyond = [answer.pop("beyond", []) for answer in answers]
     names = [*answers[0]] if answers else []
     return {
         "scores": scores,
         "answers": {name: [answer[name] for answer in answers] for name in names},
         "unseen": unseen,
+        "beyond": beyond,
         "refused": refused,
     }
 
@@ -66,6 +68,7 @@ def by_columns(scorer: TableScorer, columns: Mapping[str, pa.Array], rows: int) 
         "answers": {n: column.to_pylist() for n, column in got.answers.items()} if len(got.scores)
         else {},
         "unseen": got.unseen.to_pylist(),
+        "beyond": got.beyond.to_pylist(),
         "refused": {one.row: one.errors for one in got.rejected},
     }  # fmt: skip
 

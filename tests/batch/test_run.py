@@ -228,7 +228,7 @@ def test_columns_to_keep(batch: Batch, tmp_path: Path, keep: str) -> None:
     """Named ones, none, or all; one with the answer's own name is kept under another."""
     write_rides(tmp_path / "a.parquet", 5, duration=[9.0] * 5)
     assert batch("ride", "a.parquet", "--output", "out", "--keep", keep).status == 0
-    made = ["duration", "model_version", "unseen"]
+    made = ["duration", "model_version", "unseen", "beyond"]
     kept = {"ride_id": ["ride_id"], "none": [],
             "all": ["PULocationID", "DOLocationID", "trip_distance", "ride_id",
                     "duration_input"]}  # fmt: skip
@@ -286,7 +286,12 @@ def test_no_row_at_all_is_an_output_with_its_columns(batch: Batch, tmp_path: Pat
     write_rides(tmp_path / "a.parquet", 0)
     assert batch("ride", "a.parquet", "--output", "out").status == 0
     [part] = (tmp_path / "out").glob("*.parquet")
-    assert pq.read_table(part).column_names[-3:] == ["duration", "model_version", "unseen"]
+    assert pq.read_table(part).column_names[-4:] == [
+        "duration",
+        "model_version",
+        "unseen",
+        "beyond",
+    ]
     write_rides(tmp_path / "b.parquet", 2, trip_distance=[-1.0, -1.0])
     for suffix in ("csv", "csv.gz", "parquet"):
         assert batch("ride", "b.parquet", "--output", f"o.{suffix}").status == 0

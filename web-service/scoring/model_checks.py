@@ -16,7 +16,7 @@ from scoring.values.json_values import as_json
 from scoring.values.shares import Shares
 
 # Keys of the service's own in an answer.
-_OURS: Final = {"model_version", "unseen", "explanation", "predictions"}
+_OURS: Final = {"model_version", "unseen", "beyond", "explanation", "predictions"}
 
 
 def check(model: Model, others: Iterable[Model]) -> None:

@@ -15,6 +15,7 @@ from scoring.artifact.reading import Artifact, load, remedied
 from scoring.errors import ArtifactError, InvalidRecords, RequestError
 from scoring.limits import Limits
 from scoring.models import Features, Model
+from scoring.ranges import Ranges
 from scoring.record import Record, RecordReader
 from scoring.scorers.base import Scores
 from scoring.scorers.columns import Columns, columns
@@ -55,6 +56,7 @@ class Predictor:
         self.scorer = artifact.scorer
         self._typed = typed_decoder(model.record)
         self._columns: Columns | None = None
+        self.ranges = Ranges(model, artifact.manifest)
         self._range = _PROBABILITY if model.task == "classification" else _NUMBER
         self._prove()
         self._prepare_arrays()
@@ -78,6 +80,8 @@ class Predictor:
         answer: dict[str, Any] = self.model.answer(score, self.manifest.threshold)
         if unseen:
             answer = {**answer, "unseen": list(unseen)}
+        if beyond := self.ranges.beyond(vars(record)):
+            answer = {**answer, "beyond": beyond}
         return Scored([record], [score], [answer])
 
     def many(self, values: list[Any], max_errors: int = Limits.max_errors) -> Scored:
@@ -122,7 +126,8 @@ class Predictor:
 
     def answers(self, records: Sequence[Record]) -> list[dict[str, Any]]:
         """Return one answer a record, in order, scored in one pass. A category that training never
-        saw is named under `unseen`, as the feature it would have been: `PU_DO=10_50`."""
+        saw is named under `unseen`, as the feature it would have been: `PU_DO=10_50`; a number
+        beyond training's under `beyond`."""
         return self._scored(records).answers
 
     def scores(self, features: Sequence[Features]) -> list[float]:
@@ -140,6 +145,8 @@ class Predictor:
         answers: list[dict[str, Any]] = [answer(score, threshold) for score in scores]
         for place, names in unseen.items():
             answers[place] = {**answers[place], "unseen": list(names)}
+        for place, beyond in self.ranges.beyond_of(records).items():
+            answers[place] = {**answers[place], "beyond": beyond}
         return Scored(list(records), scores, answers)
 
     def _check(self, scores: Sequence[float]) -> None:

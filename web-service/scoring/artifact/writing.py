@@ -10,7 +10,7 @@ import hashlib
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from scoring.artifact.facts import Facts, describe, last_step
 from scoring.artifact.folder import in_place, replace_folder
@@ -21,6 +21,8 @@ from scoring.compiler.compile import CompiledFile, NotCompiled, compile_pair
 from scoring.models import Model
 from scoring.predictor import Predictor
 from scoring.scorers.sklearn import SklearnScorer, check_pair
+
+_OF_THE_RECORD: Final = ("unseen", "beyond")  # what no golden answer has
 
 
 def write(
@@ -102,7 +104,9 @@ def _answered(predictor: Predictor, records: Sequence[Mapping[str, Any]]) -> Man
     """Return the predictor's manifest with its answers to golden records."""
     scored = predictor.many([dict(record) for record in records])
     pairs = [
-        Golden(record=dict(record), answer={k: v for k, v in answer.items() if k != "unseen"})
+        Golden(
+            record=dict(record), answer={k: v for k, v in answer.items() if k not in _OF_THE_RECORD}
+        )
         for record, answer in zip(records, scored.answers, strict=True)
     ]
     return predictor.manifest.model_copy(update={"golden": pairs})

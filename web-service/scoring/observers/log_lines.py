@@ -66,7 +66,9 @@ class Lines:
             }
             result = dict(answer)
             unseen = result.pop("unseen", [])  # which would tell what is left out or hashed
+            beyond = result.pop("beyond", [])  # likewise
             line["unseen"] = [] if self._guarded else unseen
+            line["beyond"] = [] if self._guarded else beyond
             line["result"] = result
             yield orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 

@@ -229,6 +229,11 @@ def _prediction(predictor: Predictor, *, version: bool = True) -> Schema:
         "items": {"type": "string"},
         "description": "features whose value training never saw",
     }
+    properties["beyond"] = {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "fields whose number lies beyond those of the training",
+    }
     properties["explanation"] = ref("Explanation")
     found: Schema = {"type": "object", "required": required, "properties": properties}
     return found | {"examples": [example_answer(predictor)]} if version else found

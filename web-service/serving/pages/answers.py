@@ -34,6 +34,7 @@ class Result:
     headline: str = ""
     verdict: str = ""
     unseen: tuple[str, ...] = ()
+    beyond: tuple[str, ...] = ()
     lines: tuple[Line, ...] = ()
     base: str = ""
     total: str = ""
@@ -56,6 +57,7 @@ def result(predictor: Predictor, record: Mapping[str, Any]) -> Result:
         headline=_headline(predictor, answer),
         verdict=_verdict(predictor, answer),
         unseen=tuple(answer.get("unseen", ())),
+        beyond=tuple(answer.get("beyond", ())),
         lines=_lines(predictor, explanation),
         base=number(explanation["base"]) if "base" in explanation else "",
         total=number(explanation["total"]) if "total" in explanation else "",

@@ -49,7 +49,7 @@ _KNOWN_DATATYPES: Final = (
     "BYTES",
 )
 _NAME: Final = "prediction-service"
-_UNSEEN: Final = "unseen"
+_TOLD: Final = ("unseen", "beyond")  # arrays of texts
 _MAX_TENSORS: Final = 1000
 _NAMED_ERRORS: Final = 5  # in the one line that the member `error` is
 
@@ -120,7 +120,7 @@ def blueprint(services: Services) -> Blueprint:
 def metadata(model: Model, versions: Sequence[str]) -> dict[str, Any]:
     """Return what /v2/models/<model> tells; in a shape, -1 is the number of records."""
     outputs = {name: _datatype(value) for name, value in flat(model.some_answer()).items()}
-    outputs[_UNSEEN] = "BYTES"
+    outputs |= dict.fromkeys(_TOLD, "BYTES")
     return {
         "name": model.name,
         "versions": list(versions),
@@ -175,18 +175,18 @@ def answer(
 ) -> dict[str, Any]:
     """Return the inference response: the outputs that `sent` asks for, of all where it names none.
 
-    What training never saw comes as `unseen`, a JSON array in text for each record. Raises
+    What training never saw comes as `unseen` and `beyond`, JSON arrays in text. Raises
     InvalidRecords for an output that the model does not have.
     """
     known = flat(model.some_answer())
-    wanted = _wanted(sent.get("outputs"), [*known, _UNSEEN])
+    wanted = _wanted(sent.get("outputs"), [*known, *_TOLD])
     if not wanted:
-        wanted = [*known, *[_UNSEEN] * any(_UNSEEN in a for a in answers)]
+        wanted = [*known, *(told for told in _TOLD if any(told in a for a in answers))]
     columns = list(map(flat, answers))
     outputs = []
     for name in wanted:
-        if name == _UNSEEN:
-            data = [encode(answer.get(_UNSEEN, [])).decode().strip() for answer in answers]
+        if name in _TOLD:
+            data = [encode(answer.get(name, [])).decode().strip() for answer in answers]
         else:
             data = [answer[name] for answer in columns]
         datatype = _datatype(known.get(name, ""))
