@@ -29,8 +29,9 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from scoring.errors import StartError
 from scoring.models import discover, select
+from scoring.process import otel
 from serving.app import create_app
-from serving.server import options, tracing
+from serving.server import options
 from serving.settings import Settings
 
 MODELS_DIR: Final = "/app/models"  # of the image
@@ -142,7 +143,7 @@ def _unreachable(
 def _untraced(environ: Mapping[str, str], container: Container) -> Iterator[str]:
     """Raise SettingsError for traces that cannot be sent; the files were looked for already."""
     others = {name: v for name, v in environ.items() if name not in _FILES_OF_OTHERS}
-    if (asks := tracing.asked_by(others)) and not container.has_tracing:
+    if (asks := otel.asked_by(others)) and not container.has_tracing:
         yield f"{asks} asks for traces, and the image is built without OTEL=1"
 
 

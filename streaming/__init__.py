@@ -8,5 +8,6 @@ envelope.py                       from an event to its record, id and time
 outcomes.py  letters.py           from a batch to predictions and dead letters
 journal.py                        what was at hand when the process died: poison events
 meter.py  health.py               metrics, and the port that shows them
+tracing.py                        a span for each event
 following.py                      which version of the model predicts
 """

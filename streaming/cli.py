@@ -30,6 +30,7 @@ from streaming.options import Options, parse
 from streaming.outcomes import Scoring
 from streaming.settings import StreamSettings
 from streaming.stop import Stop
+from streaming.tracing import EventTracing
 from streaming.worker import Parts, Worker
 
 _STOPS = (signal.SIGTERM, signal.SIGINT)
@@ -92,6 +93,9 @@ def _run(options: Options, settings: StreamSettings, stop: Stop) -> None:
         log = open_log(settings, [followed.current], metrics.count_log_lines)
         observer = Observers(metrics, *([log] if log else []))
         closing.callback(observer.stop)
+        tracing = EventTracing.from_environment(os.environ)
+        if tracing:
+            closing.callback(tracing.stop)
         try:
             port = Port(settings.host, settings.port, health, collector.text)
         except OSError as error:
@@ -102,8 +106,8 @@ def _run(options: Options, settings: StreamSettings, stop: Stop) -> None:
             envelope = Envelope(options.record, options.id, options.time)
             parts = Parts(
                 source=source, sink=sink, dead=dead, followed=followed, journal=journal,
-                scoring=Scoring(source.name, envelope, observer), meter=meter, health=health,
-                stop=stop, batch=options.batch,
+                scoring=Scoring(source.name, envelope, observer, tracing), meter=meter,
+                health=health, stop=stop, batch=options.batch,
             )  # fmt: skip
             followed.watch(metrics.serve)
             _log.info(

@@ -12,6 +12,7 @@ from itertools import compress
 from typing import Any, Final
 
 import orjson
+from msgspec.structs import replace
 
 from scoring.engine import answer_each
 from scoring.errors import RequestError
@@ -21,6 +22,7 @@ from streaming import letters
 from streaming.envelope import Envelope, Opened
 from streaming.interface import Event, Headers, Message
 from streaming.letters import Problem
+from streaming.tracing import EventTracing, continued
 
 _LATEST_S: Final = 253_402_300_799  # the end of the year 9999
 _OWN_HEADERS: Final = ("content-type", "content-length")  # of the event alone
@@ -42,15 +44,21 @@ class Scoring:
     """Makes outcomes; `stream` is the source's name, which every id begins with."""
 
     def __init__(
-        self, stream: str, envelope: Envelope, observer: PredictionObserver | None = None
+        self,
+        stream: str,
+        envelope: Envelope,
+        observer: PredictionObserver | None = None,
+        tracing: EventTracing | None = None,
     ) -> None:
         self._stream = stream
         self._envelope = envelope
         self._observer = observer
+        self._tracing = tracing
 
     def outcome(self, predictor: Predictor, events: Sequence[Event]) -> Outcome:
         """Return the outcome of `events`, all answered by one version of the model."""
         made = Outcome()
+        began_ns = time.time_ns()
         ids = [f"{self._stream}/{event.partition}/{event.offset}" for event in events]
         opened: list[Opened | RequestError] = []
         open_one = self._envelope.open
@@ -66,12 +74,19 @@ class Scoring:
                 if one.time is not None:
                     made.times.append(one.time)
                 headers = _passed_on(event.headers) if event.headers else ()
+                if self._tracing:
+                    own = self._tracing.record(self._stream, name, event, began_ns, predictor)
+                    headers = continued(headers, own)
                 made.predictions.append(Message(write(name, one, answer), event.key, headers))
                 continue
             if isinstance(one, RequestError):
                 answer = one
             problem = letters.of_request(answer) if isinstance(answer, RequestError) else answer
             self.add_letter(made, predictor, event, problem)
+            if self._tracing:
+                reason = problem.reason
+                own = self._tracing.record(self._stream, name, event, began_ns, predictor, reason)
+                made.letters[-1] = replace(made.letters[-1], headers=[own])
         return made
 
     def add_letter(

@@ -6,9 +6,9 @@ import re
 import time
 from typing import Final, NamedTuple
 
+from scoring.process.otel import asked_for
 from serving.http.route_info import RouteInfo
 from serving.metrics.recorder import Metrics
-from serving.server import tracing
 from serving.server.access_log import AccessEntry, AccessLog
 from serving.server.clients import client
 from serving.server.tracing import Tracing
@@ -40,7 +40,7 @@ class RequestRecorder:
 
         Raises SettingsError for traces that are asked for and cannot be had.
         """
-        tracing.asked_for()  # here, since a worker that fails is only started again
+        asked_for()  # here, since a worker that fails is only started again
         self._metrics = metrics
         self._log = AccessLog.from_settings(settings)
         self._trusted = settings.trusted_proxies
