@@ -103,7 +103,7 @@ class Worker:
     def _batches(self, events: Sequence[Event]) -> Iterator[Sequence[Event]]:
         """Yield the events in order, those at which a process may have died alone."""
         journal = self._parts.journal
-        if not journal.may_suspect(events):
+        if events and not journal.may_suspect(events):
             yield events
             return
         together: list[Event] = []

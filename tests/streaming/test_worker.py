@@ -77,6 +77,13 @@ def test_every_event_has_its_prediction_or_its_letter_in_order(
     assert ran.source.committed == list(range(250))
 
 
+def test_a_stop_while_nothing_comes_commits_nothing(models_dir: Path, tmp_path: Path) -> None:
+    """There is no batch at hand that would have to be made final."""
+    worker, ran = made([], models_dir, tmp_path)
+    worker.run()
+    assert ran.meter.last_batch is None
+
+
 def test_a_bad_event_does_not_change_its_neighbours_answers(
     models_dir: Path, tmp_path: Path
 ) -> None:
