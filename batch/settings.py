@@ -3,27 +3,15 @@ which fields it leaves out or hashes, as the service has them."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import BeforeValidator, Field
-
-from scoring.process.settings import comma_separated
+from scoring.observers.log_settings import LoggedFieldSettings
 from scoring.registry.settings import RegistrySettings
 
 
-class BatchSettings(RegistrySettings):
+class BatchSettings(RegistrySettings, LoggedFieldSettings):
     """What the environment says."""
 
     of_others: ClassVar[tuple[str, ...]] = (
         "PREDICTION_LOG", "PREDICTION_LOG_MAX_BYTES", "PREDICTION_LOG_KEEP", "PREDICTION_LOG_ID",
     )  # fmt: skip
-
-    prediction_log_omit: Annotated[tuple[str, ...], BeforeValidator(comma_separated)] = Field(
-        default=(), description="fields that the log leaves out, by commas"
-    )
-    prediction_log_hash: Annotated[tuple[str, ...], BeforeValidator(comma_separated)] = Field(
-        default=(), description="fields that the log holds as a hash, by commas"
-    )
-    prediction_log_secret: str | None = Field(
-        default=None, repr=False, min_length=16, description="of those hashes"
-    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
-from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import (
@@ -17,7 +16,8 @@ from pydantic import (
 
 from scoring.errors import SettingsError
 from scoring.limits import Limits
-from scoring.observers import log_setup
+from scoring.observers import log_settings
+from scoring.observers.log_settings import PredictionLogSettings
 from scoring.process import cpus
 from scoring.process.settings import ModelSettings, comma_separated
 from scoring.registry.settings import RegistrySettings
@@ -63,10 +63,10 @@ def _network(value: object) -> object:
     return ip_network((mapped, network.prefixlen - 96)) if mapped else network
 
 
-class ServingSettings(ModelSettings):
+class ServingSettings(PredictionLogSettings, ModelSettings):
     """Settings of the HTTP service."""
 
-    details_of: ClassVar[Mapping[str, tuple[str, ...]]] = log_setup.DETAILS
+    details_of: ClassVar[Mapping[str, tuple[str, ...]]] = log_settings.DETAILS
 
     host: str = Field(default="0.0.0.0", description="address to listen on")  # noqa: S104  # a container's only useful one
     port: int = Field(default=9696, ge=1, le=_LAST_PORT, description="port to listen on")
@@ -184,41 +184,6 @@ class ServingSettings(ModelSettings):
         "refused or failed",
     )
 
-    prediction_log: Annotated[Path, AfterValidator(Path.absolute)] | None = Field(
-        default=None,
-        description="file to which each prediction is written as a line of JSON; unset: "
-        "none is kept",
-    )
-    prediction_log_max_bytes: int = Field(
-        default=100 * 1024 * 1024,
-        ge=1024,
-        description="size in bytes at which the prediction log starts a new file",
-    )
-    prediction_log_keep: int = Field(
-        default=10,
-        ge=1,
-        le=100_000,
-        description="number of full files of the prediction log that are kept",
-    )
-    prediction_log_omit: Annotated[tuple[str, ...], BeforeValidator(comma_separated)] = Field(
-        default=(), description="fields that the prediction log leaves out, separated by commas"
-    )
-    prediction_log_hash: Annotated[tuple[str, ...], BeforeValidator(comma_separated)] = Field(
-        default=(),
-        description="fields that the prediction log replaces by a keyed hash, separated by commas",
-    )
-    prediction_log_secret: str | None = Field(
-        default=None,
-        repr=False,
-        min_length=16,
-        description="key of those hashes, at least 16 characters",
-    )
-    prediction_log_id: Annotated[tuple[str, ...], BeforeValidator(comma_separated)] = Field(
-        default=(),
-        description="ids that callers put beside a record's fields and the prediction log keeps, "
-        "separated by commas",
-    )
-
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Return the settings in `environ`; raises SettingsError as the base class does.
@@ -257,6 +222,6 @@ class Settings(RegistrySettings, ServingSettings):
     """Everything that can be set: how to serve, then what to follow."""
 
     details_of: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        **log_setup.DETAILS,
+        **log_settings.DETAILS,
         "MLFLOW_TRACKING_URI": (*RegistrySettings.of_a_registry, "MLFLOW_WEBHOOK_SECRET"),
     }

@@ -4,44 +4,19 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Final, Protocol
 
 from scoring.errors import SettingsError
 from scoring.observers.log_files import Files
 from scoring.observers.log_lines import Lines
+from scoring.observers.log_settings import PredictionLogSettings
 from scoring.observers.prediction_log import PredictionLog
 from scoring.predictor import Predictor
 
-# What is set in vain without a log, for `EnvironmentSettings.details_of`.
-DETAILS: Final = {
-    "PREDICTION_LOG": tuple(
-        f"PREDICTION_LOG_{name}" for name in ("MAX_BYTES", "KEEP", "OMIT", "HASH", "SECRET", "ID")
-    )
-}
-
-
-class LogSettings(Protocol):
-    """Settings of the prediction log; they are described where each program has them."""
-
-    @property
-    def prediction_log(self) -> Path | None: ...  # noqa: D102
-    @property
-    def prediction_log_max_bytes(self) -> int: ...  # noqa: D102
-    @property
-    def prediction_log_keep(self) -> int: ...  # noqa: D102
-    @property
-    def prediction_log_omit(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def prediction_log_hash(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def prediction_log_secret(self) -> str | None: ...  # noqa: D102
-    @property
-    def prediction_log_id(self) -> tuple[str, ...]: ...  # noqa: D102
-
 
 def open_log(
-    settings: LogSettings, predictors: Sequence[Predictor], counted: Callable[[int, int], None]
+    settings: PredictionLogSettings,
+    predictors: Sequence[Predictor],
+    counted: Callable[[int, int], None],
 ) -> PredictionLog | None:
     """Return the log that is asked for; raises SettingsError where it cannot be kept as asked.
 
