@@ -11,6 +11,8 @@ from training.export.c_file import c_files
 from training.export.databases import judge_duckdb, judge_postgres, judge_spark, judge_sqlite
 from training.export.form import ExportError, Form
 from training.export.judges import Judged, judge_c, judge_javascript, judge_python
+from training.export.onnx_graph import onnx_files
+from training.export.onnx_judge import judge_onnx
 from training.export.scripts import javascript_files, python_files
 from training.export.sql_query import sql_files
 
@@ -52,6 +54,7 @@ FORMATS: Final = {
         Format("python", python_files, judge_python, "CPython", 1_000_000, 1e-12, 1e-6),
         Format("javascript", javascript_files, judge_javascript, "Node", 1_000_000, 1e-12, 1e-6),
         Format("c", c_files, judge_c, "gcc", 500_000, 1e-12, 1e-6),
+        Format("onnx", onnx_files, judge_onnx, "ONNX Runtime", 4_000_000, 1e-12, 1e-6),
         Format("sql-duckdb", sql_files("duckdb"), judge_duckdb, "DuckDB", 20_000, 1e-9, 1e-6),
         Format(
             "sql-postgres", sql_files("postgres"), judge_postgres, "PostgreSQL", 20_000, 1e-9, 1e-6

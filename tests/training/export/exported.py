@@ -52,7 +52,7 @@ def _sample_pair(model: Model) -> tuple[Any, Any]:
     source = source_of(model)
     frame = check(read(model, source, []), model, source, max_dropped=1).frame
     vectorizer = DictVectorizer()
-    x = vectorizer.fit_transform(features(frame, model))
+    x = narrow(vectorizer.fit_transform(features(frame, model)))
     return vectorizer, estimators.make(model.task, "linear" if model.task == "regression" else
                                        "logistic", {}, 1).fit(x, frame[model.target])  # fmt: skip
 

@@ -1,0 +1,274 @@
+"""A model as an ONNX graph that takes the record: one input a field, (n_records,) each.
+
+Text is joined by StringConcat and looked up by LabelEncoder in double; trees are a TreeEnsemble of
+64 bits. A category that a record lacks is the text ABSENT on its way through the graph.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+import onnx
+from onnx import helper
+
+from scoring.scorers.linear import Linear
+from scoring.scorers.trees import Trees
+from training.export.form import Category, Feature, Form, Input, Lookup
+from training.export.onnx_nodes import (
+    BOOL,  # fmt: skip
+    DOUBLE,
+    INT64,
+    ML,
+    ML_OPSET,
+    OPSET,
+    STRING,
+    Nodes,
+    tensor,
+)
+from training.export.onnx_trees import ensemble
+
+FILE: Final = "model.onnx"
+ABSENT: Final = "\x01"
+_UNSEEN, _ABSENT_CODE = -1.0, -3.0  # in the place of a category's code
+_TYPES: Final = {"integer": INT64, "number": DOUBLE, "flag": BOOL, "text": STRING}
+_IR_VERSION: Final = 9
+
+
+def onnx_files(form: Form) -> dict[str, bytes]:
+    """Return the file by its name."""
+    return {FILE: onnx_model(form).SerializeToString(deterministic=True)}
+
+
+def onnx_model(form: Form) -> onnx.ModelProto:
+    """Return the model; it has passed onnx's own checker."""
+    nodes = Nodes()
+    texts = {one.name: _text_of(nodes, one) for one in form.inputs if one.kind == "text"}
+    valid = nodes.every([part for one in form.inputs for part in _valid(nodes, one, texts)])
+    part = form.part
+    named, unseen = _categories(nodes, form, texts)
+    if isinstance(part, Linear):
+        total = _linear(nodes, form, part, named, texts)
+        link = part.table.link
+    else:
+        total = _trees(nodes, form, part, named, texts)
+        link = part.header.link
+    score = nodes.add("Sigmoid", total) if link == "logistic" else total
+    nan = nodes.constant(float("nan"))
+    nodes.made.append(helper.make_node("Where", [valid, score, nan], ["score"], name="score"))
+    outputs = [_info("score", DOUBLE)]
+    outputs += [_answer(nodes, one.name, one.kind, one.threshold) for one in form.answers]
+    if unseen:
+        axis = tensor("axis", [1])
+        nodes.initializers.append(axis)
+        columns = [nodes.add("Unsqueeze", name, "axis") for name in unseen]
+        nodes.made.append(helper.make_node("Concat", columns, ["unseen"], name="unseen", axis=1))
+        outputs.append(helper.make_tensor_value_info("unseen", BOOL, ["n_records", len(unseen)]))
+    inputs = [_info(one.name, _TYPES[one.kind]) for one in form.inputs]
+    inputs += [_info(has(one), BOOL) for one in form.inputs if one.nullable]
+    graph = helper.make_graph(nodes.made, form.model.name, inputs, outputs, nodes.initializers)
+    made = helper.make_model(
+        graph, producer_name="training.export", ir_version=_IR_VERSION,
+        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(ML, ML_OPSET)],
+    )  # fmt: skip
+    helper.set_model_props(made, {
+        "model": form.model.name, "version": form.version, "sha256": form.manifest.sha256,
+        "unseen": "\n".join(feature.name for feature in form.categories),
+    })  # fmt: skip
+    onnx.checker.check_model(made, full_check=True)
+    return made
+
+
+def has(one: Input) -> str:
+    """Return the input that says whether an optional field is there."""
+    return f"has_{one.name}"
+
+
+def _info(name: str, kind: int) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, ["n_records"])
+
+
+def _answer(nodes: Nodes, name: str, kind: str, threshold: float) -> onnx.ValueInfoProto:
+    inputs = {
+        "score": ("Identity", ["score"]),
+        "not_negative": ("Max", ["score", nodes.constant(0.0)]),
+        "at_least": ("GreaterOrEqual", ["score", nodes.constant(threshold)]),
+    }
+    op, words = inputs[kind]
+    output = name if name not in ("score", "unseen") else f"{name}_"
+    nodes.made.append(helper.make_node(op, words, [output], name=f"answer_{name}"))
+    return _info(output, BOOL if kind == "at_least" else DOUBLE)
+
+
+def _text_of(nodes: Nodes, one: Input) -> str:
+    """Return a text as the schema spells it; ABSENT where there is none, or it is not listed."""
+    name = one.name
+    if one.spelled:
+        name = nodes.add(
+            "StringNormalizer", name, case_change_action="LOWER", is_case_sensitive=1, locale="C"
+        )
+    if one.choices:
+        known = {
+            word: choice for choice in map(str, one.choices) for word in _spellings(one, choice)
+        }
+        name = nodes.encode(name, known, ABSENT)
+    return nodes.add("Where", has(one), name, nodes.constant(ABSENT)) if one.nullable else name
+
+
+def _spellings(one: Input, choice: str) -> list[str]:
+    if not one.spelled:
+        return [choice]
+    pieces = choice.split("_")
+    return [
+        "".join(itertools.chain(*itertools.zip_longest(pieces, gaps, fillvalue="")))
+        for gaps in itertools.product("_ ", repeat=len(pieces) - 1)
+    ]
+
+
+def _valid(nodes: Nodes, one: Input, texts: Mapping[str, str]) -> list[str]:
+    """Return the conditions under which the service takes a field."""
+    if one.kind == "text":
+        if not one.choices:
+            found = [nodes.add("Equal", one.name, one.name)]
+        else:
+            listed = dict.fromkeys(map(str, one.choices), 1.0)
+            code = nodes.encode(texts[one.name], listed, 0.0)
+            found = [nodes.add("Greater", code, nodes.constant(0.0))]
+    elif one.kind == "flag":
+        found = [nodes.add("Or", one.name, nodes.add("Not", one.name))]
+    else:
+        number = nodes.cast(one.name, DOUBLE) if one.kind == "integer" else one.name
+        most = sys.float_info.max
+        low, high = (
+            (-most if one.low is None else one.low),
+            (most if one.high is None else one.high),
+        )
+        above, below = ("Greater" if one.low_open else "GreaterOrEqual",
+                        "Less" if one.high_open else "LessOrEqual")  # fmt: skip
+        found = [
+            nodes.add(above, number, nodes.constant(float(low))),
+            nodes.add(below, number, nodes.constant(float(high))),
+        ]
+        if one.choices:
+            listed = {str(choice): True for choice in one.choices}
+            keys = dict.fromkeys(listed, 1.0)
+            code = nodes.encode(nodes.cast(one.name, STRING), keys, 0.0)
+            found.append(nodes.add("Greater", code, nodes.constant(0.0)))
+    if not one.nullable:
+        return found
+    return [nodes.add("Or", nodes.add("Not", has(one)), nodes.every(found))]
+
+
+def _spelled_out(nodes: Nodes, one: Input, texts: Mapping[str, str]) -> str:
+    """Return a field as a text, ABSENT where it is null."""
+    if one.kind == "text":
+        return texts[one.name]
+    name = nodes.cast(one.name, INT64) if one.kind == "flag" else one.name
+    text = nodes.cast(name, STRING)
+    return nodes.add("Where", has(one), text, nodes.constant(ABSENT)) if one.nullable else text
+
+
+def _joined(nodes: Nodes, form: Form, feature: Category, texts: Mapping[str, str]) -> str:
+    found = ""
+    for piece in feature.parts:
+        if isinstance(piece, str):
+            text = nodes.constant(piece)
+        else:
+            text = _spelled_out(nodes, form.input(piece[1]), texts)
+        found = nodes.add("StringConcat", found, text) if found else text
+    return found
+
+
+def _looked_up(nodes: Nodes, form: Form, feature: Lookup, texts: Mapping[str, str]) -> str:
+    """Return the text by which a lookup finds its value."""
+    found = ""
+    for name in feature.fields:
+        text = _spelled_out(nodes, form.input(name), texts)
+        text = nodes.add("StringConcat", text, nodes.constant("\x1f"))
+        found = nodes.add("StringConcat", found, text) if found else text
+    return found
+
+
+def _keys(feature: Lookup, absent: Any) -> dict[str, Any]:
+    found = {}
+    for key, value in feature.values.items():
+        words = [ABSENT if one is None else str(int(one) if not isinstance(one, str) else one)
+                 for one in key]  # fmt: skip
+        found["".join(f"{word}\x1f" for word in words)] = absent if value is None else value
+    return found
+
+
+def _categories(
+    nodes: Nodes, form: Form, texts: Mapping[str, str]
+) -> tuple[dict[str, str], list[str]]:
+    """Return what each category comes to (its weight, or its code), and whether it is unseen."""
+    part = form.part
+    linear = isinstance(part, Linear)
+    named, unseen = {}, []
+    for feature in form.categories:
+        if isinstance(feature, Category):
+            text = _joined(nodes, form, feature, texts)
+        else:
+            keys = _keys(feature, ABSENT)
+            text = nodes.encode(_looked_up(nodes, form, feature, texts), keys, ABSENT)
+        if isinstance(part, Linear):
+            known = dict(part.table.categories.get(feature.name, {}))
+            default, absent = float("nan"), 0.0
+        else:
+            codes = part.header.categories.get(feature.name, [])
+            known = {value: float(code) for code, value in enumerate(codes)}
+            default, absent = _UNSEEN, _ABSENT_CODE
+        code = nodes.encode(text, {**known, ABSENT: absent}, default)
+        if linear:
+            new = nodes.add("IsNaN", code)
+            code = nodes.add("Where", new, nodes.constant(0.0), code)
+        else:
+            new = nodes.add("Equal", code, nodes.constant(_UNSEEN))
+        named[feature.name] = code
+        unseen.append(new)
+    return named, unseen
+
+
+def _number(nodes: Nodes, form: Form, feature: Feature, texts: Mapping[str, str]) -> str:
+    """Return a number as a double, zero where the record has none."""
+    if isinstance(feature, Lookup):
+        return nodes.encode(_looked_up(nodes, form, feature, texts), _keys(feature, 0.0), 0.0)
+    assert not isinstance(feature, Category)  # noqa: S101  # for the type checker
+    one = form.input(feature.field)
+    name = one.name if one.kind == "number" else nodes.cast(one.name, DOUBLE)
+    return nodes.add("Where", has(one), name, nodes.constant(0.0)) if one.nullable else name
+
+
+def _linear(
+    nodes: Nodes, form: Form, part: Linear, named: Mapping[str, str], texts: Mapping[str, str]
+) -> str:
+    terms = list(named.values())
+    for feature in form.numbers:
+        if feature.name in part.table.numbers:
+            weight = nodes.constant(part.table.numbers[feature.name])
+            terms.append(nodes.add("Mul", weight, _number(nodes, form, feature, texts)))
+    total = nodes.constant(part.intercept)
+    for term in terms:
+        total = nodes.add("Add", total, term)
+    return total
+
+
+def _trees(
+    nodes: Nodes, form: Form, part: Trees, named: Mapping[str, str], texts: Mapping[str, str]
+) -> str:
+    header = part.header
+    numbers = {one.name: _number(nodes, form, one, texts) for one in form.numbers}
+    asked = [numbers.get(name, "") for name in header.numbers]
+    asked += [named.get(name, "") for name in header.categories]
+    length = nodes.add("Mul", nodes.constant(0.0), next(name for name in asked if name))
+    nodes.initializers.append(tensor("column", [1]))
+    columns = [nodes.add("Unsqueeze", name or length, "column") for name in asked]
+    x = nodes.add("Concat", *columns, axis=1)
+    sums = nodes.add("TreeEnsemble", x, domain=ML, **ensemble(part))
+    nodes.initializers.append(tensor("flat", [-1]))
+    total = nodes.add("Reshape", sums, "flat")
+    if not header.single:
+        total = nodes.add("Mul", nodes.constant(header.scale), total)
+    return nodes.add("Add", nodes.constant(header.base), total)
