@@ -22,9 +22,9 @@ HTTP = {"serving", "flask", "werkzeug", "gunicorn"}
 MAKERS = ["artifact.writing"]
 # From what joins everything down to the errors: each may import what stands to its right.
 SPINE = ["registry", "engine", "explain", "observers", *MAKERS, "predictor", "ranges", "compiler",
-         "artifact", "shared_memory", "scorers", "lookups", "profiles", "models", "model_checks",
-         "model", "field_kinds", "cells", "untouched", "typed_decoder", "record", "process",
-         "limits", "values", "errors"]  # fmt: skip
+         "artifact", "saved", "shared_memory", "scorers", "lookups", "profiles", "models",
+         "model_checks", "model", "field_kinds", "cells", "untouched", "typed_decoder", "record",
+         "process", "limits", "values", "errors"]  # fmt: skip
 
 # What the image holds, and where in the core each of the others may be imported.
 IMAGE = {"scoring", "serving", "flask", "werkzeug", "gunicorn", "pydantic", "pydantic_core",
@@ -32,11 +32,11 @@ IMAGE = {"scoring", "serving", "flask", "werkzeug", "gunicorn", "pydantic", "pyd
          "prometheus_client"}  # fmt: skip
 ELSEWHERE = {
     "registry/": {"requests", "boto3", "botocore"},  # by its poller alone
-    "artifact/": {"skops"},  # where such a file has come
     # where a model without a compiled form is served, or one is compiled
     "artifact/pickles.py": {"numpy", "scipy", "sklearn"},
     "artifact/foreign.py": {"numpy", "scipy", "sklearn"},
     "compiler/": {"numpy", "scipy", "sklearn"},
+    "saved/": {"numpy"},
     "profiles/": {"numpy"},  # by what makes, watches and compares them, not by what serves
     "scorers/sklearn.py": {"numpy", "scipy", "sklearn"},
     "scorers/vectorised.py": {"numpy"},

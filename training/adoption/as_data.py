@@ -13,6 +13,8 @@ from scoring.compiler.ensembles import NotFlat
 from scoring.compiler.saved import compile_classes, compile_ensemble, compile_saved
 from scoring.errors import ArtifactError
 from scoring.models import Model
+from scoring.saved.shapes import Candidate
+from scoring.saved.stand_ins import Name
 from scoring.scorers.base import check_features
 from scoring.scorers.meaning import (
     check_categories,
@@ -21,8 +23,6 @@ from scoring.scorers.meaning import (
     respelled,
 )
 from training.adoption.lightgbm_text import is_lightgbm, lightgbm_trees
-from training.adoption.shapes import Candidate
-from training.adoption.stand_ins import Name
 from training.adoption.views import view
 
 

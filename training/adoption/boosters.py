@@ -15,10 +15,10 @@ from sklearn.feature_extraction import DictVectorizer
 
 from scoring.artifact.pickles import loads
 from scoring.errors import ArtifactError
+from scoring.saved.repickle import repickle
+from scoring.saved.shapes import Candidate
+from scoring.saved.stand_ins import StandIn
 from training.adoption.as_data import vectorizer_of
-from training.adoption.repickle import repickle
-from training.adoption.shapes import Candidate
-from training.adoption.stand_ins import StandIn
 
 _TASKS: Final = {
     "reg:squarederror": "XGBRegressor",

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from scoring.compiler.ensembles import Ensemble, NotFlat, Tree
-from training.adoption.stand_ins import StandIn, walk
+from scoring.saved.stand_ins import StandIn, walk
 
 _IDENTITY: Final = {"regression", "regression_l1", "huber", "fair", "quantile", "mape"}
 _CATEGORICAL, _ZERO_MISSING = 1, 4  # bits of a node's decision_type

@@ -18,16 +18,16 @@ from scoring.compiler.compile import NotCompiled
 from scoring.errors import ArtifactError
 from scoring.models import Features, Model
 from scoring.record import RecordReader
+from scoring.saved.containers import Saved, read_files
+from scoring.saved.repickle import pair_bytes
+from scoring.saved.shapes import Candidate, choose
 from scoring.scorers import Scorer
 from scoring.scorers.sklearn import SklearnScorer, check_pair
 from training.adoption.as_data import read_as_data
 from training.adoption.boosters import check_package, is_xgboost, with_booster
-from training.adoption.containers import Saved, read_files
 from training.adoption.expectations import Expectation, check_expectations, read_expectations
 from training.adoption.lightgbm_text import is_lightgbm
 from training.adoption.measure import measure
-from training.adoption.repickle import repickle
-from training.adoption.shapes import Candidate, choose
 from training.adoption.views import check_readable, minor, saved_parameters, stamps
 from training.data.checks import check
 from training.data.tables import read
@@ -107,7 +107,7 @@ def _load(task: _Task) -> Manifest:
     """Take in a pair through the allow-list."""
     model, options = task.model, task.options
     notes = list(task.notes)
-    data = _bytes(task.files, task.chosen)
+    data = pair_bytes(task.files, task.chosen)
     if is_xgboost(task.chosen.estimator) and (task.other or not _is_sklearn_like(task.chosen)):
         data = with_booster(task.chosen)
         notes += [f"its DictVectorizer was saved by scikit-learn {v}" for v in sorted(task.other)]
@@ -190,7 +190,7 @@ def _read_as_data(task: _Task) -> Manifest:
         read.kind,
         facts,
         golden=[*task.golden, *measured.golden],
-        pickled=_bytes(task.files, task.chosen),
+        pickled=pair_bytes(task.files, task.chosen),
     )
 
 
@@ -219,17 +219,6 @@ def _expected(task: _Task, score: Callable[[Features], float]) -> list[str]:
 def _is_sklearn_like(chosen: Candidate) -> bool:
     """Say whether an estimator of XGBoost's is one of those that fit a pair, and no Booster."""
     return chosen.estimator.kind is not None and chosen.estimator.kind.module == "xgboost.sklearn"
-
-
-def _bytes(files: Sequence[Saved], chosen: Candidate) -> bytes:
-    """Return the file, where it is a pickle of the pair and of nothing else; else a pickle of the
-    pair."""
-    pair = (chosen.vectorizer, chosen.estimator)
-    [root], data = files[0].roots[:1], files[0].data
-    alone = len(files) == 1 and isinstance(root, tuple | list) and len(root) == 2
-    if alone and data is not None and root[0] is pair[0] and root[1] is pair[1]:
-        return data
-    return repickle(pair)
 
 
 def _source(files: Sequence[Saved], chosen: Candidate) -> str:

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from scoring.artifact.manifest import Manifest
+from scoring.saved.containers import read_files
+from scoring.saved.shapes import Candidate, choose, steps_of
 from scoring.values.shares import class_text
 from training.adoption.as_data import vectorizer_of
 from training.adoption.boosters import check_package, classes_of, is_xgboost
-from training.adoption.containers import read_files
 from training.adoption.lightgbm_text import is_lightgbm, lightgbm_classes
-from training.adoption.shapes import Candidate, choose, steps_of
 from training.adoption.take_in import Options, adopt
 from training.adoption.views import view
 from training.data.tables import read_raw

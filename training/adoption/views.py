@@ -8,9 +8,9 @@ import re
 from typing import Any, Final
 
 from scoring.errors import ArtifactError
-from training.adoption.arrays import as_array, is_array
-from training.adoption.shapes import steps_of
-from training.adoption.stand_ins import Name, StandIn, walk
+from scoring.saved.arrays import as_array, is_array
+from scoring.saved.shapes import steps_of
+from scoring.saved.stand_ins import Name, StandIn, walk
 
 _STAMP: Final = "_sklearn_version"
 _TREE: Final = Name("sklearn.tree._tree", "Tree")

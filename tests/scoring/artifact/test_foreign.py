@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import joblib
 import pytest
 import skops.io
 from sklearn.linear_model import LinearRegression
@@ -18,15 +19,30 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler
 
 from scoring.artifact.foreign import NO_MANIFEST, read
-from scoring.artifact.skops_files import loads_skops
+from scoring.artifact.pickles import loads
 from scoring.errors import ArtifactError
 from scoring.models import Model, discover
 from scoring.predictor import Predictor
+from scoring.saved.containers import read_bytes
+from scoring.saved.repickle import pair_bytes
+from scoring.saved.shapes import choose
 from tests.support import records, tiny_pair
 from training.fit import estimators
 
 RIDE = discover()["ride"]
 DAY = datetime(2021, 11, 6, tzinfo=UTC)
+
+
+def loads_skops(data: bytes) -> tuple[Any, frozenset[str]]:
+    """Return the pair in a skops file, and the versions of scikit-learn that wrote it."""
+    files = [read_bytes("model.skops", data)]
+    return loads(pair_bytes(files, choose(files, None)))
+
+
+def jobbed(value: Any, compress: Any) -> bytes:
+    file = io.BytesIO()
+    joblib.dump(value, file, compress=compress)
+    return file.getvalue()
 
 
 def pipeline(pair: tuple[Any, Any]) -> Pipeline:
@@ -41,8 +57,24 @@ def pipeline(pair: tuple[Any, Any]) -> Pipeline:
         ("model.pkl", lambda pair: pickle.dumps(pipeline(pair))),
         ("model.pkl", lambda pair: pickle.dumps(list(pair))),
         (None, lambda pair: pickle.dumps(pair)),
+        (None, lambda pair: pickle.dumps((pair[1], pair[0], {"rmse": 1.5}))),
+        ("model.pkl", lambda pair: pickle.dumps({"dv": pair[0], "model": pair[1]})),
+        ("model.pkl", lambda pair: pickle.dumps(pair[0]) + pickle.dumps(pair[1])),
+        ("model.pkl", lambda pair: jobbed(pair, 0)),
+        ("model.pkl", lambda pair: jobbed(pipeline(pair), ("xz", 3))),
     ],
-    ids=["skops pipeline", "skops pair", "pickled pipeline", "pickled list", "our own file's name"],
+    ids=[
+        "skops pipeline",
+        "skops pair",
+        "pickled pipeline",
+        "pickled list",
+        "our own file's name",
+        "other way round",
+        "dictionary",
+        "two pickles",
+        "joblib",
+        "compressed joblib",
+    ],
 )
 def test_what_others_logged_is_read(
     model: Model, tmp_path: Path, name: str | None, save: Callable[[Any], bytes]
@@ -59,6 +91,16 @@ def test_what_others_logged_is_read(
         pair[1].predict_proba(x)[:, 1] if model.task == "classification" else pair[1].predict(x)
     )
     assert predictor.scores(rows) == pytest.approx(list(expected))
+
+
+def test_of_several_models_none_is_guessed(tmp_path: Path) -> None:
+    """A version is one model: the names are told."""
+    vectorizer, one = tiny_pair(RIDE)
+    other = LinearRegression().fit([[0.0]], [0.0])
+    held = {"dv": vectorizer, "a": one, "b": other}
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(held))
+    with pytest.raises(ArtifactError, match="there are 2 models: log one of them: a .*, b "):
+        read(tmp_path, RIDE, version="7", created=DAY)
 
 
 def test_what_others_logged_claims_nothing_that_is_not_known(tmp_path: Path) -> None:
@@ -85,7 +127,7 @@ def test_trees_in_skops_need_no_trust_of_the_files_own(model: Model, name: str) 
     fresh = estimators.make(model.task, name, {}, 1)
     pair = tiny_pair(model, fresh)
     found, versions = loads_skops(skops.io.dumps(pipeline(pair)))
-    assert type(found.steps[-1][1]) is type(pair[1])
+    assert type(found[1]) is type(pair[1])
     assert versions == frozenset()
 
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import sklearn
 
+from scoring.saved.containers import Saved, read_bytes
 from tests.training.adoption.make_files import ROWS_OF, entries
-from training.adoption.containers import Saved, read_bytes
 
 FOLDER: Final = Path(__file__).with_name("files")
 OTHERS: Final = ("1.1", "1.2", "1.3", "1.5", "1.7")

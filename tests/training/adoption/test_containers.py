@@ -21,10 +21,10 @@ import pytest
 from joblib.numpy_pickle import NumpyArrayWrapper
 
 from scoring.errors import ArtifactError
-from training.adoption.arrays import as_array
-from training.adoption.containers import read_bytes, read_files
-from training.adoption.shapes import pairs
-from training.adoption.stand_ins import StandIn, walk
+from scoring.saved.arrays import as_array
+from scoring.saved.containers import read_bytes, read_files
+from scoring.saved.shapes import pairs
+from scoring.saved.stand_ins import StandIn, walk
 
 LIMIT = 1 << 20
 PACKERS: dict[str, Callable[[bytes], bytes]] = {

@@ -13,12 +13,12 @@ from scoring.artifact.manifest import NOT_PROVED
 from scoring.compiler.compile import NotCompiled
 from scoring.models import discover
 from scoring.predictor import Predictor
+from scoring.saved.containers import read_bytes
+from scoring.saved.shapes import choose
+from scoring.saved.stand_ins import StandIn, walk
 from tests.training.adoption.archives import FOLDER, asked
 from training.adopt import main
 from training.adoption.as_data import read_as_data
-from training.adoption.containers import read_bytes
-from training.adoption.shapes import choose
-from training.adoption.stand_ins import StandIn, walk
 
 MODELS = discover()
 

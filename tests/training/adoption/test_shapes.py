@@ -17,14 +17,14 @@ from scoring.artifact.foreign import read_pair
 from scoring.errors import ArtifactError
 from scoring.models import discover
 from scoring.predictor import Predictor
+from scoring.saved.containers import read_bytes, read_files
+from scoring.saved.repickle import repickle
+from scoring.saved.shapes import choose, pairs
 from scoring.scorers.sklearn import SklearnScorer
 from tests.support import tiny_pair
 from tests.training.adoption.archives import OURS, archive, asked
 from tests.training.adoption.make_files import MAKERS, Held
 from training.adopt import main
-from training.adoption.containers import read_bytes, read_files
-from training.adoption.repickle import repickle
-from training.adoption.shapes import choose, pairs
 
 pytestmark = pytest.mark.slow
 

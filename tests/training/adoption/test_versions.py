@@ -20,6 +20,9 @@ from scoring.compiler.compile import NotCompiled
 from scoring.errors import ArtifactError
 from scoring.models import discover
 from scoring.predictor import Predictor
+from scoring.saved.containers import read_bytes
+from scoring.saved.shapes import choose
+from scoring.saved.stand_ins import StandIn, walk
 from scoring.values.shares import Shares
 from serving.app import create_app
 from serving.settings import Settings
@@ -28,9 +31,6 @@ from tests.training.adoption.archives import OTHERS, OURS, Case, archive, asked
 from tests.training.adoption.make_files import MAKERS, rides
 from training.adopt import main
 from training.adoption.as_data import read_as_data
-from training.adoption.containers import read_bytes
-from training.adoption.shapes import choose
-from training.adoption.stand_ins import StandIn, walk
 from training.adoption.views import check_readable, stamps
 
 MODELS = {**discover(), "flowers": FLOWERS}

@@ -8,5 +8,4 @@ writing.py       from a fitted pair to a folder: proved, compiled, written
 foreign.py       from a file that others saved to a pair
 allow_list.py    which classes and functions a file may name
 pickles.py       the pickle reader that keeps to the allow-list
-skops_files.py   the same for skops files
 """

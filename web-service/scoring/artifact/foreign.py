@@ -1,5 +1,5 @@
-"""A pair that others saved: a pickle or a skops file, a Pipeline that begins with a DictVectorizer,
-or a bare pair. In a folder without a manifest it gets one, without golden records.
+"""A pair that others saved, in a file of any shape that `scoring.saved` reads, for the service's
+allow-list. In a folder without a manifest it gets one, without golden records.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from typing import Any, Final, NamedTuple
 
 import sklearn
 from sklearn.feature_extraction import DictVectorizer
-from sklearn.pipeline import Pipeline
 
 from scoring.artifact.facts import Facts, Provenance, describe, last_step
 from scoring.artifact.manifest import MANIFEST, PICKLE, SKOPS, UNKNOWN, readable_files
 from scoring.artifact.pickles import loads
 from scoring.artifact.reading import Artifact, load
-from scoring.artifact.skops_files import loads_skops
 from scoring.errors import ArtifactError
 from scoring.models import Features, Model
+from scoring.saved.containers import read_files
+from scoring.saved.repickle import pair_bytes
+from scoring.saved.shapes import choose
 from scoring.scorers.meaning import respelled
 from scoring.scorers.sklearn import check_pair
 
@@ -46,43 +47,37 @@ class SavedPair(NamedTuple):
         )
 
 
-def read_file(path: Path, model: Model, *, other_version: bool = False) -> SavedPair:
-    """Return what the file holds, with categories in the spelling of the model's code.
+def read_file(path: Path, model: Model) -> tuple[SavedPair, bytes]:
+    """Return the one pair in a file of any shape, with categories in the spelling of the model's
+    code, and the file's bytes.
 
-    Raises ArtifactError where the file cannot be read, names a class that is not allowed, or
-    (unless `other_version`) was written by another minor version of scikit-learn.
+    Raises ArtifactError where the file cannot be read, holds no pair or several, names a class that
+    is not allowed, or was written by another minor version of scikit-learn.
     """
+    files = read_files([path])
+    chosen = choose(files, None, how="log one of them")
     try:
-        data = path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
-    skops = path.suffix == Path(SKOPS).suffix
-    return read_pair(data, model, skops=skops, other_version=other_version)
+    return read_pair(pair_bytes(files, chosen), model), content
 
 
-def read_pair(
-    data: bytes, model: Model, *, skops: bool = False, other_version: bool = False
-) -> SavedPair:
-    """Return what the bytes of a pickle or of a skops file hold, as `read_file` does."""
-    read = loads_skops if skops else loads
-    found, versions = read(data, other_version=other_version)
-    pair = as_pair(found)
+def read_pair(data: bytes, model: Model, *, other_version: bool = False) -> SavedPair:
+    """Return what the bytes of a pickle of a pair hold, with categories in the spelling of the
+    model's code.
+
+    Raises ArtifactError where it cannot be read, names a class that is not allowed, or (unless
+    `other_version`) was written by another minor version of scikit-learn.
+    """
+    pair, versions = loads(data, other_version=other_version)
     changed: dict[str, str] = {}
     if isinstance(pair, tuple) and len(pair) == 2 and hasattr(pair[0], "feature_names_"):
         vectorizer, changed = respelled(pair[0], model)
         if changed:
-            pair = vectorizer, pair[1]
-    return SavedPair(pair, data, pair is found and read is loads, versions, changed)
-
-
-def as_pair(found: object) -> object:
-    """Return (vectorizer, estimator) of a Pipeline that begins with a DictVectorizer or of a list;
-    anything else as it is."""
-    if isinstance(found, Pipeline) and len(found.steps) > 1:
-        (_, first), *rest = found.steps
-        if isinstance(first, DictVectorizer):
-            return first, rest[0][1] if len(rest) == 1 else Pipeline(rest)
-    return tuple(found) if isinstance(found, list) else found
+            return SavedPair((vectorizer, pair[1]), data, False, versions, changed)
+    as_saved = isinstance(pair, tuple)
+    return SavedPair(tuple(pair) if isinstance(pair, list) else pair, data, as_saved, versions, {})
 
 
 def known_categories(
@@ -113,10 +108,10 @@ def _write_artifact(folder: Path, model: Model, version: str, created: datetime)
     path = next((folder / name for name in names if (folder / name).exists()), None)
     if path is None:
         raise ArtifactError(f"it holds no {MANIFEST}, {SKOPS} or {PICKLE}")
-    saved = read_file(path, model)
+    saved, content = read_file(path, model)
     pair = check_pair(saved.pair, model)
     pickled = pickle.dumps(pair, protocol=5)
-    notes = [NO_MANIFEST, f"read from {path.name}, sha256 {hashlib.sha256(saved.data).hexdigest()}"]
+    notes = [NO_MANIFEST, f"read from {path.name}, sha256 {hashlib.sha256(content).hexdigest()}"]
     if saved.respelled:
         notes.append(f"{len(saved.respelled)} categories are respelled")
     facts = Facts(

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from scoring.errors import ArtifactError
-from training.adoption.arrays import as_array, is_array
-from training.adoption.containers import Saved
-from training.adoption.stand_ins import Name, StandIn, walk
+from scoring.saved.arrays import as_array, is_array
+from scoring.saved.containers import Saved
+from scoring.saved.stand_ins import Name, StandIn, walk
 
 _LIBRARIES: Final = {"sklearn", "xgboost", "lightgbm", "catboost"}
 # of scikit-learn, what prepares columns and predicts nothing
@@ -67,11 +67,13 @@ def check_names(saved: Sequence[Saved]) -> None:
             )
 
 
-def choose(saved: Sequence[Saved], pick: str | None) -> Candidate:
+def choose(
+    saved: Sequence[Saved], pick: str | None, *, how: str = "choose one with --pick"
+) -> Candidate:
     """Return the pair in the files, the one called `pick` where there are several.
 
     Raises ArtifactError where there is none, saying what was found and what would do, or where
-    there are several and `pick` does not tell.
+    there are several and `pick` does not tell; `how` says what tells it.
     """
     check_names(saved)
     found = pairs(saved)
@@ -80,9 +82,7 @@ def choose(saved: Sequence[Saved], pick: str | None) -> Candidate:
     if pick is None:
         if len(found) == 1:
             return found[0]
-        raise ArtifactError(
-            f"there are {len(found)} models: choose one with --pick: {_names(found)}"
-        )
+        raise ArtifactError(f"there are {len(found)} models: {how}: {_names(found)}")
     named = [one for one in found if one.name == pick]
     named = named or [one for one in found if pick in _short_names(one)]
     if len(named) != 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from training.adoption.stand_ins import Name, StandIn
+from scoring.saved.stand_ins import Name, StandIn
 
 _MARK: Final = b"learner"  # stands near the beginning of what `save_model` writes
 _LOOKED_AT: Final = 4096

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from scoring.errors import ArtifactError
-from training.adoption.stand_ins import Name, StandIn
+from scoring.saved.stand_ins import Name, StandIn
 
 _SCHEMA: Final = "schema.json"
 _MAX_SCHEMA: Final = 1 << 26  # 64 MiB of JSON
@@ -94,6 +94,12 @@ class _Schema:
     def type(self, node: dict[str, Any]) -> Any:
         return Name(node["__module__"], node["__class__"])
 
+    def slice(self, node: dict[str, Any]) -> Any:
+        parts = tuple(node["content"][name] for name in ("start", "stop", "step"))
+        if not all(part is None or type(part) is int for part in parts):
+            raise ArtifactError("the skops file cannot be read: it holds a slice of no numbers")
+        return StandIn(Name("builtins", "slice"), parts)
+
     def dtype(self, node: dict[str, Any]) -> Any:
         return self.value(node["content"]).dtype
 
@@ -124,6 +130,7 @@ _READERS: Final[dict[str, Callable[[_Schema, dict[str, Any]], Any]]] = {
     "ObjectNode": _Schema.object,
     "TreeNode": _Schema.reduced,
     "LossNode": _Schema.reduced,
+    "SliceNode": _Schema.slice,
     "BytesNode": _Schema.bytes,
     "BytearrayNode": lambda schema, node: bytearray(schema.bytes(node)),
     # a prediction draws no numbers

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scoring.errors import ArtifactError
-from training.adoption.stand_ins import Name, StandIn, read_pickle
+from scoring.saved.stand_ins import Name, StandIn, read_pickle
 
 Array = npt.NDArray[Any]
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 from scoring.errors import ArtifactError
-from training.adoption.arrays import read_joblib_array
-from training.adoption.native import native
-from training.adoption.skops_file import read_skops
-from training.adoption.stand_ins import read_pickles
+from scoring.saved.arrays import read_joblib_array
+from scoring.saved.native import native
+from scoring.saved.skops_file import read_skops
+from scoring.saved.stand_ins import read_pickles
 
 # A file of four million nodes, the most that are compiled, has a third of it.
 MAX_BYTES: Final = 1 << 30

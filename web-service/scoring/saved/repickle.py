@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Sequence
 from typing import Any
 
 from scoring.errors import ArtifactError
-from training.adoption.stand_ins import Name, StandIn
+from scoring.saved.containers import Saved
+from scoring.saved.shapes import Candidate
+from scoring.saved.stand_ins import Name, StandIn
 
 
 def repickle(value: Any) -> bytes:
@@ -20,6 +23,17 @@ def repickle(value: Any) -> bytes:
     except RecursionError as error:
         raise ArtifactError("the file nests objects too deep") from error
     return file.getvalue()
+
+
+def pair_bytes(files: Sequence[Saved], chosen: Candidate) -> bytes:
+    """Return the file, where it is a pickle of the pair and of nothing else; else a pickle of the
+    pair."""
+    pair = (chosen.vectorizer, chosen.estimator)
+    [root], data = files[0].roots[:1], files[0].data
+    alone = len(files) == 1 and isinstance(root, tuple | list) and len(root) == 2
+    if alone and data is not None and root[0] is pair[0] and root[1] is pair[1]:
+        return data
+    return repickle(pair)
 
 
 class _Writer(pickle._Pickler):
