@@ -45,8 +45,8 @@ FLOWERS = Model(
 
 CASES: list[dict[str, Any]] = [
     {"petal_mm": petal, "sepal_mm": sepal, "soil": soil, "place": place}
-    for petal in (0.0, 14.5, 33.25, 60.0)
-    for sepal in (None, 48.5, 70.0)
+    for petal in (8.0, 14.5, 33.25, 45.0)
+    for sepal in (None, 48.5, 60.0)
     for soil in ("wet", "dry")
     for place in ("hill", "shore")
 ]  # fmt: skip
