@@ -62,14 +62,15 @@ def common(
 def consumer(shared: Mapping[str, Any], group: str, start: str) -> dict[str, Any]:
     """Return a consumer's options: nothing is committed but by us, memory is bounded, and what a
     transaction took back is not read."""
-    # of the newer protocol, the brokers say how long
-    session = {} if shared.get("group.protocol") == "consumer" else {"session.timeout.ms": 10_000}
+    # of the newer protocol, the brokers say how long; else the heartbeat is how soon a worker hears
+    # that another came or left, so how long partitions stand still
+    session = {"session.timeout.ms": 10_000, "heartbeat.interval.ms": 1000}
+    if shared.get("group.protocol") == "consumer":
+        session = {}
     return {
         # what waits in memory; librdkafka has 0.5 kB more for each message than the event's bytes
         "queued.max.messages.kbytes": 4096,
         "queued.min.messages": 10_000,
-        # how soon a worker hears that another came or left, so that partitions stand still for less
-        "heartbeat.interval.ms": 1000,
         **session,
         **_fit(shared, producers=False),
         "group.id": group,

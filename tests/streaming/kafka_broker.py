@@ -49,7 +49,7 @@ class KafkaBroker:
                        "--host", "127.0.0.1", "--data-dir", str(self._folder)]  # fmt: skip
             with (self._folder / "broker.log").open("ab") as log:
                 self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        wait_for(self._answers, "the broker to answer", 60)
+        wait_for(self.answers, "the broker to answer", 60)
 
     @contextlib.contextmanager
     def hanging(self) -> Iterator[None]:
@@ -121,7 +121,8 @@ class KafkaBroker:
     def values(self, topic: str) -> list[bytes]:
         return [message.value() for message in self.messages(topic)]
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Return whether a client reaches the broker."""
         with contextlib.suppress(self._kafka.KafkaException):
             client = self._kafka.Producer(
                 {"bootstrap.servers": self.address, "logger": _Silent(), "log_level": 0}
