@@ -170,11 +170,21 @@ def _performance(real: Realised | None) -> list[Finding]:
     return [Finding("alarm" if real.again else "warning", real.sentence + words)]
 
 
+def _later(store: Store, model: str, now: Window) -> str:
+    """Say how many came after the window, whose last hour is one that is over."""
+    if not (later := store.rows(model, now.end, now.end + 24)):
+        return ""
+    until = shown(max(later) + 1).replace(" ", "T")
+    return f" before {shown(now.end)}, {sum(later.values()):,} since: --until {until} includes them"
+
+
 def _silence(store: Store, model: str, now: Window) -> list[Finding]:
     """Say where there is nothing at the end of the window that the week before would expect."""
     rows = store.rows(model, now.end - 24 * (_USUAL_DAYS + 1), now.end)
     if not rows:
-        return [Finding("warning", f"no predictions of '{model}' are known")]
+        return [
+            Finding("warning", f"no predictions of '{model}' are known{_later(store, model, now)}")
+        ]
     silent = 0
     while silent < now.end - now.first and not rows.get(now.end - 1 - silent):
         silent += 1

@@ -86,6 +86,16 @@ def test_silence_is_an_alarm(monitoring: Run) -> None:
     assert "no predictions of 'churn' are known" in monitoring("report", "churn").out
 
 
+def test_predictions_of_this_hour_are_not_denied(monitoring: Run) -> None:
+    """An hour counts once it is over: the report says how to include it, and that words work."""
+    log(monitoring, 0, rows=100)
+    early = monitoring("report", "ride", "--until", f"{BEGIN:%Y-%m-%dT%H:%M}").out
+    [found] = re.findall(
+        r"no predictions of 'ride' are known before .*, 100 since: (--until \S+)", early
+    )
+    assert "100 predictions from" in monitoring("report", "ride", *found.split()).out
+
+
 def test_the_training_is_compared_with(monitoring: Run, tmp_path: Path) -> None:
     """Its profile comes from the artifact in MODELS_DIR; of another version nothing is known."""
     manifest = train(silent(RIDE, data_of(RIDE, tmp_path), tmp_path / "models"))
