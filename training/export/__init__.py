@@ -12,6 +12,7 @@
     spec.py, scripts.py    one file of Python or JavaScript that needs nothing else
     c_file.py, c_words.py  the same of C
     dialects.py, sql_fields.py, sql_query.py    one SELECT and a table of weights
+    skops_pair.py   the pair itself, as skops keeps it
     onnx_*.py       a graph that takes the record, and its judge
     judges.py, databases.py    the programs that score with those files
 

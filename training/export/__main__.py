@@ -23,11 +23,13 @@ from training.export.dialects import DIALECTS
 from training.export.formats import FORMATS
 from training.export.package import export
 from training.export.reading import read_form
+from training.export.skops_pair import NAME as SKOPS
+from training.export.skops_pair import export_skops
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
-    names = list(dict.fromkeys(name.partition("-")[0] for name in FORMATS))
+    names = [*dict.fromkeys(name.partition("-")[0] for name in FORMATS), SKOPS]
     described, *_ = (__doc__ or "").split("\n\n")
     line = argparse.ArgumentParser(prog="python -m training.export", description=described)
     line.add_argument(
@@ -56,13 +58,17 @@ def main(words: Sequence[str] | None = None) -> None:
     sql = [f"sql-{dialect}" for dialect in given.dialect or ("duckdb",)]
     formats = [one for name in given.to for one in (sql if name == "sql" else [name])]
     try:
-        predictor = resolve(given.model, RegistrySettings.from_env(os.environ)).load()
-        form = read_form(predictor)
-        for note in form.notes:
+        resolved = resolve(given.model, RegistrySettings.from_env(os.environ))
+        predictor = resolved.load()
+        form = read_form(predictor) if {*formats} - {SKOPS} else None
+        for note in form.notes if form else ():
             print(note)
         for name in dict.fromkeys(formats):
-            target = given.output / f"{form.model.name}-{name}"
-            made = export(predictor, form, target, FORMATS[name])
+            target = given.output / f"{predictor.model.name}-{name}"
+            if form is None or name == SKOPS:
+                made = export_skops(predictor, resolved.folder, target)
+            else:
+                made = export(predictor, form, target, FORMATS[name])
             size = sum(file["bytes"] for file in made["files"].values())
             print(f"wrote {target}: {size:,} bytes, {_proved(made['proof'])}")
     except (StartError, TrainingError) as error:

@@ -48,14 +48,15 @@ def export(
     refuse_artifact(target)
     files = which.files(form)
     tried = [*trials(form), *map(dict, records)]
-    golden = _golden(predictor, tried[:_GOLDEN_RECORDS])
+    golden = golden_of(predictor, tried[:_GOLDEN_RECORDS])
     files = {**files, SIGNATURE: as_json(_signature(form)), GOLDEN: as_json(golden)}
     manifest: dict[str, Any] = {}
 
     def fill(folder: Path) -> None:
         for name, content in files.items():
             (folder / name).write_bytes(content)
-        manifest.update(_manifest(form, which, files, prove(predictor, form, folder, which, tried)))
+        proof = prove(predictor, form, folder, which, tried)
+        manifest.update(manifest_of(predictor, which.name, files, proof))
         (folder / MANIFEST).write_bytes(as_json(manifest))
 
     replace_folder(target, fill)
@@ -130,7 +131,8 @@ def _same_rest(got: Judged, answer: Mapping[str, Any], form: Form, tolerance: fl
     return True
 
 
-def _golden(predictor: Predictor, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def golden_of(predictor: Predictor, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return records with the service's score and answer to each."""
     scored = predictor.many([dict(record) for record in records])
     rows = zip(records, scored.scores, scored.answers, strict=True)
     return [
@@ -158,15 +160,16 @@ def _signature(form: Form) -> dict[str, Any]:
     }
 
 
-def _manifest(
-    form: Form, which: Format, files: Mapping[str, bytes], proof: Mapping[str, Any]
+def manifest_of(
+    predictor: Predictor, to: str, files: Mapping[str, bytes], proof: Mapping[str, Any]
 ) -> dict[str, Any]:
-    source = form.manifest
+    """Return what the manifest of an export says."""
+    source = predictor.manifest
     return {
         "export": FORMAT,
-        "to": which.name,
-        "model": form.model.name,
-        "version": form.version,
+        "to": to,
+        "model": predictor.model.name,
+        "version": predictor.version,
         "estimator": source.estimator,
         "threshold": source.threshold,
         "source": {

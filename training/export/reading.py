@@ -21,6 +21,11 @@ def read_form(predictor: Predictor) -> Form:
     """Return the form of a model that may serve. Raises ExportError where it has no compiled form,
     or its features are made in a way that no format can hold."""
     model, manifest, scorer = predictor.model, predictor.manifest, predictor.scorer
+    if classes := getattr(scorer, "classes", ()):
+        raise ExportError(
+            f"'{model.name}' tells {len(classes)} classes apart; of the formats, skops alone holds "
+            "more than two"
+        )
     if model.classes:
         raise ExportError(
             f"'{model.name}' tells {len(model.classes)} classes apart, and no format holds so many "

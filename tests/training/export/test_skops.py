@@ -1,0 +1,49 @@
+"""A pair goes out as skops and comes back the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import skops.io
+from sklearn.neighbors import KNeighborsRegressor
+
+from scoring.models import Model, discover
+from scoring.predictor import Predictor
+from tests.support import write_artifact
+from training import adopt
+from training.export.__main__ import main
+from training.export.form import ExportError
+from training.export.skops_pair import _prove
+
+
+def test_a_pair_goes_out_and_comes_back_the_same(
+    model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The compiled form made of it is the same to the byte."""
+    write_artifact(model, tmp_path / "models")
+    main([str(tmp_path / "models" / model.name), "--to", "skops", "--output", str(tmp_path / "e")])
+    assert "scored by the service's reader" in capsys.readouterr().out
+    folder = tmp_path / "e" / f"{model.name}-skops"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["proof"]["equal_within"] == 0
+    adopt.main([model.name, str(folder / "model.skops"), "--output", str(tmp_path / "back")])
+    [before] = (tmp_path / "models" / model.name).glob("scorer.*")
+    after = tmp_path / "back" / model.name / before.name
+    assert after.read_bytes() == before.read_bytes()
+
+
+def test_what_the_service_would_not_read_is_not_written(tmp_path: Path) -> None:
+    """A file that the service's own reader refuses is an error of the export."""
+    model = discover()["ride"]
+    write_artifact(model, tmp_path)
+    predictor = Predictor.from_folder(tmp_path / "ride", model)
+
+    class Other:
+        vectorizer: Any = None
+
+    data = skops.io.dumps(KNeighborsRegressor())
+    with pytest.raises(ExportError, match="as skops, the pair would not be read again"):
+        _prove(model, Other(), data, predictor)  # type: ignore[arg-type]  # not reached
