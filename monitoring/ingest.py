@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitoring import reading
+from monitoring import reading, truths
 from monitoring.blocks import Block
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.hours import in_order, profiles, scales_of
@@ -44,6 +44,7 @@ class Taken:
     again: int = 0  # predictions that another file held already
     other: Counter[str] = field(default_factory=Counter)  # of models that are not known here
     bad: Bad = field(default_factory=Counter)
+    truths: int = 0  # what came true, by feedback
     unfinished: int = 0  # files whose last line has no end
 
     def said(self) -> str:
@@ -51,6 +52,8 @@ class Taken:
         parts = [f"{self.rows} predictions of {self.files} files"]
         if self.known:
             parts.append(f"{self.known} files were known already")
+        if self.truths:
+            parts.append(f"{self.truths} truths")
         if self.again:
             parts.append(f"{self.again} predictions were known already")
         parts += [f"{n} of the model '{name}', which is not known here, left out"
@@ -101,13 +104,16 @@ class Ingest:
             if offset == end or writing.knows(digest):
                 taken.known += 1
                 return
+            told: list[pa.Table] = []
             blocks = (
                 reading.parquet(path, model, self._fields, self._ids)
                 if path.suffix == ".parquet"
-                else reading.json_lines(path, offset, end if text else 1 << 62, taken.bad)
+                else reading.json_lines(path, offset, end if text else 1 << 62, taken.bad, told)
             )
             hours = self._hours(writing, blocks, taken)
             writing.add_hours(digest, hours)
+            for table in told:
+                taken.truths += truths.keep(writing, digest, table, self._keeper)
             bad = sum(taken.bad.values()) - before[1]
             writing.add_file(digest, end, path.name, taken.rows - before[0], bad)
 

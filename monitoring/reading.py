@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json as paj
 
 from monitoring.blocks import HASHED, Block, split
@@ -33,6 +34,8 @@ _SCHEMA: Final = pa.schema(
         "index": pa.int64(),
         "score": pa.float64(),
         "unseen": pa.list_(pa.string()),
+        "kind": pa.string(),
+        "actual": pa.float64(),
     }
 )
 _NEEDED: Final[dict[str, Any]] = {
@@ -40,11 +43,20 @@ _NEEDED: Final[dict[str, Any]] = {
     "score": (int, float), "features": dict,
 }  # fmt: skip
 
+_FEEDBACK: Final = "feedback"  # a line that tells what came true
+_OF_FEEDBACK: Final[dict[str, Any]] = {
+    "model": str, "request_id": str, "index": int, "actual": (int, float)
+}  # fmt: skip
+
 Bad = Counter[str]  # why -> lines that are left out
 
 
-def json_lines(path: Path, offset: int, end: int, bad: Bad) -> Iterator[Block]:
-    """Yield what the whole lines between two places of the file hold; `bad` is added to."""
+def json_lines(
+    path: Path, offset: int, end: int, bad: Bad, told: list[pa.Table] | None = None
+) -> Iterator[Block]:
+    """Yield what the whole lines between two places of the file hold; `bad` is added to, and `told`
+    by tables of feedback: model, request_id, index, actual."""
+    told = [] if told is None else told
     with _opened(path) as file:
         file.seek(offset)
         rest = b""
@@ -54,13 +66,13 @@ def json_lines(path: Path, offset: int, end: int, bad: Bad) -> Iterator[Block]:
             cut = data.rfind(b"\n") + 1
             rest = data[cut:]
             if cut:
-                yield from blocks_of(data[:cut], bad)
+                yield from blocks_of(data[:cut], bad, told)
         if rest:  # in a file of which the caller knows that it is complete
-            yield from blocks_of(rest, bad)
+            yield from blocks_of(rest, bad, told)
 
 
-def blocks_of(data: bytes, bad: Bad) -> Iterator[Block]:
-    """Yield what lines of a prediction log hold; `bad` is added to."""
+def blocks_of(data: bytes, bad: Bad, told: list[pa.Table]) -> Iterator[Block]:
+    """Yield what lines of a prediction log hold; `bad` and `told` are added to."""
     try:
         table = paj.read_json(
             pa.BufferReader(data),
@@ -71,19 +83,26 @@ def blocks_of(data: bytes, bad: Bad) -> Iterator[Block]:
         # as many as lines: Arrow takes an object over several lines, too
         if not known.all() or table.num_rows != data.count(b"\n"):
             raise ValueError("other lines")
-        found = list(split(table))
+        truths = None
+        if table.column("kind").null_count < table.num_rows:
+            truths = _truths(table.filter(pc.equal(table.column("kind"), _FEEDBACK)))
+            table = table.filter(pc.is_null(table.column("kind")))
+        found = list(split(table)) if table.num_rows else []
+        told += [truths] if truths else []
     except (pa.ArrowException, ValueError, KeyError):
-        found = list(_line_by_line(data, bad))
+        found = list(_line_by_line(data, bad, told))
     yield from found
 
 
-def _line_by_line(data: bytes, bad: Bad) -> Iterator[Block]:
+def _line_by_line(data: bytes, bad: Bad, told: list[pa.Table]) -> Iterator[Block]:
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for text in data.splitlines():
         if not text.strip():
             continue
         line = _line(text, bad)
-        if line is not None:
+        if line is not None and line.get("kind") == _FEEDBACK:
+            told.append(_truths(pa.Table.from_pylist([line])))
+        elif line is not None:
             hashed = [n for n, v in line["features"].items() if str(v).startswith(HASHED)]
             key = (line["model"], line["version"], line["digest"], *hashed)
             groups.setdefault(key, []).append(line)
@@ -110,6 +129,11 @@ def _line(text: bytes, bad: Bad) -> dict[str, Any] | None:
     if line["schema"] != SCHEMA:
         bad[f"schema {line['schema']!r}, which is not known here"] += 1
         return None
+    if line.get("kind") == _FEEDBACK:
+        if all(isinstance(line.get(name), kind) for name, kind in _OF_FEEDBACK.items()):
+            return line
+        bad["no line of a prediction log"] += 1
+        return None
     wrong = [name for name, kind in _NEEDED.items() if not isinstance(line.get(name), kind)]
     try:
         when = datetime.fromisoformat(line["time"].replace(":60", ":59"))  # a leap second
@@ -124,6 +148,13 @@ def _line(text: bytes, bad: Bad) -> dict[str, Any] | None:
     if line.get("ids"):
         kept["ids"] = {name: str(value) for name, value in line["ids"].items()}
     return kept
+
+
+def _truths(table: pa.Table) -> pa.Table:
+    columns = table.select(list(_OF_FEEDBACK))
+    if any(column.null_count for column in columns.columns):
+        raise ValueError("a truth lacks something")
+    return columns.set_column(3, "actual", columns.column("actual").cast(pa.float64()))
 
 
 def parquet(

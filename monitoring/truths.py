@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.kept import Keeper
-from monitoring.store import Store
+from monitoring.store import Store, Writing
 from scoring.models import Model
 
 REQUEST_ID: Final = "request_id"
@@ -73,6 +73,24 @@ def take(
         except pa.ArrowException as error:
             raise MonitoringError(f"{path} cannot be read: {error}") from None
     return came
+
+
+def keep(writing: Writing, digest: str, told: pa.Table, keeper: Keeper) -> int:
+    """Keep feedback that the file with this digest held, and return how many truths; none where no
+    ids are kept."""
+    if keeper.ids == "none":
+        return 0
+    for model in told.column("model").unique().to_pylist():
+        some = told.filter(pc.equal(told.column("model"), model)).combine_chunks()
+        kept = pa.table(
+            {
+                "key": keeper.named(some.column(REQUEST_ID).chunk(0)),
+                "actual": some.column("actual"),
+                "index": some.column("index").cast(pa.int32()),
+            }
+        )
+        writing.add_truths(digest, model, REQUEST_ID, len(kept), content_of(kept))
+    return len(told)
 
 
 def content_of(table: pa.Table) -> bytes:

@@ -249,3 +249,29 @@ def test_truths_without_a_prediction_wait(monitoring: Run) -> None:
     Path("t.csv").write_text("ride_id,actual\n1,2\n")
     told = monitoring("labels", "t.csv", "--key", "ride_id")
     assert (told.status, "no prediction has such a ride_id" in told.err) == (1, True)
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["whole", "with a broken line"])
+@pytest.mark.parametrize("ids", ["plain", "hash", "none"])
+def test_feedback_in_the_log_is_joined(
+    monitoring: Run, store: Store, monkeypatch: pytest.MonkeyPatch, ids: str, broken: bool
+) -> None:
+    """As it stands between the predictions, the later over the earlier."""
+    monkeypatch.setenv("MONITORING_SECRET", "a secret of some length")
+    made = lines(rides(20))
+    told = [
+        {"schema": 1, "kind": "feedback", "time": made[0]["time"], "model": "ride",
+         "request_id": f"r{place}", "index": 0, "actual": float(actual)}
+        for place, actual in ((3, 1), (5, 2), (3, 7))
+    ]  # fmt: skip
+    if broken:
+        told.append({**told[0], "actual": None})
+    path = write(Path("a.jsonl"), [*made[:10], *told, *made[10:]])
+    said = monitoring("profile", path, "--ids", ids).out
+    assert said.startswith("20 predictions of 1 files")
+    assert ("3 truths" in said) == (ids != "none")
+    assert ("1 lines left out" in said) == broken
+    found = outcomes(store, "ride", *ALWAYS)
+    assert (None if found is None else found.known.actual.tolist()) == (
+        None if ids == "none" else [7.0, 2.0]
+    )

@@ -57,6 +57,7 @@ GOOD: list[tuple[str, str, Any]] = [
     ("PREDICTION_LOG_OMIT", "gender, tenure", ("gender", "tenure")),
     ("PREDICTION_LOG_HASH", "gender", ("gender",)),
     ("PREDICTION_LOG_SECRET", "sixteen letters.", "sixteen letters."),
+    ("FEEDBACK", "on", "on"),
     ("PREDICTION_LOG_ID", "customerid, ride_id", ("customerid", "ride_id")),
     ("MLFLOW_TRACKING_URI", "https://mlflow.example/prefix/", "https://mlflow.example/prefix"),
     ("MLFLOW_TRACKING_USERNAME", "me", "me"),
@@ -86,6 +87,7 @@ BESIDE = {
     for name in Settings.details_of[needed]
 }
 BAD = [
+    ("FEEDBACK", "yes"),
     ("MODELS", "ride,"),
     ("MODELS", ","),
     ("MODELS", "../ride"),

@@ -13,7 +13,7 @@ from serving.pages import docs
 from serving.pages import routes as pages
 from serving.prefix import Mounted
 from serving.protocols import mlflow, predict, v2
-from serving.routes import catalogue, health, openapi, webhook
+from serving.routes import catalogue, feedback, health, openapi, webhook
 from serving.services import Services
 from serving.settings import Settings
 
@@ -44,6 +44,8 @@ def create_app(settings: Settings | None = None, predictors: Predictors | None =
     app = App(services)
     for routes in (predict, mlflow, v2, catalogue, health, openapi):
         app.register_blueprint(routes.blueprint(services))
+    if services.log and settings.feedback == "on":
+        app.register_blueprint(feedback.blueprint(services, services.log))
     if settings.pages == "on":
         app.register_blueprint(docs.blueprint())
         app.register_blueprint(pages.blueprint(services))

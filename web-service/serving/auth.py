@@ -26,10 +26,11 @@ from scoring.errors import Forbidden, SettingsError, Unauthorised
 from serving.http.access import Access, access
 
 ADMIN: Final = "admin"  # may ask every route
-PREDICT: Final = "predict"  # may ask every route but those of Access.ADMIN
+PREDICT: Final = "predict"  # may ask every route but those of Access.ADMIN and Access.FEEDBACK
+FEEDBACK: Final = "feedback"  # may tell what came true, and ask nothing
 
 _LINE: Final = re.compile(
-    r"([A-Za-z0-9][A-Za-z0-9._-]{0,63})\s+(predict|admin)\s+sha256:([0-9a-f]{64})"
+    r"([A-Za-z0-9][A-Za-z0-9._-]{0,63})\s+(predict|feedback|admin)\s+sha256:([0-9a-f]{64})"
 )
 _MAX_BYTES: Final = 1024 * 1024
 _LOOK_AGAIN_S: Final = 1.0
@@ -83,6 +84,10 @@ class ApiKeys:
             raise Unauthorised("this API key is not known here")
         if needed is Access.ADMIN and found.scope != ADMIN:
             raise Forbidden("this needs a key with the scope admin")
+        if needed is Access.FEEDBACK and found.scope not in (FEEDBACK, ADMIN):
+            raise Forbidden("this needs a key with the scope feedback")
+        if needed is Access.PREDICT and found.scope == FEEDBACK:
+            raise Forbidden("this key has the scope feedback, which is for /feedback/<model> alone")
         return found.name
 
     def _current(self) -> tuple[Key, ...]:
@@ -127,7 +132,9 @@ def read(path: Path) -> tuple[Key, ...]:
             continue
         match = _LINE.fullmatch(line.strip())
         if not match:
-            raise ValueError(f"line {number} is not NAME predict|admin sha256:64 HEX DIGITS")
+            raise ValueError(
+                f"line {number} is not NAME predict|feedback|admin sha256:64 HEX DIGITS"
+            )
         name, scope, digest = match.groups()
         if name in found:
             raise ValueError(f"line {number} has the name {name} again")
@@ -174,10 +181,14 @@ def main(argv: list[str] | None = None) -> None:
         description="Make an API key. It is shown once; the file keeps its hash.",
     )
     parser.add_argument("name", help="whose key it is, for the logs")
-    parser.add_argument("--admin", action="store_true", help="also for GET /metrics")
+    scope = parser.add_mutually_exclusive_group()
+    scope.add_argument("--admin", action="store_true", help="also for GET /metrics")
+    scope.add_argument("--feedback", action="store_true", help="for POST /feedback/<model> alone")
     given = parser.parse_args(argv)
     try:
-        key, line = make(given.name, ADMIN if given.admin else PREDICT)
+        key, line = make(
+            given.name, ADMIN if given.admin else FEEDBACK if given.feedback else PREDICT
+        )
     except ValueError as error:
         parser.error(str(error))
     print(f"key, for the client: {key}\nline, for API_KEYS_FILE: {line}")  # noqa: T201  # to a person

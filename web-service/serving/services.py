@@ -9,6 +9,7 @@ from scoring.engine import Predictors
 from scoring.models import discover, select
 from scoring.observers.log_setup import open_log
 from scoring.observers.observer import Observers
+from scoring.observers.prediction_log import PredictionLog
 from scoring.registry.metrics import RegistryMetrics
 from scoring.registry.reloader import ModelReloader
 from serving.auth import ApiKeys
@@ -35,6 +36,7 @@ class Services:
     keys: ApiKeys | None
     metrics: Metrics
     observer: Observers
+    log: PredictionLog | None = None
     lifetime: Lifetime = field(default_factory=Lifetime)
 
     @classmethod
@@ -66,4 +68,5 @@ class Services:
             keys=ApiKeys(settings.api_keys_file) if settings.api_keys_file else None,
             metrics=metrics,
             observer=Observers(metrics.models, *([log] if log else [])),
+            log=log,
         )

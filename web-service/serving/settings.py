@@ -63,10 +63,13 @@ def _network(value: object) -> object:
     return ip_network((mapped, network.prefixlen - 96)) if mapped else network
 
 
+_OF_THE_LOG = {"PREDICTION_LOG": (*log_settings.DETAILS["PREDICTION_LOG"], "FEEDBACK")}
+
+
 class ServingSettings(PredictionLogSettings, ModelSettings):
     """Settings of the HTTP service."""
 
-    details_of: ClassVar[Mapping[str, tuple[str, ...]]] = log_settings.DETAILS
+    details_of: ClassVar[Mapping[str, tuple[str, ...]]] = _OF_THE_LOG
 
     host: str = Field(default="0.0.0.0", description="address to listen on")  # noqa: S104  # a container's only useful one
     port: int = Field(default=9696, ge=1, le=_LAST_PORT, description="port to listen on")
@@ -183,6 +186,11 @@ class ServingSettings(PredictionLogSettings, ModelSettings):
         description="`on` logs one line for each request, `errors` only those that were "
         "refused or failed",
     )
+    feedback: Literal["on", "off"] = Field(
+        default="off",
+        description="`on` serves POST /feedback/<model>, which writes what came true to the "
+        "prediction log",
+    )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -222,6 +230,6 @@ class Settings(RegistrySettings, ServingSettings):
     """Everything that can be set: how to serve, then what to follow."""
 
     details_of: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        **log_settings.DETAILS,
+        **_OF_THE_LOG,
         "MLFLOW_TRACKING_URI": (*RegistrySettings.of_a_registry, "MLFLOW_WEBHOOK_SECRET"),
     }

@@ -30,6 +30,37 @@ class Entry(NamedTuple):
     scored: Scored
 
 
+class Truth(NamedTuple):
+    """What came true of one prediction."""
+
+    request_id: str
+    place: int  # of the record in the request
+    actual: float
+
+
+class Feedback(NamedTuple):
+    """What one request told."""
+
+    time: float  # seconds since 1970
+    key: str | None
+    model: str
+    truths: Sequence[Truth]
+
+
+def of_feedback(told: Feedback) -> Iterator[bytes]:
+    """Yield a line of JSON for each truth, in order."""
+    head = {
+        "schema": SCHEMA,
+        "kind": "feedback",
+        "time": datetime.fromtimestamp(told.time, UTC).isoformat(timespec="microseconds"),
+        **({"key": told.key} if told.key else {}),
+        "model": told.model,
+    }
+    for one in told.truths:
+        line = {**head, "request_id": one.request_id, "index": one.place, "actual": one.actual}
+        yield orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+
+
 class Lines:
     """Make the lines of entries.
 

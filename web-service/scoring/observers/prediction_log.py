@@ -6,12 +6,12 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from scoring.errors import InvalidRecords
 from scoring.observers.log_files import Files
-from scoring.observers.log_lines import Entry, Lines
+from scoring.observers.log_lines import Entry, Feedback, Lines, Truth, of_feedback
 from scoring.observers.observer import Caller
 from scoring.predictor import Predictor, Scored
 
@@ -46,7 +46,7 @@ class PredictionLog:
         self._files = files
         self._lines = lines
         self._counted = counted
-        self._queue: deque[Entry] = deque()
+        self._queue: deque[Entry | Feedback] = deque()
         self._records = 0  # in the queue
         self._lost = 0  # as the queue was full; not counted yet
         self._lock = threading.Lock()
@@ -59,17 +59,25 @@ class PredictionLog:
         self, predictor: Predictor, scored: Scored, _seconds: float, caller: Caller
     ) -> None:
         """Queue the predictions of one request; the first call starts the process's thread."""
-        count = len(scored.records)
+        self._add(Entry(time.time(), caller, predictor, scored), len(scored.records))
+
+    def told(self, model: str, key: str | None, truths: Sequence[Truth]) -> bool:
+        """Queue what came true; return whether there was room."""
+        return self._add(Feedback(time.time(), key, model, truths), len(truths))
+
+    def _add(self, entry: Entry | Feedback, count: int) -> bool:
         with self._lock:
-            if self._records + count > self._max_queued:
-                self._lost += count
-            else:
+            has_room = self._records + count <= self._max_queued
+            if has_room:
                 self._records += count
-                self._queue.append(Entry(time.time(), caller, predictor, scored))
+                self._queue.append(entry)
+            else:
+                self._lost += count
         if self._thread is None:
             self._start()
         if self._records > self._max_queued // 2:
             self._wake.set()
+        return has_room
 
     def refused(self, predictor: Predictor, error: InvalidRecords) -> None:
         """Do nothing: the log holds predictions."""
@@ -108,9 +116,13 @@ class PredictionLog:
         size = 0
         while self._queue:
             entry = self._queue.popleft()
+            if isinstance(entry, Feedback):
+                count, lines = len(entry.truths), of_feedback(entry)
+            else:
+                count, lines = len(entry.scored.records), self._lines.of(entry)
             with self._lock:
-                self._records -= len(entry.scored.records)
-            for line in self._lines.of(entry):
+                self._records -= count
+            for line in lines:
                 batch.append(line)
                 size += len(line)
                 if size > limit:

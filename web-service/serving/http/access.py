@@ -16,6 +16,7 @@ class Access(Enum):
     PROBE = "anybody, as load balancers have no keys"
     SIGNED = "whoever signs the request with the route's own secret"
     PREDICT = "any key"
+    FEEDBACK = "keys with the scope feedback or admin"
     ADMIN = "keys with the scope admin"
 
 
@@ -39,6 +40,7 @@ ROUTES: Final[Mapping[str, Access]] = {
     "/health/ready": Access.PROBE,
     "/metrics": Access.ADMIN,
     "/hooks/mlflow": Access.SIGNED,
+    "/feedback/<name>": Access.FEEDBACK,
     "/invocations": Access.PREDICT,
     "/version": Access.PREDICT,
     "/v2": Access.PREDICT,
@@ -52,6 +54,8 @@ ROUTES: Final[Mapping[str, Access]] = {
     "/v2/models/<name>/versions/<version>/infer": Access.PREDICT,
 }
 
+_FEEDBACK: Final = "/feedback/"
+
 # Answered by a thread of their own: they never wait behind predictions.
 VITAL: Final = frozenset(
     route for route, access in ROUTES.items() if access in (Access.PROBE, Access.ADMIN)
@@ -63,4 +67,6 @@ def access(path: str) -> Access:
 
     Routes with a variable part all need a key, as addresses do that are no route.
     """
+    if path.startswith(_FEEDBACK):
+        return Access.FEEDBACK
     return ROUTES.get(path, Access.PREDICT)

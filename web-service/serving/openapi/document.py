@@ -17,11 +17,12 @@ from serving.openapi.components import (
 )
 from serving.openapi.operations import get, problem_refs
 from serving.protocols import mlflow, predict, v2
-from serving.routes import catalogue, health
+from serving.routes import catalogue, feedback, health
 from serving.services import Services
 
 _STATUSES: Final[dict[Access, tuple[int, ...]]] = {
     Access.PREDICT: (401,),
+    Access.FEEDBACK: (401, 403),
     Access.ADMIN: (401, 403),
 }
 
@@ -37,6 +38,8 @@ def document(services: Services) -> dict[str, Any]:
         **mlflow.operations(services),
         **v2.operations(services),
     }
+    if services.settings.feedback == "on":
+        operations |= feedback.operations(services)
     if services.settings.metrics_port is None:
         summary = "What is counted, for Prometheus"
         operations["/metrics"] = get("metrics", "health", summary, text="# HELP ...")
