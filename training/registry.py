@@ -12,9 +12,10 @@ The registry is the one at MLFLOW_TRACKING_URI, by default the embedded sqlite:/
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +32,7 @@ from training.evaluation.champion import compare_champion
 from training.evaluation.metrics import deciding_metric
 from training.tracking import naming
 from training.tracking.naming import ARCHIVED, CHAMPION, HISTORY, PREVIOUS, PRODUCTION
-from training.tracking.runs import champion, developer, one_line, silence_mlflow
+from training.tracking.runs import champion, developer, make_version, one_line, silence_mlflow
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,15 @@ class Registry:
                 f"{tags.get('developer', '-')}"
             )
         return lines
+
+    def register(self, run_id: str, folder: Path) -> str:
+        """Return the number of the version that an MLflow run of train.py logged, made if there is
+        none yet; `folder` holds its artifact. Raises TrainingError where the run logged no model.
+        """
+        outputs = self.client.get_run(run_id).outputs
+        if outputs is None or not outputs.model_outputs:
+            raise TrainingError(f"the MLflow run {run_id} logged no model")
+        return make_version(self.model, folder, run_id, outputs.model_outputs[0].model_id)[0]
 
     def promote(
         self, number: str, *, why: str, margin: float, force: bool, data: Sequence[Path]
@@ -166,6 +176,24 @@ class Registry:
             raise TrainingError(f"{self.name} has no version {number}; see list") from error
 
 
+def opened(model: Model) -> Registry:
+    """Return the registry of a model at MLFLOW_TRACKING_URI, by default the embedded one."""
+    uri = naming.tracking_uri()
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    silence_mlflow()
+    return Registry(mlflow.MlflowClient(), model)
+
+
+@contextlib.contextmanager
+def in_one_line() -> Iterator[None]:
+    """Turn what MLflow raises into a TrainingError, whose message is one line without a login."""
+    try:
+        yield
+    except MlflowException as error:
+        raise TrainingError(one_line(naming.tracking_uri(), error)) from error
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     models = discover()
@@ -209,12 +237,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one action; exit with one line and status 1 where it fails, 3 where it is refused."""
     arguments = parser().parse_args(argv)
-    uri = naming.tracking_uri()
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
-    silence_mlflow()
     try:
-        registry = Registry(mlflow.MlflowClient(), discover()[arguments.model])
+        registry = opened(discover()[arguments.model])
         if arguments.action == "list":
             print("\n".join(registry.versions()))
         elif arguments.action == "history":
@@ -229,7 +253,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (TrainingError, StartError) as error:
         leave("training.registry", error)
     except MlflowException as error:
-        sys.exit(f"training.registry: {one_line(uri, error)}")
+        sys.exit(f"training.registry: {one_line(naming.tracking_uri(), error)}")
 
 
 def _now() -> str:

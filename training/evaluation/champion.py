@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import numpy as np
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -20,16 +19,13 @@ from scoring.artifact.manifest import Manifest
 from scoring.errors import ArtifactError
 from scoring.models import Model
 from scoring.predictor import Predictor
-from scoring.values.shares import numbers_of
 from training.data.checks import check
 from training.data.split import split
 from training.data.tables import read as read_table
 from training.errors import TrainingError
-from training.evaluation.metrics import deciding_metric, evaluate
-from training.fit.features import features
+from training.evaluation.metrics import deciding_metric
+from training.rows import measure, scores_of
 from training.sources import source_of
-
-_SLICE = 100_000  # rows scored at once: the features of each are a dictionary
 
 
 @dataclass(frozen=True)
@@ -128,11 +124,7 @@ def _held_out(model: Model, manifest: Manifest, data: Sequence[Path]) -> pd.Data
 
 
 def _score(model: Model, predictor: Predictor, frame: pd.DataFrame) -> float:
-    slices = (frame[start : start + _SLICE] for start in range(0, len(frame), _SLICE))
-    each = [numbers_of(s) for rows in slices for s in predictor.scores(features(rows, model))]
-    scores = np.array(each) if model.classes else np.ravel(each)
-    threshold = predictor.manifest.threshold
-    value = evaluate(model, source_of(model), frame, scores, threshold)[deciding_metric(model)]
+    value = measure(predictor, frame, scores_of(predictor, frame))[deciding_metric(model)]
     if value is None:
         raise TrainingError("the held-out rows are all of one class, which leaves no AUC")
     return float(value)

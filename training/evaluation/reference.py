@@ -35,7 +35,7 @@ def reference(
         scores = scores.max(axis=1)
     else:
         truth = held_out[model.target].to_numpy(dtype=np.float64)
-    columns = _columns(learned, kinds)
+    columns = columns_of(learned, kinds)
     scales = {
         name: scale_for(column.values[~np.isnan(column.values)])
         for name, column in columns.items()
@@ -43,7 +43,7 @@ def reference(
     } | {"": scale_for(scores)}
     zeros = np.zeros(len(learned))
     [fields] = count(model.name, columns, zeros, scales)
-    of_held_out = _columns(held_out, kinds)
+    of_held_out = columns_of(held_out, kinds)
     is_class = model.task == "classification"
     target = {model.target: _category(held_out[model.target]) if is_class else NumberColumn(truth)}
     [outcome] = count(model.name, target, scores, scales)
@@ -64,7 +64,8 @@ def reference(
     )
 
 
-def _columns(frame: pd.DataFrame, kinds: dict[str, FieldKind]) -> dict[str, Column]:
+def columns_of(frame: pd.DataFrame, kinds: dict[str, FieldKind]) -> dict[str, Column]:
+    """Return the fields of a checked table as a profile counts them."""
     return {
         name: NumberColumn(pd.to_numeric(frame[name]).to_numpy(dtype=np.float64, na_value=np.nan))
         if kind == "number"

@@ -67,7 +67,8 @@ def train_tracked(options: Options, *, register: bool) -> Manifest:
                 )
             )
             if register:
-                _register(options, run.info.run_id, logged[0], manifest)
+                folder = options.output / model.name
+                options.log(make_version(model, folder, run.info.run_id, logged[0])[1])
             options.log(f"MLflow run {run.info.run_id} of experiment {model.registered_name}")
     except MlflowException as error:
         raise TrainingError(one_line(uri, error)) from error
@@ -155,13 +156,17 @@ def _format(pipeline: Pipeline) -> dict[str, Any]:
     return {"serialization_format": "cloudpickle"}
 
 
-def _register(options: Options, run_id: str, model_id: str, manifest: Manifest) -> None:
-    model = options.model
+def make_version(model: Model, folder: Path, run_id: str, model_id: str) -> tuple[str, str]:
+    """Make a version of the artifact in `folder`, which a run logged; return its number, and a line
+    that says so. A run whose version there is already gets no second one."""
     name = model.registered_name
     client = mlflow.MlflowClient()
     with contextlib.suppress(MlflowException):  # it exists
         client.create_registered_model(name, description=model.title)
-    written = (options.output / model.name / MANIFEST).read_bytes()
+    if known := client.search_model_versions(f"name='{name}' and run_id='{run_id}'"):
+        return str(known[0].version), f"{name} version {known[0].version} is of this run already"
+    written = (folder / MANIFEST).read_bytes()
+    manifest = Manifest.model_validate_json(written)
     main = {k: v for k, v in _metrics(manifest).items() if k.startswith(("test_", "validation_"))}
     tags = {
         **_tags(manifest),
@@ -174,7 +179,7 @@ def _register(options: Options, run_id: str, model_id: str, manifest: Manifest) 
         name, source=f"models:/{model_id}", run_id=run_id, tags=tags, model_id=model_id
     )
     client.set_registered_model_alias(name, naming.STAGING, version.version)
-    options.log(
+    return str(version.version), (
         f"registered {name} version {version.version}; it serves after: "
         f"python -m training.registry promote {model.name} {version.version}"
     )

@@ -1,0 +1,97 @@
+"""`pipeline.toml`: for each model, which data, what is refused, how it is trained."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.errors import UsageError
+from scoring.values.pydantic_errors import first_error
+
+FILE: Final = Path("pipeline.toml")
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Above = Annotated[float, Field(gt=0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Data(_Part):
+    """Where new data comes from where `--data` names none."""
+
+    folder: Path | None = None  # of Parquet and CSV files; unset: the published months
+    months: Annotated[int, Field(ge=1, le=120)] = 2  # to learn from, before the one held out
+    mirror: str | None = None  # an address that has the months as their publisher has them
+    ask_hours: Annotated[float, Field(ge=0)] = 6.0  # how long an answer of the publisher holds
+    held_out: Annotated[float, Field(gt=0, lt=0.5)] = 0.2  # of the rows, where they are split
+
+
+class Check(_Part):
+    """What new data must be like. Rows and drift are those of the newest file."""
+
+    min_rows: Annotated[int, Field(ge=1)] = 50
+    rows: tuple[_Above, _Above] = (0.2, 5.0)  # of the mean of the files before
+    max_dropped: _Share = 0.2  # share of rows that are no valid record
+    max_missing: _Share = 0.1  # share of rows in which one field is missing
+    max_psi: _Above = 0.1  # of a field, where the difference is more than chance
+
+
+class Train(_Part):
+    """How a candidate is made: the options of train.py."""
+
+    estimator: str | None = None
+    parameters: dict[str, str | int | float | bool] = {}
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
+    max_minutes: _Above = 120.0
+    max_memory_mb: Annotated[int, Field(ge=256)] | None = None
+
+
+class Gate(_Part):
+    """What a candidate must be to serve."""
+
+    margin: _Share = 0.0  # by which it may be worse than the champion in the deciding metric
+    limits: dict[str, float] = {}  # metric -> value that it must not be worse than
+    segments: tuple[str, ...] = ()  # fields in each of whose values it is compared
+    segment_margin: _Share = 0.1
+    segment_rows: Annotated[int, Field(ge=10)] = 200  # fewer say nothing
+    max_bytes: Annotated[int, Field(ge=1)] | None = None
+    max_us: _Above | None = None  # microseconds for one record
+
+
+class Promote(_Part):
+    """Who lets a candidate serve."""
+
+    approve: bool = False  # wait for `--approve`
+
+
+class Config(_Part):
+    """All of one model."""
+
+    data: Data = Data()
+    check: Check = Check()
+    train: Train = Train()
+    gate: Gate = Gate()
+    promote: Promote = Promote()
+
+
+def read(path: Path | None, model: str) -> Config:
+    """Return what a file says of a model; without a path, of `pipeline.toml` where it is there.
+    Raises UsageError with the first thing that is wrong in it."""
+    place = path or FILE
+    try:
+        found: dict[str, Any] = tomllib.loads(place.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if path is None:
+            return Config()
+        raise UsageError(f"there is no file {place}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{place} cannot be read: {error}") from None
+    try:
+        return Config.model_validate(found.get(model, {}))
+    except ValidationError as error:
+        raise UsageError(f"{place}: [{model}] {first_error(error)}") from None

@@ -1,0 +1,276 @@
+"""One run: what is new, the steps that are not done yet, and how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from pipeline import digests, publish, records
+from pipeline.champions import Champion, champion_of
+from pipeline.check import check
+from pipeline.config import Config
+from pipeline.errors import PipelineError, RefusedError, StoppedError
+from pipeline.fit import fit
+from pipeline.gate import gate
+from pipeline.ingest import by_month, files_of, ingest, newest, parts_of
+from pipeline.records import Record, Runs
+from pipeline.steps import NAMES, Result, Step, Work, do, result_of
+from scoring.errors import StartError
+from scoring.models import Model
+
+_TRAINS: Final = ("train.py", "training", "web-service/scoring", "Pipfile.lock")
+_CODE: Final = {
+    "ingest": (*_TRAINS, "pipeline/ingest.py"),
+    "check": (*_TRAINS, "monitoring", "pipeline/check.py"),
+    "train": (*_TRAINS, "pipeline/fit.py"),
+    "gate": (*_TRAINS, "pipeline/gate.py"),
+    "register": ("training/registry.py", "pipeline/publish.py"),
+    "promote": ("training/registry.py", "pipeline/publish.py"),
+}
+
+
+class Nothing(Exception):  # it is no error
+    """There is nothing to do; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What one call asks for."""
+
+    model: Model
+    runs: Runs
+    config: Config
+    environ: Mapping[str, str]
+    data: Sequence[Path] = ()  # files and folders; empty: as the configuration says
+    month: str | None = None  # the newest to look at; None: the newest that there is
+    first: str | None = None  # the step from which on all is done anew
+    approve: bool = False
+    say: Callable[[str], None] = lambda _: None  # takes a line for each step
+
+
+def run(asked: Asked) -> Record:
+    """Do what is new and return the run's record, which is also written where this raises.
+
+    Raises Nothing where all is done, Busy where another process is at work, RefusedError where a
+    step says no, and PipelineError for whatever else ends it; the same call then goes on.
+    """
+    runs = asked.runs
+    runs.make()
+    with runs.alone():
+        killed = runs.bury()
+        inputs = inputs_of(asked, files(asked))
+        plan = plan_of(asked, inputs)
+        why = reason(asked, inputs, plan, killed)
+        record = runs.begin(plan, why, inputs, code())
+        asked.say(f"run {record['run']}: {why}")
+        try:
+            _Work(asked, record).go()
+        except RefusedError as error:
+            runs.end(record, records.REFUSED, str(error))
+            raise
+        except StoppedError as error:
+            runs.end(record, records.KILLED, str(error))
+            raise
+        except PipelineError as error:
+            runs.end(record, records.FAILED, str(error))
+            raise
+        except (StartError, OSError) as error:
+            with contextlib.suppress(OSError):  # of a disk that is full
+                runs.end(record, records.FAILED, str(error))
+            raise
+        return record
+
+
+def files(asked: Asked) -> list[Path]:
+    """Return the files of a run, the newest last."""
+    if asked.data:
+        return files_of(asked.data)
+    if asked.month:
+        return by_month(asked.model, asked.config.data, asked.month)
+    if asked.config.data.folder is not None:
+        return files_of([asked.config.data.folder])
+    return newest(asked.model, asked.config.data, asked.runs)
+
+
+def inputs_of(asked: Asked, paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """Return each file and its digest."""
+    found = zip(paths, digests.of_files(paths, asked.runs.folder), strict=True)
+    return [{"file": str(path), "sha256": sha256} for path, sha256 in found]
+
+
+def code() -> str:
+    """Return the digest of the code of all steps."""
+    places = sorted({place for places in _CODE.values() for place in places})
+    return digests.of_values([digests.of_code(place) for place in places])
+
+
+def plan_of(asked: Asked, inputs: Sequence[Mapping[str, Any]]) -> str:
+    """Return the digest of all that decides what a run does but for what serves."""
+    said = asked.config.model_dump(mode="json", exclude={"data": {"folder", "mirror", "ask_hours"}})
+    return digests.of_values([[one["sha256"] for one in inputs], code(), said])
+
+
+def reason(
+    asked: Asked, inputs: Sequence[Mapping[str, Any]], plan: str, killed: Record | None = None
+) -> str:
+    """Return why a run has something to do, in words. Raises Nothing where it has not."""
+    before = [one for one in asked.runs.all() if one["state"] in records.FINISHED]
+    same = next((one for one in reversed(before) if one["plan"] == plan), None)
+    if asked.first:
+        return f"asked for from {asked.first} on"
+    if same is not None:
+        waits = same["state"] == records.WAITING
+        if waits and asked.approve:
+            return f"approved: run {same['run']} waited for it"
+        more = "; --approve lets it serve" if waits else ""
+        raise Nothing(
+            f"nothing to do: run {same['run']} did the same at {same['finished']} and was "
+            f"{same['state']}: {same['said']}{more}"
+        )
+    if killed is not None and killed["plan"] == plan:
+        return f"goes on where run {killed['run']} was ended"
+    if not before:
+        return "no run has finished yet"
+    last = before[-1]
+    names = {one["sha256"]: one["file"] for one in last["inputs"]}
+    known = {one["file"]: one["sha256"] for one in last["inputs"]}
+    new = [one for one in inputs if one["sha256"] not in names]
+    told = {
+        f"other bytes than in run {last['run']}": [o for o in new if o["file"] in known],
+        "new data": [one for one in new if one["file"] not in known],
+    }
+    if new:
+        return "; ".join(
+            f"{what}: {', '.join(Path(one['file']).name for one in some)}"
+            for what, some in told.items()
+            if some
+        )
+    if last["code"] != code():
+        return f"the code is another than in run {last['run']}"
+    return f"the files or parameters are others than in run {last['run']}"
+
+
+class _Work:
+    """The steps of one run, in order."""
+
+    def __init__(self, asked: Asked, record: Record) -> None:
+        self.asked = asked
+        self.record = record
+        self.champion = champion_of(asked.model, asked.environ)
+
+    def go(self) -> None:
+        """Do what is not done, and end the record."""
+        asked, runs = self.asked, self.asked.runs
+        steps = Steps(asked, self.record["inputs"], self.champion)
+        found, folder = self._do(steps.ingest())
+        steps = replace(steps, parts=parts_of(found, folder), before=found["before"])
+        trained = result_of(runs, steps.train())
+        if not asked.first and trained and self._serves(trained):
+            runs.end(self.record, records.PROMOTED, f"{trained['said']} serves already")
+            return
+        self._do(steps.check())
+        trained, folder = self._do(steps.train())
+        artifact = folder / asked.model.name
+        self.record["candidate"] = trained["sha256"]
+        judged, _ = self._do(steps.gate(artifact, trained))
+        registered, _ = self._do(steps.register(artifact, trained))
+        if asked.config.promote.approve and not asked.approve:
+            said = f"{trained['said']} waits for approval: {judged['said']}"
+            runs.end(self.record, records.WAITING, said)
+            return
+        now = champion_of(asked.model, asked.environ)
+        if _sha(now) != _sha(self.champion):
+            raise PipelineError(
+                f"the champion was {_named(self.champion)} when the candidate was compared and is "
+                f"{_named(now)} now: the same command compares with that one"
+            )
+        promoted = {"said": "it serves already"}
+        if not self._serves(trained):
+            step = steps.promote(artifact, registered["number"], self.record["why"])
+            promoted, _ = self._do(step, anew=True)
+        runs.end(self.record, records.PROMOTED, f"{promoted['said']}; {judged['said']}")
+
+    def _do(self, step: Step, *, anew: bool = False) -> tuple[Result, Path]:
+        first = self.asked.first
+        anew = anew or (first is not None and NAMES.index(step.name) >= NAMES.index(first))
+        found, folder = do(self.asked.runs, self.record, step, anew=anew)
+        done = self.record["steps"][-1]
+        self.asked.say(f"{step.name}: {found['said']}{' (done before)' if done['reused'] else ''}")
+        return found, folder
+
+    def _serves(self, trained: Result) -> bool:
+        return self.champion is not None and self.champion.sha256 == trained["sha256"]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Each step of a run as its key and its work; `parts` are those that `ingest` made."""
+
+    asked: Asked
+    inputs: Sequence[Mapping[str, Any]]
+    champion: Champion | None
+    parts: Mapping[str, Sequence[Path]] | None = None
+    before: int = 0  # whole files before the newest
+
+    def _step(self, name: str, inputs: Any, parameters: Any, work: Work) -> Step:
+        return Step(name, _CODE[name], inputs, parameters, work)
+
+    def ingest(self) -> Step:
+        """Return the step that sorts the files into parts."""
+        paths = [Path(one["file"]) for one in self.inputs]
+        shas = [one["sha256"] for one in self.inputs]
+        data = self.asked.config.data
+        return self._step("ingest", {"files": shas}, {"held_out": data.held_out},
+                          ingest(self.asked.model, paths, data))  # fmt: skip
+
+    def check(self) -> Step:
+        """Return the step that compares the new data with what came before."""
+        config, inputs = self.asked.config.check, {**self._data(), "champion": _sha(self.champion)}
+        work = check(self.asked.model, self.parts or {}, self.before, self.champion, config)
+        return self._step("check", inputs, config.model_dump(), work)
+
+    def train(self) -> Step:
+        """Return the step that makes the candidate."""
+        asked, config = self.asked, self.asked.config.train
+        parameters = {**config.model_dump(exclude={"max_minutes", "max_memory_mb"}),
+                      "tracked": asked.environ.get("MLFLOW_TRACKING_URI")}  # fmt: skip
+        work = fit(asked.model, self.parts or {}, config, asked.environ)
+        return self._step("train", self._data(), parameters, work)
+
+    def gate(self, artifact: Path, trained: Result) -> Step:
+        """Return the step that compares the candidate with what serves."""
+        config = self.asked.config.gate
+        inputs = {**self._data(), "candidate": trained["sha256"], "champion": _sha(self.champion)}
+        names = {one["sha256"]: Path(one["file"]).name for one in self.inputs}
+        held_out = (self.parts or {}).get("held_out", ())
+        work = gate(self.asked.model, artifact, held_out, names, self.champion, config)
+        return self._step("gate", inputs, config.model_dump(), work)
+
+    def register(self, artifact: Path, trained: Result) -> Step:
+        """Return the step that makes a version of the candidate."""
+        run_id = trained["mlflow_run"]
+        work = publish.register(self.asked.model, artifact, run_id)
+        return self._step("register", {"candidate": trained["sha256"]}, {"run": run_id}, work)
+
+    def promote(self, artifact: Path, number: str | None, why: str) -> Step:
+        """Return the step that lets the candidate serve."""
+        asked = self.asked
+        held_out = (self.parts or {}).get("held_out", ())
+        work = publish.promote(
+            asked.model, artifact, number, held_out, asked.config.gate, why, asked.environ
+        )
+        return self._step("promote", {"champion": _sha(self.champion)}, {"number": number}, work)
+
+    def _data(self) -> dict[str, Any]:
+        return {"data": self.ingest().key}
+
+
+def _sha(champion: Champion | None) -> str | None:
+    return champion.sha256 if champion else None
+
+
+def _named(champion: Champion | None) -> str:
+    return champion.version if champion else "none"
