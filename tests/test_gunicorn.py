@@ -250,3 +250,19 @@ def test_many_at_once_get_their_own_answers(server: Server) -> None:
     for start_at, answers in found.items():
         assert answers == expected[start_at:] + expected[:start_at]
     assert len(found) == 4
+
+
+def test_relative_paths_are_meant_from_where_the_service_starts(
+    models_dir: Path, tmp_path: Path
+) -> None:
+    """gunicorn works in web-service; whoever wrote MODELS_DIR=models did not think of that."""
+    (tmp_path / "models").symlink_to(models_dir)
+    (tmp_path / "mine").mkdir()
+    given = {"MODELS_DIR": "models", "MODEL_CODE": "mine", "PREDICTION_LOG": "log.jsonl"}
+    config = str(ROOT / "web-service" / "gunicorn.conf.py")
+    done = subprocess.run(
+        [GUNICORN[0], "--check-config", "-c", config],
+        cwd=tmp_path, env=environment(**given), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "log.jsonl").exists()

@@ -45,6 +45,8 @@ try:
     from serving.settings import Settings
 
     gunicorn_api.check()
+    # gunicorn moves into `chdir` before it loads the app; what is set is meant from where it starts
+    os.environ.update(Settings.anchored(os.environ))
     _settings = Settings.from_env(os.environ)
 except StartError as _error:
     sys.exit(f"prediction-service cannot start: {_error}")

@@ -79,3 +79,10 @@ def test_a_folder_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("MODEL_CODE", str(tmp_path / "missing"))
     with pytest.raises(SettingsError, match=r"MODEL_CODE names .*/missing, which is not a folder"):
         code_folders()
+
+
+def test_the_home_of_nobody_is_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line, and no traceback."""
+    monkeypatch.setenv("MODEL_CODE", "~nobody-of-that-name/models")
+    with pytest.raises(SettingsError, match="MODEL_CODE names .*, which is not a folder"):
+        discover()

@@ -318,3 +318,16 @@ def test_settings_do_not_change() -> None:
     """One frozen object."""
     with pytest.raises(ValidationError, match="frozen"):
         Settings().port = 1
+
+
+def test_paths_are_anchored_before_the_process_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that are set and relative; each folder of a list."""
+    monkeypatch.chdir(tmp_path)
+    given = {"MODELS_DIR": "models", "MODEL_CODE": "mine: theirs:/opt", "API_KEYS_FILE": "/keys"}
+    assert Settings.anchored({**given, "MODELS": "ride", "REGISTRY_CACHE": " "}) == {
+        "MODELS_DIR": f"{tmp_path}/models",
+        "MODEL_CODE": f"{tmp_path}/mine:{tmp_path}/theirs:/opt",
+        "API_KEYS_FILE": "/keys",
+    }

@@ -76,7 +76,8 @@ def code_folders() -> list[Path]:
     """Return the folders that hold model files: those of MODEL_CODE, then our own. Raises
     SettingsError for one that is not there."""
     given = [word.strip() for word in os.environ.get("MODEL_CODE", "").split(os.pathsep)]
-    folders = [Path(word).expanduser().resolve() for word in given if word]
+    # Path's own raises where there is no such user
+    folders = [Path(os.path.expanduser(word)).resolve() for word in given if word]  # noqa: PTH111
     for folder in folders:
         if not folder.is_dir():
             raise SettingsError(f"MODEL_CODE names {folder}, which is not a folder")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -83,6 +84,21 @@ class EnvironmentSettings(BaseModel):
         own = [name.upper() for name in cls.model_fields]
         check_names({n: v for n, v in environ.items() if n not in cls.of_others}, own)
 
+    @classmethod
+    def anchored(cls, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return each variable of `environ` that names a path, with what is relative to the working
+        folder as absolute: for a process that is about to work in another."""
+        found = {}
+        for name, field in cls.model_fields.items():
+            value = environ.get(name.upper(), "").strip()
+            if value and name == "model_code":
+                paths = [part.strip() for part in value.split(os.pathsep) if part.strip()]
+                paths = [p if p.startswith("~") else str(Path(p).absolute()) for p in paths]
+                found[name.upper()] = os.pathsep.join(paths)
+            elif value and _is_path(field.annotation):
+                found[name.upper()] = str(Path(value).absolute())
+        return found
+
     def secrets(self) -> set[str]:
         """Return the texts that must not be logged, in every form in which they may appear."""
         values = {name: str(value) for name, value in self if value is not None}
@@ -96,6 +112,12 @@ def _model_name(value: str) -> str:
             "commas, and none follows the last comma"
         )
     return value
+
+
+def _is_path(annotation: Any) -> bool:
+    if isinstance(annotation, type):
+        return issubclass(annotation, Path)
+    return any(_is_path(part) for part in get_args(annotation))
 
 
 class ModelSettings(EnvironmentSettings):
