@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import socket
 import ssl
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from scoring.registry.client import Client
-from scoring.registry.errors import RegistryUnavailable, VersionRejected
+from scoring.registry.errors import RegistryUnavailable, VersionNotFound, VersionRejected
 from scoring.registry.settings import RegistrySettings
 from scoring.registry.stores import open_store
 from tests.certificates import write_pki
@@ -91,6 +92,52 @@ def test_a_login_that_comes_from_outside_is_named(
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password hidden\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     assert "with the login that the netrc file has" in problem(registry.url)
+
+
+def test_a_login_in_the_address_goes_before_a_netrc_file(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What we are given wins over what somebody's home folder holds."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login other password hidden\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    sent: list[str | None] = []
+
+    def note(handler: BaseHTTPRequestHandler) -> None:
+        sent.append(handler.headers["Authorization"])
+        registry.answer(handler)
+
+    registry.instead = note
+    address = registry.url.replace("//", "//me:a%40b@")
+    with pytest.raises(VersionNotFound):
+        Client(RegistrySettings(mlflow_tracking_uri=address)).find("ride", "champion")
+    assert sent == [f"Basic {base64.b64encode(b'me:a@b').decode()}"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:9", "a SOCKS proxy cannot be used here"),
+        ("HTTP_PROXY", "http://proxy:port", "the address cannot be read"),
+        ("HTTP_PROXY", "http://", "the address cannot be read"),
+    ],
+)
+def test_a_proxy_that_is_none_is_named(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+) -> None:
+    """With the variable that it came from, and how to go without."""
+    monkeypatch.setenv(variable, value)
+    told = problem(registry.url)
+    assert says in told
+    assert f"{variable}={value}; NO_PROXY=127.0.0.1 goes without" in told
+
+
+def test_a_bundle_of_the_environment_without_certificates_is_named(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSL says that there is no certificate, and not where."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", __file__)
+    told = problem(registry.url.replace("http:", "https:"))
+    assert f"REQUESTS_CA_BUNDLE='{__file__}' cannot be used" in told
 
 
 def test_a_user_who_may_not_read_is_told_so(registry: Registry) -> None:

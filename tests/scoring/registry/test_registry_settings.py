@@ -138,6 +138,10 @@ def test_a_cache_of_another_user_stops_the_start(
         ({"MLFLOW_TRACKING_TOKEN": "hid\nden"}, "must not hold a line break"),
         ({"MLFLOW_TRACKING_TOKEN": "hidden→"}, "ASCII"),
         ({"MLFLOW_TRACKING_SERVER_CERT_PATH": __file__}, "must be a file of PEM certificates"),
+        (
+            {"MLFLOW_TRACKING_URI": "http://m:5000", "MLFLOW_WORKSPACE": "team-a"},
+            "MLFLOW_WORKSPACE is set, and is not supported here",
+        ),
         ({"MODEL_ALIAS": "cham\x1bpion"}, "must not hold"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import requests
 from requests.auth import HTTPBasicAuth
@@ -39,7 +39,10 @@ class Client:
         elif settings.mlflow_tracking_token:
             session.auth = _Bearer(settings.mlflow_tracking_token)
             self.login = "it was asked with MLFLOW_TRACKING_TOKEN"
-        elif urlsplit(self.server).username:
+        elif (parts := urlsplit(self.server)).username:
+            # said here, as a netrc file's would go before it
+            login = unquote(parts.username), unquote(parts.password or "")
+            session.auth = HTTPBasicAuth(login[0].encode(), login[1].encode())
             self.login = "it was asked with the login in MLFLOW_TRACKING_URI"
         elif requests.utils.get_netrc_auth(self.server):
             self.login = "it was asked with the login that the netrc file has for it"

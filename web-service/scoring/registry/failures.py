@@ -20,6 +20,8 @@ _E = TypeVar("_E", bound=BaseException)
 _LONGEST: Final = 300  # characters of a server's own words
 _TAG: Final = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+# OpenSSL's words for a file of certificates that holds none.
+_NO_BUNDLE: Final = ("NO_CERTIFICATE_OR_CRL_FOUND", "PEM", "NO_START_LINE")
 _BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # in the order of requests
 
 
@@ -62,6 +64,10 @@ def reason(error: BaseException) -> str:
     if isinstance(error, requests.Timeout):
         connecting = isinstance(error, requests.ConnectTimeout)
         return "no connection within 3 s" if connecting else "no byte came within 10 s"
+    if isinstance(error, requests.exceptions.InvalidSchema):
+        return "it was not asked: a SOCKS proxy cannot be used here"
+    if isinstance(error, requests.exceptions.InvalidURL):  # also of a proxy
+        return "it was not asked: the address cannot be read"
     if isinstance(error, requests.RequestException | OSError):
         if system := _inner(error, OSError, strerror=True):
             return words(system.strerror or "")
@@ -93,14 +99,17 @@ def _remedy(server: str, error: Exception) -> str:
         plain = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH")
         if any(word in (tls.reason or "") for word in plain):
             return "; does it speak plain HTTP there? Then write http:// in MLFLOW_TRACKING_URI"
-        return ""
+        return _bundle() if any(word in (tls.reason or "") for word in _NO_BUNDLE) else ""
     if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
-        # what requests raises for a file of certificates that is not there
-        bundle = next((name for name in _BUNDLES if os.environ.get(name)), None)
-        return f"; {bundle}={os.environ[bundle]!r} cannot be used" if bundle else ""
+        return _bundle()  # what requests raises for a file of certificates that is not there
     if server.startswith("http://") and _inner(error, ConnectionResetError):
         return "; does it want TLS? Then write https:// in MLFLOW_TRACKING_URI"
     return ""
+
+
+def _bundle() -> str:
+    bundle = next((name for name in _BUNDLES if os.environ.get(name)), None)
+    return f"; {bundle}={os.environ[bundle]!r} cannot be used" if bundle else ""
 
 
 def _proxy(server: str) -> str:

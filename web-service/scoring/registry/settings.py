@@ -20,6 +20,7 @@ _NOT_SUPPORTED: Final = {
     "MLFLOW_TRACKING_AUTH": "sign in with MLFLOW_TRACKING_USERNAME and _PASSWORD or _TOKEN",
     "MLFLOW_TRACKING_AWS_SIGV4": "sign in with MLFLOW_TRACKING_USERNAME and _PASSWORD or _TOKEN",
     "MLFLOW_TRACKING_CLIENT_CERT_PATH": "put a proxy that shows it before the server",
+    "MLFLOW_WORKSPACE": "register the model in the default workspace, the one that is asked",
     "MLFLOW_S3_IGNORE_TLS": "name the store's certificates in AWS_CA_BUNDLE",
 }
 _PIN: Final = re.compile(r"([a-z][a-z0-9_]*):([1-9][0-9]{0,9})")
@@ -224,7 +225,7 @@ class RegistrySettings(ModelSettings):
                 "server that has the registered models, and unset MLFLOW_REGISTRY_URI"
             )
         for name, instead in _NOT_SUPPORTED.items():
-            if tracking and environ.get(name, "").strip():
+            if tracking and environ.get(name, "").strip() not in ("", "default"):
                 raise SettingsError(f"{name} is set, and is not supported here: {instead}")
 
     def secrets(self) -> set[str]:
