@@ -13,10 +13,13 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from functools import cache
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +90,10 @@ def feed(topic: str, count: int, per_second: float | None = None) -> None:
     producer.flush(600)
 
 
-def metric(name: str) -> dict[str, float]:
-    """Return a metric of the worker by its labels."""
+def metric(name: str, port: int = PORT) -> dict[str, float]:
+    """Return a metric of the worker at `port` by its labels."""
     with contextlib.suppress(requests.RequestException):
-        lines = requests.get(f"http://127.0.0.1:{PORT}/metrics", timeout=5).text.splitlines()
+        lines = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text.splitlines()
         pairs = [line.rpartition(" ") for line in lines if line.startswith(name)]
         return {label.removeprefix(name): float(value) for label, _, value in pairs}
     return {}
@@ -103,15 +106,24 @@ def cpu_seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def memory(process: int) -> float:
+    """Return the most memory that a process has had, in MiB."""
+    status = Path(f"/proc/{process}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
 @contextlib.contextmanager
-def worker(topic: str, guarantee: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def worker(
+    topic: str, guarantee: str, folder: Path, port: int = PORT
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a worker on the last core until the block ends."""
     address = f"kafka://{BROKER}/{topic}"
     command = ["taskset", "-c", str(LAST_CORE), sys.executable, "-m", "streaming", "ride",
                "--source", address, "--sink", f"{address}-out", "--dead-letters", f"{address}-dead",
                "--group", topic, "--guarantee", guarantee, "--batch", "5000"]  # fmt: skip
     environ = {
-        **os.environ, "MODELS_DIR": str(MODELS), "PORT": str(PORT), "HOST": "127.0.0.1",
+        **os.environ, "MODELS_DIR": str(MODELS), "PORT": str(port), "HOST": "127.0.0.1",
         "STREAM_STATE": str(folder / "state"), "LOG_FORMAT": "text", "LOG_LEVEL": "warning",
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "web-service")]),
     }  # fmt: skip
@@ -137,19 +149,17 @@ def throughput(guarantee: str, events: int, folder: Path) -> None:
             if first and count >= events:
                 break
             time.sleep(0.05)
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        memory = next(line for line in status.splitlines() if line.startswith("VmHWM"))
         done = count - first[2]
         print(f"{guarantee:<15} {done / (now - first[0]):>9,.0f} rides/s   "
               f"{done / (used - first[1]):>9,.0f} a second of CPU   "
-              f"{int(memory.split()[1]) / 1024:.0f} MiB", flush=True)  # fmt: skip
+              f"{memory(process.pid):.0f} MiB at most", flush=True)  # fmt: skip
 
 
 def latency(guarantee: str, per_second: int, seconds: int, folder: Path) -> None:
     """Print what share of the events is final within some times, at a steady rate."""
     topic = f"steady-{guarantee}"
     feed(topic, 1)
-    with worker(topic, guarantee, folder):
+    with worker(topic, guarantee, folder) as process:
         while not metric("stream_predictions_total").get(""):
             time.sleep(0.05)
         feed(topic, per_second * seconds, per_second)
@@ -158,7 +168,53 @@ def latency(guarantee: str, per_second: int, seconds: int, folder: Path) -> None
         buckets = metric("stream_latency_seconds_bucket")
         shares = {le[5:-2]: count / max(buckets.values()) for le, count in buckets.items()}
         words = ", ".join(f"{shares[le]:.2%} in {le} s" for le in ("0.005", "0.01", "0.025", "0.1"))
-        print(f"{guarantee:<15} at {per_second:,} rides/s: {words}")
+        print(f"{guarantee:<15} at {per_second:,} rides/s: {words}   "
+              f"{memory(process.pid):.0f} MiB at most", flush=True)  # fmt: skip
+
+
+def rebalance(guarantee: str, folder: Path) -> None:
+    """Print for how long a partition stood still at most while a second worker came and left."""
+    topic = f"moving-{guarantee}"
+    feed(topic, 100)
+    ended = threading.Event()
+
+    def feed_on() -> None:
+        while not ended.is_set():
+            feed(topic, 200, 400)
+
+    feeder = threading.Thread(target=feed_on)
+    with worker(topic, guarantee, folder):
+        while not metric("stream_predictions_total").get(""):
+            time.sleep(0.05)
+        feeder.start()
+        with worker(topic, guarantee, folder, PORT + 1):
+            while not metric("stream_predictions_total", PORT + 1).get(""):
+                time.sleep(0.05)
+            time.sleep(2)
+        time.sleep(5)
+        ended.set()
+        feeder.join()
+    gaps = [max(b - a for a, b in pairwise(times)) for times in prediction_times(f"{topic}-out")]
+    print(f"{guarantee:<15} a second worker comes and leaves: partitions stand still for "
+          f"{max(gaps):.2f} s at most", flush=True)  # fmt: skip
+
+
+def prediction_times(topic: str) -> list[list[float]]:
+    """Return when the predictions of the events of each partition were made, without those of the
+    first events, in seconds."""
+    from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+
+    consumer = Consumer({"bootstrap.servers": BROKER, "group.id": f"{topic}-times"})
+    consumer.assign([TopicPartition(topic, place, OFFSET_BEGINNING) for place in range(PARTITIONS)])
+    found: list[list[float]] = [[] for _ in range(PARTITIONS)]
+    while messages := consumer.consume(10_000, 3):
+        for message in messages:
+            if not message.error():
+                made = json.loads(message.value())
+                place = int(made["id"].split("/")[1])
+                found[place].append(datetime.fromisoformat(made["time"]).timestamp())
+    consumer.close()
+    return [sorted(times)[25:] for times in found]
 
 
 def tutorial(events: int) -> None:
@@ -204,6 +260,8 @@ def main() -> None:
             throughput(guarantee, given.events, Path(folder))
         for guarantee in ("exactly-once", "at-least-once"):
             latency(guarantee, 5000, given.seconds, Path(folder))
+        for guarantee in ("exactly-once", "at-least-once"):
+            rebalance(guarantee, Path(folder))
         tutorial(min(given.events, 3000))
 
 
