@@ -52,6 +52,7 @@ class Report:
     estimate: Estimate | None = None  # of the performance
     realised: Realised | None = None  # where the truth is known
     fairness: Sequence[Fairness] = ()
+    since: str | None = None  # when it came into this state, where `watch` makes it
 
     @property
     def state(self) -> State:
@@ -68,6 +69,7 @@ class Report:
         return {
             "model": self.model,
             "state": self.state,
+            "since": self.since,
             "window": {
                 "from": shown(self.window.first),
                 "until": shown(self.window.end),

@@ -4,6 +4,7 @@
     hours       a profile for each file, version and hour
     predictions ids, scores and segments of predictions, as Parquet, for the truth that comes later
     truths      what came true, as Parquet, later ones over earlier ones
+    states      the state of each model that `watch` saw last, and since when
     told        the state of each model that a webhook was told last
     trainings   the profile that came with a version
 
@@ -22,7 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from monitoring.errors import MonitoringError, UsageError
-from monitoring.tables import FILES, HOURS, META, PREDICTIONS, TOLD, TRAININGS, TRUTHS
+from monitoring.tables import FILES, HOURS, META, PREDICTIONS, STATES, TOLD, TRAININGS, TRUTHS
 from scoring.profiles.profile import Profile, profile_of
 
 _LOCK = 0x6D6F6E  # of PostgreSQL, for those that write
@@ -239,6 +240,17 @@ class Writing:
         self._connection.execute(sa.delete(TOLD).where(TOLD.c.model == model))
         at = datetime.now(UTC).isoformat(timespec="seconds")
         self._insert(TOLD, [{"model": model, "state": state, "at": at}])
+
+    def since(self, model: str, state: str) -> str:
+        """Note the state of a model, and return since when it is that: UTC, to the minute."""
+        c = STATES.c
+        asked = sa.select(c.since).where(c.model == model, c.state == state)
+        if (found := self._connection.execute(asked).scalar()) is not None:
+            return str(found)
+        self._connection.execute(sa.delete(STATES).where(c.model == model))
+        now = f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
+        self._insert(STATES, [{"model": model, "state": state, "since": now}])
+        return now
 
     def newest_predictions(self) -> int:
         """Return what `predictions` takes for those that are there now."""

@@ -53,6 +53,12 @@ TOLD = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("at", sa.String(32), nullable=False),
 )  # fmt: skip
+STATES = sa.Table(
+    "states", META,
+    sa.Column("model", sa.String(64), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("since", sa.String(32), nullable=False),
+)  # fmt: skip
 TRAININGS = sa.Table(
     "trainings", META,
     sa.Column("digest", sa.String(64), primary_key=True),

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -99,6 +100,8 @@ def _turn(given: argparse.Namespace, environ: Mapping[str, str]) -> Callable[[],
         names = given.models or [name for name in models if store.span(name)]
         end = hour_of(given.until)
         made = [report(store, name, length, end, given.against, given.fairness) for name in names]
+        with store.writing() as writing:
+            made = [replace(one, since=writing.since(one.model, one.state)) for one in made]
         for one in made:
             if webhook:
                 webhook.tell(store, one)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -153,7 +154,11 @@ def test_the_metrics_say_what_the_report_says(monitoring: Run, store: Store) -> 
     assert value("model_data_unseen_ratio") == pytest.approx(0.1)
     assert value("model_data_repeated_ratio") == value("model_data_future_ratio") == 0
     assert value("model_monitoring_truths") == value("model_monitoring_rows") == 300
-    assert json.loads(Path("out/ride.json").read_text())["model"] == "ride"
+    found_first = json.loads(Path("out/ride.json").read_text())
+    assert found_first["model"] == "ride"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", found_first["since"])
+    with store.writing() as writing:
+        assert writing.since("ride", found_first["state"]) == found_first["since"]
     assert Path("out/ride.html").read_text().startswith("<!doctype html>")
 
 

@@ -58,6 +58,8 @@ GOOD: list[tuple[str, str, Any]] = [
     ("PREDICTION_LOG_HASH", "gender", ("gender",)),
     ("PREDICTION_LOG_SECRET", "sixteen letters.", "sixteen letters."),
     ("FEEDBACK", "on", "on"),
+    ("MONITORING_URL", "http://monitor:9698", "http://monitor:9698"),
+    ("MONITORING_URL", "/reports", "/reports"),
     ("PREDICTION_LOG_ID", "customerid, ride_id", ("customerid", "ride_id")),
     ("MLFLOW_TRACKING_URI", "https://mlflow.example/prefix/", "https://mlflow.example/prefix"),
     ("MLFLOW_TRACKING_USERNAME", "me", "me"),
@@ -88,6 +90,7 @@ BESIDE = {
 }
 BAD = [
     ("FEEDBACK", "yes"),
+    ("MONITORING_URL", "reports"),
     ("MODELS", "ride,"),
     ("MODELS", ","),
     ("MODELS", "../ride"),

@@ -63,6 +63,13 @@ def _network(value: object) -> object:
     return ip_network((mapped, network.prefixlen - 96)) if mapped else network
 
 
+def _monitor(value: str) -> str:
+    """Return the address of a monitor, or an absolute folder."""
+    if value.startswith(("http://", "https://", "/")):
+        return value
+    raise ValueError("an address that begins with http:// or https://, or an absolute folder")
+
+
 _OF_THE_LOG = {"PREDICTION_LOG": (*log_settings.DETAILS["PREDICTION_LOG"], "FEEDBACK")}
 
 
@@ -185,6 +192,11 @@ class ServingSettings(PredictionLogSettings, ModelSettings):
         default="on",
         description="`on` logs one line for each request, `errors` only those that were "
         "refused or failed",
+    )
+    monitoring_url: Annotated[str, AfterValidator(_monitor)] | None = Field(
+        default=None,
+        description="address of `python -m monitoring watch`, or the folder of its --reports; the "
+        "pages show the last report's state; unset: they show none",
     )
     feedback: Literal["on", "off"] = Field(
         default="off",

@@ -17,6 +17,7 @@ from serving.pages import STATIC, TEMPLATES, cards, forms, snippets
 from serving.pages.answers import Result, result
 from serving.pages.assets import Assets, page, revalidated
 from serving.pages.numbers import day, number
+from serving.pages.reports import Report, Reports
 from serving.responses import json_response
 from serving.services import Services
 
@@ -29,7 +30,12 @@ def blueprint(services: Services) -> Blueprint:
     predictors, max_body_bytes = services.predictors, services.settings.max_body_bytes
     files = [STATIC / name for name in ("site.css", "combobox.js", "home.js", "icon.svg")]
     assets = Assets(routes, "assets", files)
-    shared = {"asset": assets.url, "number": number, "day": day, "cards": cards}
+    reports = Reports(services.settings.monitoring_url or "")
+
+    def report(model: str) -> Report | None:
+        return reports.of(model) if services.settings.monitoring_url else None
+
+    shared = {"asset": assets.url, "number": number, "day": day, "cards": cards, "report": report}
 
     @routes.record_once
     def tidy(state: BlueprintSetupState) -> None:
