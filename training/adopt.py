@@ -23,6 +23,7 @@ from scoring.artifact.writing import compile_again
 from scoring.compiler.compile import NotCompiled
 from scoring.errors import ArtifactError
 from scoring.models import discover
+from training.adoption.onnx_back import adopt_onnx
 from training.adoption.take_in import Options, adopt
 from training.adoption.unknown import adopt_unknown
 from training.errors import TrainingError, leave, usable_model
@@ -104,6 +105,8 @@ def main(words: Sequence[str] | None = None) -> None:
     try:
         if model is None:
             manifest = adopt_unknown(given.model, given.files, options)
+        elif given.files[0].suffix == ".onnx" and len(given.files) == 1:
+            manifest = adopt_onnx(model, given.files[0], options)
         elif not (given.files[0] / MANIFEST).is_file():
             manifest = adopt(model, given.files, options)
         elif len(given.files) > 1 or options != Options(output=given.output):

@@ -28,7 +28,7 @@ from training.export.onnx_nodes import (
     Nodes,
     tensor,
 )
-from training.export.onnx_trees import ensemble
+from training.export.onnx_trees import ensemble, told_of
 
 FILE: Final = "model.onnx"
 ABSENT: Final = "\x01"
@@ -75,7 +75,8 @@ def onnx_model(form: Form) -> onnx.ModelProto:
     )  # fmt: skip
     helper.set_model_props(made, {
         "model": form.model.name, "version": form.version, "sha256": form.manifest.sha256,
-        "unseen": "\n".join(feature.name for feature in form.categories),
+        "estimator": form.manifest.estimator, "threshold": repr(form.manifest.threshold),
+        "unseen": "\n".join(feature.name for feature in form.categories), **told_of(part),
     })  # fmt: skip
     onnx.checker.check_model(made, full_check=True)
     return made

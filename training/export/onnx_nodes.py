@@ -36,7 +36,7 @@ class Nodes:
 
     def constant(self, value: float | str | bool) -> str:
         """Return the name of a constant: a double, a text, or a truth."""
-        key = (type(value).__name__, value)
+        key = (type(value).__name__, repr(value))  # 0.0 is not -0.0
         if key not in self.constants:
             name = f"constant_{len(self.constants)}"
             self.constants[key] = name

@@ -1,12 +1,16 @@
-"""Trees as ONNX's TreeEnsemble has them."""
+"""Trees as ONNX's TreeEnsemble has them, and what the graph does not tell of a scorer."""
 
 from __future__ import annotations
 
+import base64
+import json
+import zlib
 from typing import Any
 
 import onnx
 from onnx import helper
 
+from scoring.scorers.linear import Linear
 from scoring.scorers.trees import Trees
 from training.export.onnx_nodes import tensor
 
@@ -49,3 +53,19 @@ def ensemble(part: Trees) -> dict[str, Any]:
         "leaf_targetids": [0] * len(leaves),
         "leaf_weights": tensor("leaves", [found.value[place] for place in leaves]),
     }  # fmt: skip
+
+
+def told_of(part: Linear | Trees) -> dict[str, str]:
+    """Return what it takes besides the graph to have the very file of a scorer back."""
+    if isinstance(part, Linear):
+        said = part.table.model_dump(exclude={"intercept"})
+        said |= {"numbers": list(part.table.numbers), "categories": list(part.table.categories)}
+        return {"scorer": json.dumps(said)}
+    said = part.header.model_dump()
+    said["categories"] = list(part.header.categories)
+    leaves = bytes(group < 0 for group in part.nodes.group)
+    return {
+        "scorer": json.dumps(said),
+        "layout": base64.b64encode(zlib.compress(leaves, 9)).decode(),
+        "roots": json.dumps(list(part.nodes.roots)),
+    }

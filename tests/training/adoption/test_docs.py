@@ -18,8 +18,10 @@ from scoring.models import discover
 from scoring.predictor import Predictor
 from tests.support import ROOT, tiny_pair
 from tests.training.adoption.archives import archive, asked
+from tests.training.export.exported import form_of
 from tests.training.sketch.tables import write_notebook, write_tips
 from training import adopt, new
+from training.export.onnx_graph import onnx_files
 
 PAGE = (ROOT / "docs" / "adoption.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^python -m training\.adopt (.+?)(?: +#.*)?$", PAGE, flags=re.M)
@@ -35,6 +37,7 @@ def _files(folder: Path) -> None:
     old = archive("1.5")
     (folder / "old.pkl").write_bytes(old.content["churn/forest/pair/0"])
     (folder / "customer.json").write_text(json.dumps(asked("churn")[0]))
+    (folder / "model.onnx").write_bytes(onnx_files(form_of("ride", "linear"))["model.onnx"])
     write_tips(folder)
     write_notebook(folder, LinearRegression())
     joblib.dump(ride, folder / "model.joblib", compress=3)
