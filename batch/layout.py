@@ -124,7 +124,8 @@ def _layout(
             problems.append(problem + (f"; was the column '{near}' meant?" if near else ""))
     if problems:
         hint = "--fold-names takes names of another case, --column FIELD=COLUMN any other"
-        raise UsageError(f"{source.name}: {'; '.join(problems)}. {hint}")
+        what = "; ".join(problems)
+        raise UsageError(f"{source.name}: {what}{'' if what.endswith('?') else '.'} {hint}")
     if options.where:
         _require([_where_column(options.where)], there, source, "--where")
     if options.keep is not None:
