@@ -179,6 +179,7 @@ def test_a_reference_that_does_not_fit_is_named(
     status, said = ended("ride", uri("/latest"))
     assert (status, "write models:/NAME@ALIAS" in said) == (2, True)
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    monkeypatch.delenv("MODEL_ALIAS")  # set in vain without it, which is said first
     status, said = ended("ride", uri(f"/{number}"))
     assert (status, "needs MLFLOW_TRACKING_URI" in said) == (2, True)
 
