@@ -22,6 +22,7 @@ from scoring.scorers.meaning import (
     positive_column,
     respelled,
 )
+from training.adoption.catboost_json import catboost_trees, is_catboost
 from training.adoption.lightgbm_text import is_lightgbm, lightgbm_trees
 from training.adoption.views import view
 
@@ -55,6 +56,9 @@ def read_as_data(chosen: Candidate, model: Model, positive: str | None) -> Read:
     check_categories(known, model)
     if is_lightgbm(chosen.estimator):
         made, kind = _lightgbm(chosen, names, separator, model, positive)
+        return Read(made, vectorizer, estimator, kind, changed)
+    if is_catboost(chosen.estimator):
+        made, kind = _catboost(chosen, names, separator, model, positive)
         return Read(made, vectorizer, estimator, kind, changed)
     column, places = 1, None
     if model.task == "classification":
@@ -102,6 +106,27 @@ def _lightgbm(
     except (ValueError, IndexError) as error:  # a text that is damaged
         raise NotCompiled(f"LightGBM's text cannot be read: {error}") from error
     return made, chosen.estimator.kind.name if chosen.estimator.kind else "LightGBM"
+
+
+def _catboost(
+    chosen: Candidate, names: list[str], separator: str, model: Model, positive: str | None
+) -> tuple[CompiledFile, str]:
+    """Return the compiled form of CatBoost's trees, and the class of the model."""
+    try:
+        grown, classes = catboost_trees(chosen.estimator, len(names))
+        wanted = (len(model.classes) or 2) if model.task == "classification" else 0
+        if len(classes) != wanted:
+            what = f"of {len(classes)} classes" if classes else "for a regression"
+            raise NotCompiled(f"CatBoost's model is one {what}; '{model.name}' is not")
+        if model.classes:
+            some = [grown[place] for place in class_columns(classes, model.classes)]
+            made = compile_classes(some, names, separator, model.classes, "softmax")
+        else:
+            column = positive_column(classes, positive) if classes else 1
+            made = compile_ensemble(grown[0], names, separator, column)
+    except NotFlat as error:
+        raise NotCompiled(str(error)) from error
+    return made, chosen.estimator.kind.name if chosen.estimator.kind else "CatBoost"
 
 
 def vectorizer_of(chosen: Candidate) -> Any:

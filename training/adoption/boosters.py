@@ -35,8 +35,7 @@ def is_xgboost(estimator: StandIn) -> bool:
 def check_package(estimator: StandIn) -> None:
     """Raise ArtifactError where the package that alone can read an estimator is not there."""
     package = estimator.kind.module.partition(".")[0] if estimator.kind else ""
-    needed = package in ("xgboost", "catboost")
-    if needed and importlib.util.find_spec(package) is None:
+    if package == "xgboost" and importlib.util.find_spec(package) is None:
         raise ArtifactError(
             f"the model is {package}'s: install {package} here, as it alone can read it, or train "
             "another estimator"

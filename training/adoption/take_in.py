@@ -25,6 +25,7 @@ from scoring.scorers import Scorer
 from scoring.scorers.sklearn import SklearnScorer, check_pair
 from training.adoption.as_data import read_as_data
 from training.adoption.boosters import check_package, is_xgboost, with_booster
+from training.adoption.catboost_json import is_catboost
 from training.adoption.expectations import Expectation, check_expectations, read_expectations
 from training.adoption.lightgbm_text import is_lightgbm
 from training.adoption.measure import measure
@@ -79,8 +80,13 @@ def adopt(model: Model, paths: Sequence[Path], options: Options) -> Manifest:
     check_package(chosen.estimator)
     made = is_xgboost(chosen.estimator)
     loaded = not other or options.other_version or made
-    take = _load if loaded and not is_lightgbm(chosen.estimator) else _read_as_data
+    take = _read_as_data if not loaded or _never_loaded(chosen) else _load
     return take(_Task(model, files, chosen, options, expected, notes, versions, other))
+
+
+def _never_loaded(chosen: Candidate) -> bool:
+    """Say whether it is of a library whose models are read as their trees, whatever version."""
+    return is_lightgbm(chosen.estimator) or is_catboost(chosen.estimator)
 
 
 class _Task(NamedTuple):
@@ -156,7 +162,7 @@ def _read_as_data(task: _Task) -> Manifest:
     try:
         read = read_as_data(task.chosen, model, options.positive)
     except NotCompiled as error:
-        if is_lightgbm(task.chosen.estimator):
+        if _never_loaded(task.chosen):
             raise ArtifactError(str(error)) from error
         raise ArtifactError(
             f"the pair was written by scikit-learn {named} and this is {sklearn.__version__}: it "

@@ -12,6 +12,7 @@ from scoring.saved.shapes import Candidate, choose, steps_of
 from scoring.values.shares import class_text
 from training.adoption.as_data import vectorizer_of
 from training.adoption.boosters import check_package, classes_of, is_xgboost
+from training.adoption.catboost_json import catboost_trees, is_catboost
 from training.adoption.lightgbm_text import is_lightgbm, lightgbm_classes
 from training.adoption.take_in import Options, adopt
 from training.adoption.views import view
@@ -68,6 +69,9 @@ def _classes(chosen: Candidate) -> tuple[str, ...] | None:
         known = getattr(held, "_classes", None)
         found = range(number) if number and known is None else known
         named = number > 0
+    elif is_catboost(last):
+        found = catboost_trees(last, len(vectorizer_of(chosen).feature_names_)).classes or None
+        named = found is not None
     elif is_xgboost(last):
         check_package(last)
         found = classes_of(last) or None

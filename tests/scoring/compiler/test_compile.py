@@ -238,7 +238,7 @@ def test_a_wrong_threshold_is_seen_by_the_proof(monkeypatch: pytest.MonkeyPatch)
     )
     pair = SklearnScorer((vectorizer, tree), RIDE)
     assert compile_pair(pair).kind == "trees"
-    honest = ensembles._at_most_32
-    monkeypatch.setattr(ensembles, "_at_most_32", lambda values: honest(values) + 1e-3)
+    honest = ensembles.at_most_32
+    monkeypatch.setattr(ensembles, "at_most_32", lambda values: honest(values) + 1e-3)
     with pytest.raises(NotCompiled, match="compiled, it gives"):
         compile_pair(pair)

@@ -101,7 +101,7 @@ def _binary_tree(found: Any, share: int | None = None) -> Tree:
     leaves = given[:, 0] if share is None else given[:, share] / given.sum(axis=1)
     return Tree(
         np.where(leaf, -1, found.feature),
-        np.where(leaf, leaves, _at_most_32(found.threshold)),
+        np.where(leaf, leaves, at_most_32(found.threshold)),
         found.children_left,
         found.children_right,
         np.zeros(len(leaf), dtype=bool),
@@ -209,7 +209,7 @@ def _xgboost(estimator: Any, of: int | None) -> Ensemble:
     def tree(found: Any) -> Tree:
         left = np.array(found["left_children"])
         values = np.array(found["split_conditions"], dtype=np.float32)
-        below = _at_most_32(np.nextafter(values, np.float32(-np.inf)))  # it asks: less than this?
+        below = at_most_32(np.nextafter(values, np.float32(-np.inf)))  # it asks: less than this?
         return Tree(
             np.where(left < 0, -1, np.array(found["split_indices"])),
             np.where(left < 0, values.astype(np.float64), below),
@@ -230,7 +230,7 @@ def _xgboost(estimator: Any, of: int | None) -> Ensemble:
     )
 
 
-def _at_most_32(thresholds: Array) -> Array:
+def at_most_32(thresholds: Array) -> Array:
     """Return the largest float64 that is at most each threshold once it is rounded to a float32, as
     those estimators round what they compare."""
     with np.errstate(over="ignore"):

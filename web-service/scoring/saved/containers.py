@@ -54,7 +54,7 @@ _OTHERS: Final = {
     b"\x28\xb5\x2f\xfd": "packed with Zstandard: unpack it first",
     b"\x89HDF": "an HDF5 file, as Keras writes: only models of a DictVectorizer are taken in",
     b"PAR1": "a Parquet table, not a model: give it with --data",
-    b"{": "JSON, and not what XGBoost's save_model writes",
+    b"{": "JSON, and not what save_model of XGBoost or CatBoost writes",
 }
 
 
