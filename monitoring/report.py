@@ -15,7 +15,7 @@ from monitoring.fairness import Fairness, by_field
 from monitoring.outcomes import outcomes
 from monitoring.performance import EARLIER, Realised, realised
 from monitoring.store import Store, Training
-from monitoring.windows import Against, Reference, Window, reference, shown, window
+from monitoring.windows import Against, Reference, Window, hour_of, reference, shown, window
 from scoring.models import discover
 from scoring.profiles.numbers import Numbers
 
@@ -177,6 +177,7 @@ def _later(store: Store, model: str, now: Window) -> str:
     if not (later := store.rows(model, now.end, now.end + 24)):
         return ""
     until = shown(max(later) + 1).replace(" ", "T")
+    until = "now" if max(later) == hour_of(None) else until
     return f" before {shown(now.end)}, {sum(later.values()):,} since: --until {until} includes them"
 
 

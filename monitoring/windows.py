@@ -69,11 +69,16 @@ def hours_of(text: str) -> int:
 
 
 def hour_of(text: str | None) -> int:
-    """Return the hour that a time lies in, of now without one. Raises UsageError for no time."""
+    """Return the hour that a time lies in, of now without one; for `now` the next, so that a window
+    that ends there includes the hour that runs. Raises UsageError for no time."""
+    if text == "now":
+        return hour_of(None) + 1
     try:
         when = datetime.now(UTC) if text is None else datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"--until {text}: a time as 2026-11-26T18:00 is expected") from None
+        raise UsageError(
+            f"--until {text}: a time as 2026-11-26T18:00, or now, is expected"
+        ) from None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return int(when.timestamp()) // 3600
 

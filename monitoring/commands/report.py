@@ -29,7 +29,11 @@ def options(line: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     line.add_argument("model_name", metavar="MODEL", help="ride, churn, ...")
     line.add_argument("--window", default="24h", help="24h (default), 7d, 4w")
-    line.add_argument("--until", metavar="TIME", help="its end, UTC (default: this hour)")
+    line.add_argument(
+        "--until",
+        metavar="TIME",
+        help="its end, UTC: a time; now: this hour included (default: the last whole hour)",
+    )
     line.add_argument("--against", default="training",
         choices=("training", "previous", "same-weekday"), help="(default: training)")  # fmt: skip
     line.add_argument("--artifact", action="append", default=[], metavar="REF",

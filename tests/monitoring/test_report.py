@@ -144,7 +144,7 @@ def test_what_a_log_holds_is_text_on_the_page(monitoring: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [(["tips"], f"no model 'tips'; there are {', '.join(discover())}"),
-     (["ride", "--window", "1y"], "as 24h, 7d, 4w"), (["ride", "--until", "now"], "a time as")],
+     (["ride", "--window", "1y"], "as 24h, 7d, 4w"), (["ride", "--until", "soon"], "a time as")],
     ids=["model", "window", "until"],
 )  # fmt: skip
 def test_wrong_usage_is_one_line(monitoring: Run, words: list[str], says: str) -> None:

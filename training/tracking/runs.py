@@ -37,6 +37,7 @@ from scoring.models import Model
 from training.errors import TrainingError
 from training.fit.features import features
 from training.run import Options, Trained, train
+from training.sources import source_of
 from training.tracking import naming
 
 _LOCK = Path(__file__).resolve().parents[2] / "Pipfile.lock"
@@ -179,9 +180,10 @@ def make_version(model: Model, folder: Path, run_id: str, model_id: str) -> tupl
         name, source=f"models:/{model_id}", run_id=run_id, tags=tags, model_id=model_id
     )
     client.set_registered_model_alias(name, naming.STAGING, version.version)
+    held_out = "" if source_of(model).sample else " --data FILE"
     return str(version.version), (
         f"registered {name} version {version.version}; it serves after: "
-        f"python -m training.registry promote {model.name} {version.version}"
+        f"python -m training.registry promote {model.name} {version.version}{held_out}"
     )
 
 
