@@ -1,4 +1,6 @@
-"""Say whether a model is still good: `python -m monitoring profile | report | labels | who`.
+"""Say whether a model is still good: `python -m monitoring`.
+
+Its commands are profile, labels, report, watch, score and who.
 
     logs -> reading (blocks of columns) -> hours (profiles) -> store (SQL)
     store -> windows (what to compare) -> drift, quality, performance -> report -> pages
