@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from gunicorn.config import Config
 
 from serving.server import tls
@@ -22,6 +24,14 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_pki(tmp_path_factory.mktemp("pki"))
     write_certificate(folder, "old", days=-1)
     write_certificate(folder, "hidden", password="word")  # of a test's key
+    other_kind = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    (folder / "rsa.key").write_bytes(
+        other_kind.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
     (folder / "junk.pem").write_text("junk")
     (folder / "empty.pem").write_text("")
     return folder
@@ -58,6 +68,7 @@ def test_without_any_tls_option_http_is_plain(pki: Path) -> None:
     ("options", "option", "problem"),
     [
         (PAIR | {"keyfile": "client.key"}, "--keyfile", "does not fit the certificate"),
+        (PAIR | {"keyfile": "rsa.key"}, "--keyfile", "does not fit the certificate"),
         (PAIR | {"keyfile": "junk.pem"}, "--keyfile", "no private key in PEM format"),
         (PAIR | {"keyfile": "none.key"}, "--keyfile", "No such file or directory"),
         (PAIR | {"keyfile": "/"}, "--keyfile", "Is a directory"),

@@ -17,6 +17,8 @@ from serving.server import gunicorn_api
 
 # https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
 _TRUSTED_AS_IT_IS: Final = ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+# OpenSSL's words for a key of another certificate: of the same kind, and of another.
+_DOES_NOT_FIT: Final = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
 
 
 class Tls(NamedTuple):
@@ -85,7 +87,7 @@ def _check_pair(certfile: str, keyfile: str | None) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certfile, keyfile, password)
     except ssl.SSLError as error:
-        if error.reason == "KEY_VALUES_MISMATCH":
+        if error.reason in _DOES_NOT_FIT:
             raise TlsError(f"{option}: the key does not fit the certificate {certfile}") from error
         if error.reason:  # a key too short for OpenSSL's security level, say
             raise TlsError(f"{option}: {_words(error)}") from error
