@@ -63,7 +63,7 @@ KILLS ?= 10
 test-kills: $(VENV)/.ready ## Kill runs of batch at random, KILLS (10) times each, on the disk and in a store
 	KILLS=$(KILLS) $(BIN)/python -m pytest tests/batch/test_kills.py
 
-# needs noida-db and redis-server; half an hour
+# needs noida-db and redis-server
 test-stream-long: $(VENV)/.ready ## Disturb workers on streams: 50 kills, 10,000 hostile events among a million
 	KILLS=$${KILLS:-50} EVENTS=1000000 HOSTILE=10000 $(BIN)/python -m pytest tests/streaming/test_disturbances.py \
 	  tests/streaming/test_exactly_once.py
