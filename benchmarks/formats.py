@@ -45,7 +45,7 @@ def main() -> None:
     frame = check(read(model, source, []), model, source, max_dropped=1).frame
     frame = frame.sample(given.rows, replace=True, random_state=1)
     with tempfile.TemporaryDirectory() as name:
-        train(Options(model=model, output=Path(name), log=len))
+        train(Options(model=model, output=Path(name), log=lambda _line: None))
         folder = Path(name, "ride")
         pair: Any = load(folder, model, compiled=False).scorer
         graph = onnx_files(read_form(Predictor.from_folder(folder, model)))["model.onnx"]

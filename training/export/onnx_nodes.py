@@ -47,7 +47,7 @@ class Nodes:
         """Return a tensor as another type."""
         return self.add("Cast", name, to=to)
 
-    def encode(self, name: str, known: Mapping[str, Any], default: Any) -> str:
+    def encode(self, name: str, known: Mapping[Any, Any], default: Any) -> str:
         """Return what `known` has for each text, and else `default`; the values have its type."""
         keys, values = list(known), list(known.values())
         if not keys:  # an encoder has at least one key

@@ -27,8 +27,9 @@ from scoring.models import Model
 from scoring.scorers import linear, tree_file
 from scoring.scorers.trees import Trees
 from training.export.answers import answers_of
-from training.export.form import ExportError, Form
+from training.export.form import Category, ExportError, Form, Lookup
 from training.export.inputs import inputs_of
+from training.export.onnx_codes import codes_of
 from training.export.onnx_graph import onnx_model
 from training.export.reading import fields_of
 from training.export.trace import trace
@@ -36,7 +37,18 @@ from training.export.trace import trace
 MAX_BYTES: Final = 128 * 1024 * 1024
 _OPS: Final = {
     *("Add", "And", "Cast", "Concat", "Equal", "Greater", "GreaterOrEqual", "Identity", "IsNaN"),
-    *("LabelEncoder", "Less", "LessOrEqual", "Max", "Mul", "Not", "Or", "Reshape", "Sigmoid"),
+    *(
+        "LabelEncoder",
+        "Less",
+        "LessOrEqual",
+        "Max",
+        "Mul",
+        "Not",
+        "Or",
+        "Reshape",
+        "Sigmoid",
+        "Sub",
+    ),
     *("StringConcat", "StringNormalizer", "TreeEnsemble", "Unsqueeze", "Where"),
 }
 
@@ -134,8 +146,10 @@ def _read(
         answers=answers_of(model, threshold)[0],
     )  # fmt: skip
     encoders = list(_encoders(found))
-    names = [feature.name for feature in base.categories]
-    known = dict(zip(names, encoders, strict=True))
+    known = {
+        feature.name: _texts(base, feature, found_of)
+        for feature, found_of in zip(base.categories, encoders, strict=True)
+    }
     part: linear.Linear | Trees
     if said["kind"] == "linear":
         part = _linear(found, said, base, known)
@@ -151,17 +165,31 @@ def _read(
     return made, columns, onnx_model(whole)
 
 
-def _encoders(found: onnx.ModelProto) -> Iterator[dict[str, float]]:
+def _encoders(found: onnx.ModelProto) -> Iterator[dict[Any, float]]:
     """Return what each encoder of a category has for each text, in order."""
     for node in found.graph.node:
         if node.op_type != "LabelEncoder":
             continue
         parts = {part.name: part.t for part in node.attribute}
-        keys = [key.decode() for key in parts["keys_tensor"].string_data]
-        if parts["values_tensor"].data_type != onnx.TensorProto.DOUBLE or keys[-1] != "\x01":
+        if parts["values_tensor"].data_type != onnx.TensorProto.DOUBLE:
             continue
         values = numpy_helper.to_array(parts["values_tensor"]).tolist()
-        yield dict(list(zip(keys, values, strict=True))[:-1])
+        if parts["keys_tensor"].data_type == onnx.TensorProto.DOUBLE:
+            numbers = numpy_helper.to_array(parts["keys_tensor"]).tolist()
+            yield dict(zip(numbers, values, strict=True))
+            continue
+        keys = [key.decode() for key in parts["keys_tensor"].string_data]
+        if keys[-1] == "\x01":
+            yield dict(list(zip(keys, values, strict=True))[:-1])
+
+
+def _texts(form: Form, feature: Category | Lookup, found: Mapping[Any, float]) -> dict[str, float]:
+    """Return what an encoder has by text, also where its keys are numbers."""
+    codes = codes_of(form, feature)
+    return {
+        codes.text(key) if codes and isinstance(key, float) else key: value
+        for key, value in found.items()
+    }
 
 
 def _linear(
@@ -172,10 +200,16 @@ def _linear(
         for one in found.graph.initializer
         if one.data_type == onnx.TensorProto.DOUBLE
     }
-    weights = [constants[one.input[0]] for one in found.graph.node if one.op_type == "Mul"]
+    weights = [
+        constants[one.input[0]]
+        for one in found.graph.node
+        if one.op_type == "Mul" and one.input[0] in constants
+    ]
     order = [one.name for one in form.numbers if one.name in said["numbers"]]
     numbers = dict(zip(order, weights, strict=True))
-    first = next(one for one in found.graph.node if one.op_type == "Add")
+    first = next(
+        one for one in found.graph.node if one.op_type == "Add" and one.input[0] in constants
+    )
     return linear.Linear(
         linear.Table(
             link=said["link"],
