@@ -48,8 +48,14 @@ class Came:
 def take(
     store: Store, paths: Sequence[Path], model: Model, key: str, actual: str | None, keeper: Keeper
 ) -> Came:
-    """Keep the truths of these files. Raises UsageError where a column is missing, MonitoringError
-    for a file that cannot be read; a file comes whole or not at all."""
+    """Keep the truths of these files. Raises UsageError where a column is missing or the model
+    tells more than two classes apart, MonitoringError for a file that cannot be read; a file comes
+    whole or not at all."""
+    if model.classes:
+        raise UsageError(
+            f"'{model.name}' tells {len(model.classes)} classes apart: truths can be kept of "
+            "numbers and of two classes"
+        )
     came = Came()
     for path in paths:
         came.files += 1

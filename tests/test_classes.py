@@ -19,6 +19,10 @@ from openapi_spec_validator import validate
 from batch.columns.answers import flattened
 from batch.columns.score import TableScorer
 from batch.outputs.table import encode as written
+from monitoring.errors import UsageError
+from monitoring.kept import Keeper
+from monitoring.store import Store
+from monitoring.truths import take
 from scoring.artifact.manifest import Manifest
 from scoring.engine import Predictors, answer_each
 from scoring.predictor import Predictor
@@ -211,9 +215,15 @@ def _log(share: float) -> float:
     return log(share)
 
 
+def test_truths_are_refused_by_name(tmp_path: Path) -> None:
+    """A class among several is neither a number nor yes or no."""
+    with pytest.raises(UsageError, match="'flowers' tells 3 classes apart: truths can be kept of"):
+        take(Store(f"sqlite:///{tmp_path / 's.db'}"), [], FLOWERS, "request_id", None, Keeper())
+
+
 def test_an_export_is_refused_by_name(predictor: Predictor) -> None:
     """No format has a place for its classes yet."""
-    with pytest.raises(ExportError, match="'flowers' tells 3 classes apart, and no format"):
+    with pytest.raises(ExportError, match="'flowers' tells 3 classes apart"):
         read_form(predictor)
 
 
