@@ -11,6 +11,7 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 from tests.training.export.exported import MODELS, form_of, predictor_of
+from training.export.onnx_codes import codes_of
 from training.export.onnx_graph import onnx_files, onnx_model
 from training.export.onnx_judge import feed_of, judged_by
 from training.export.trials import trials
@@ -88,3 +89,33 @@ def test_two_exports_are_the_same_bytes() -> None:
     """So a digest tells whether the model changed."""
     form = form_of("ride", "linear")
     assert onnx_files(form) == onnx_files(form)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1_1", 0.0),
+        ("2_1", 265.0),
+        ("265_265", 265.0**2 - 1),
+        ("01_1", None),
+        ("0_1", None),
+        ("266_1", None),
+        ("1", None),
+        (f"{10**30}_1", None),
+    ],
+)
+def test_pairs_of_numbers_are_numbered(text: str, number: float | None) -> None:
+    """Each has its own number, from which the text is had again; what no record has, has none."""
+    form = form_of("ride", "linear")
+    codes = codes_of(form, form.categories[0])
+    assert codes is not None
+    assert codes.number(text) == number
+    if number is not None:
+        assert codes.text(number) == text
+    assert codes_of(form, form.categories[0], ["1_1", "Astoria"]) is None
+
+
+def test_other_categories_are_looked_up_as_texts() -> None:
+    """Of texts, of fields without limits."""
+    for feature in form_of("shop", "linear").categories:
+        assert codes_of(form_of("shop", "linear"), feature) is None
