@@ -27,7 +27,7 @@ _STOPS = (signal.SIGTERM, signal.SIGINT)
 def main(words: Sequence[str] | None = None) -> int:
     """Run what the words say and return the status of the process."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("urllib3").setLevel(logging.WARNING)  # its debug lines hold addresses
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # each of its retries is a warning
     given = _parser().parse_args(words)
     before = {number: signal.signal(number, _stopped) for number in _STOPS}
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline import digests, publish, records
+from pipeline import digests, publish, records, tracking
 from pipeline.champions import Champion, champion_of
 from pipeline.check import check
 from pipeline.config import Config
@@ -81,6 +81,8 @@ def run(asked: Asked) -> Record:
             with contextlib.suppress(OSError):  # of a disk that is full
                 runs.end(record, records.FAILED, str(error))
             raise
+        finally:
+            tracking.keep(asked.model, record, asked.environ, asked.say)
         return record
 
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline.support import months
+from pipeline import tracking
+from pipeline.records import Runs
+from tests.pipeline.support import RIDE, months
 from tests.scoring.registry.mlflow_server import Mlflow, mlflow_server
 from tests.support import ROOT
 
@@ -57,6 +59,55 @@ def test_a_candidate_becomes_the_champion_of_the_registry(tmp_path: Path, server
     assert "it serves already" in again.stdout
     status = call(tmp_path, server, "status", "ride")
     assert status.stdout.startswith("ride: 1 serves, trained "), status.stderr
+    _kept(server, tmp_path)
+
+
+def _kept(server: Mlflow, folder: Path) -> None:
+    """Look for the first run, its steps, its inputs and the training's own run."""
+    name = "experiments/get-by-name?experiment_name=ride-duration-pipeline"
+    place = server.call("GET", name, {})["experiment"]["experiment_id"]
+    runs = server.call("POST", "runs/search", {"experiment_ids": [place]})["runs"]
+    tags = {run["info"]["run_id"]: {t["key"]: t["value"] for t in run["data"]["tags"]}
+            for run in runs}  # fmt: skip
+    [parent] = [
+        run for run in runs if tags[run["info"]["run_id"]].get("why") == "no run has finished yet"
+    ]
+    own = parent["info"]["run_id"]
+    assert tags[own]["state"] == "promoted"
+    inputs = parent["inputs"]["dataset_inputs"]
+    assert {one["dataset"]["name"] for one in inputs} == {
+        path.name for path in folder.glob("*.parquet")
+    }
+    steps = [run for run in runs if tags[run["info"]["run_id"]].get("mlflow.parentRunId") == own]
+    assert {run["info"]["run_name"] for run in steps} == {
+        "ingest", "check", "train", "gate", "register", "promote",
+    }  # fmt: skip
+    by_name = {run["info"]["run_name"]: run for run in steps}
+    assert {one["key"] for one in by_name["gate"]["data"]["metrics"]} >= {"rmse", "mae", "r2"}
+    trained = tags[by_name["train"]["info"]["run_id"]]["training_run"]
+    found = server.call("GET", f"runs/get?run_id={trained}", {})["run"]["data"]["tags"]
+    assert {"key": "pipeline_run", "value": own} in found
+
+
+def test_where_mlflow_is_away_at_the_end_the_run_stays_as_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line says that MLflow has no record of it."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    runs = Runs(tmp_path, "ride")
+    runs.make()
+    record = runs.begin("plan", "why", [], "code")
+    said: list[str] = []
+    tracking.keep(RIDE, record, os.environ, said.append)
+    assert said == []  # it has not ended
+    runs.end(record, "refused", "too old")
+    tracking.keep(RIDE, record, {}, said.append)
+    assert said == []  # no MLflow
+    tracking.keep(RIDE, record, os.environ, said.append)
+    assert [line.partition(": MLflow at ")[0] for line in said] == [
+        "MLflow keeps no record of this run"
+    ]
 
 
 def test_a_server_that_is_away_fails_the_run_in_a_sentence(tmp_path: Path) -> None:
