@@ -24,7 +24,7 @@ class _Part(BaseModel):
 class Data(_Part):
     """Where new data comes from where `--data` names none."""
 
-    folder: Path | None = None  # of Parquet and CSV files; unset: the published months
+    folder: str | None = None  # of Parquet and CSV files, or s3://...; unset: published months
     months: Annotated[int, Field(ge=1, le=120)] = 2  # to learn from, before the one held out
     mirror: str | None = None  # an address that has the months as their publisher has them
     ask_hours: Annotated[float, Field(ge=0)] = 6.0  # how long an answer of the publisher holds

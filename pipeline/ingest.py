@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pipeline.buckets import downloaded, is_bucket
 from pipeline.config import Data
 from pipeline.errors import PipelineError, UsageError
 from pipeline.records import Runs
@@ -33,12 +34,16 @@ _ENDS: Final = (".parquet", ".csv", ".csv.gz")
 _LATE: Final = 6  # months after which a publisher has certainly published
 
 
-def files_of(given: Sequence[Path]) -> list[Path]:
-    """Return the data files that these paths mean, by name. Raises UsageError where there is none,
-    or one is of another kind."""
+def files_of(given: Sequence[str | Path], objects: Path) -> list[Path]:
+    """Return the data files that these names mean, ordered by name: files, folders, and prefixes of
+    a bucket, whose objects are kept in `objects`. Raises UsageError where there is none, or one is
+    of another kind."""
     found: list[Path] = []
-    for path in given:
-        if path.is_dir():
+    for name in given:
+        path = Path(name)
+        if is_bucket(str(name)):
+            found += downloaded(str(name), objects, _usable)
+        elif path.is_dir():
             inside = [p for p in sorted(path.rglob("*")) if p.is_file() and _usable(p)]
             if not inside:
                 raise UsageError(f"the folder {path} holds no .parquet, .csv or .csv.gz file")

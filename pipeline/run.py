@@ -44,7 +44,7 @@ class Asked:
     runs: Runs
     config: Config
     environ: Mapping[str, str]
-    data: Sequence[Path] = ()  # files and folders; empty: as the configuration says
+    data: Sequence[str | Path] = ()  # files, folders, s3:// prefixes; empty: as configured
     month: str | None = None  # the newest to look at; None: the newest that there is
     first: str | None = None  # the step from which on all is done anew
     approve: bool = False
@@ -88,12 +88,13 @@ def run(asked: Asked) -> Record:
 
 def files(asked: Asked) -> list[Path]:
     """Return the files of a run, the newest last."""
+    objects = asked.runs.folder / "objects"
     if asked.data:
-        return files_of(asked.data)
+        return files_of(asked.data, objects)
     if asked.month:
         return by_month(asked.model, asked.config.data, asked.month)
     if asked.config.data.folder is not None:
-        return files_of([asked.config.data.folder])
+        return files_of([asked.config.data.folder], objects)
     return newest(asked.model, asked.config.data, asked.runs)
 
 

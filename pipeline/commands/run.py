@@ -21,9 +21,9 @@ HELP: Final = "carry what is new to a model that serves, or say why not"
 def options(line: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     shared(line)
-    line.add_argument("--data", nargs="+", type=Path, default=[], metavar="FILE",
-        help="Parquet or CSV files, or folders of them, the newest the last by name (default: as "
-        "pipeline.toml says, else the newest published months)")  # fmt: skip
+    line.add_argument("--data", nargs="+", default=[], metavar="FILE",
+        help="Parquet or CSV files, folders or s3:// prefixes of them, the newest the last by "
+        "name (default: as pipeline.toml says, else the newest published months)")  # fmt: skip
     line.add_argument("--from", dest="first", choices=NAMES, metavar="STEP",
         help=f"do this step and those after it anew: {', '.join(NAMES)}")  # fmt: skip
     line.add_argument("--dry-run", action="store_true", help="say what would run, and why")

@@ -37,7 +37,7 @@ def months(folder: Path, last: int, **of_the_last: Any) -> list[Path]:
     ]
 
 
-def asked(folder: Path, data: Sequence[Path] = (), **more: Any) -> Asked:
+def asked(folder: Path, data: Sequence[str | Path] = (), **more: Any) -> Asked:
     """Return a call whose models and runs are in `folder`."""
     wanted = {
         "model": RIDE, "runs": Runs(folder / "runs", "ride"), "config": Config(), "data": data,

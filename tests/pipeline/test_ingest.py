@@ -55,7 +55,7 @@ def test_files_are_ordered_by_their_names_and_each_counts_once(tmp_path: Path) -
     """Also where a folder and a file in it are named; what is hidden is left out."""
     for name in ("b.csv", "a.parquet", ".c.csv", "_d.csv", "notes.txt"):
         (tmp_path / name).touch()
-    found = files_of([tmp_path / "b.csv", tmp_path])
+    found = files_of([tmp_path / "b.csv", tmp_path], tmp_path / "objects")
     assert [path.name for path in found] == ["a.parquet", "b.csv"]
 
 
