@@ -132,7 +132,8 @@ def of_v2(app: App, _: Predictor) -> list[Any]:
     ]
     sent = app.test_client().post("/v2/models/everything/infer", json={"inputs": inputs})
     found = {output["name"]: output["data"] for output in sent.get_json()["outputs"]}
-    found["unseen"] = list(map(json.loads, found["unseen"]))
+    for told in ("unseen", "beyond"):
+        found[told] = list(map(json.loads, found[told]))
     rows = [dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)]
     return [{k: v for k, v in row.items() if v != []} for row in rows]
 
@@ -152,7 +153,7 @@ def _scored(predictor: Predictor, rows: Rows) -> list[Any]:
     got = TableScorer(predictor).score(columns, rows.batch.num_rows, rows.read_row)
     assert got.rejected == [] or got.rejected == ()
     found = {name: column.to_pylist() for name, column in got.answers.items()}
-    found["unseen"] = got.unseen.to_pylist()
+    found |= {"unseen": got.unseen.to_pylist(), "beyond": got.beyond.to_pylist()}
     made = [dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)]
     return [{k: v for k, v in row.items() if v != []} for row in made]
 
