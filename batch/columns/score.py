@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from batch.columns.answers import Answers, columns_of, flattened
 from batch.columns.features import Column, Features
-from batch.columns.fields import Array, Mask, Values, fields_of, plain
+from batch.columns.fields import Array, Coded, Field, Mask, Values, fields_of, plain
 from batch.columns.refusals import Refusals, Rejected, RowReader
 from batch.columns.scores import column_scorer
 from scoring.errors import InvalidRecords
@@ -118,12 +118,12 @@ class TableScorer:
         return {name: value.at(kept) for name, value in found.items()}, kept, doubts
 
     def _by_column(self, features: Mapping[str, Column], values: Mapping[str, Values]) -> Answered:
-        assert self._scorer is not None  # noqa: S101  # for the type checker
+        assert self._scorer is not None and self._fields is not None  # noqa: S101, PT018  # for the type checker
         scores, unseen = self._scorer.score(features)
         if not np.isfinite(scores).all():
             raise self._broken()
         new = _unseen_lists(features, unseen, self._separator, len(scores))
-        beyond = _beyond_lists(self.predictor.ranges, values, len(scores))
+        beyond = _beyond_lists(self.predictor.ranges, self._fields, values, len(scores))
         return Answered(None, scores, self._answers.of(scores), new, beyond, ())
 
     def _by_row(self, places: Array, rows: int, read_row: RowReader) -> Answered:
@@ -213,13 +213,22 @@ def _unseen_lists(
     return pa.ListArray.from_arrays(pa.array(offsets), in_order)
 
 
-def _beyond_lists(ranges: Ranges, values: Mapping[str, Values], rows: int) -> pa.Array:
+def _beyond_lists(
+    ranges: Ranges, fields: Mapping[str, Field], values: Mapping[str, Values], rows: int
+) -> pa.Array:
     """Return for each row the numbers that lie beyond those of the training."""
     found: dict[int, list[str]] = {}
     for name, (low, high) in ranges.of.items():
-        numbers = values[name].direct
-        for place in np.flatnonzero((numbers < low) | (numbers > high)).tolist():
-            found.setdefault(place, []).append(worded(name, numbers[place].item()))
+        field, numbers = fields[name], values[name].direct
+        if isinstance(field, Coded):
+            outside = [value is not None and not low <= value <= high for value in field.choices]
+            there = np.flatnonzero(np.array(outside, dtype=bool)[numbers])
+            texts = [worded(name, field.choices[code]) for code in numbers[there].tolist()]
+        else:
+            there = np.flatnonzero((numbers < low) | (numbers > high))
+            texts = [worded(name, number) for number in numbers[there].tolist()]
+        for place, text in zip(there.tolist(), texts, strict=True):
+            found.setdefault(place, []).append(text)
     counts: Array = np.zeros(rows + 1, dtype=np.int32)
     for place, texts in found.items():
         counts[place + 1] = len(texts)

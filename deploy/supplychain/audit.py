@@ -13,7 +13,15 @@ from typing import Final, NamedTuple
 
 from deploy.supplychain.lock import GROUPS, LOCK, LockError, requirements, unhashed
 
-CODE: Final = ("web-service", "training", "train.py")
+CODE: Final = (
+    "web-service",
+    "training",
+    "train.py",
+    "batch",
+    "monitoring",
+    "pipeline",
+    "streaming",
+)
 
 CLEAN: Final = 0
 FOUND: Final = 1

@@ -286,6 +286,6 @@ def test_a_class_of_the_same_name_is_not_taken_for_it() -> None:
     )
     for found in list(walk(saved.roots)):
         if isinstance(found, StandIn) and found.kind and found.kind.name == "LinearRegression":
-            object.__setattr__(found.kind, "module", "somebody.core")
-    with pytest.raises(NotCompiled, match=r"somebody\.core\.LinearRegression has no compiled form"):
+            object.__setattr__(found.kind, "module", "xgboost.core")
+    with pytest.raises(NotCompiled, match=r"xgboost\.core\.LinearRegression has no compiled form"):
         read_as_data(choose([saved], None), RIDE, None)
