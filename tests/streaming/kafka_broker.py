@@ -49,7 +49,7 @@ class KafkaBroker:
                        "--host", "127.0.0.1", "--data-dir", str(self._folder)]  # fmt: skip
             with (self._folder / "broker.log").open("ab") as log:
                 self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        wait_for(self.answers, "the broker to answer", 60)
+        wait_for(self.answers, "the broker to answer", 180)
 
     @contextlib.contextmanager
     def hanging(self) -> Iterator[None]:

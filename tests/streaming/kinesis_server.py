@@ -110,7 +110,7 @@ def kinesis_local(folder: Path) -> Iterator[Kinesis]:
         return False
 
     try:
-        wait_for(answers, "kinesis-local to answer", 60)
+        wait_for(answers, "kinesis-local to answer", 180)
         yield server
     finally:
         process.kill()

@@ -78,7 +78,7 @@ class WorkerProcess:
             found = self.ask("/health/ready")
             return found is not None and found.ok
 
-        wait_for(is_ready, "the worker to be ready", 60)
+        wait_for(is_ready, "the worker to be ready", 180)
 
     def waiting(self) -> dict[str, str]:
         """Return what the worker says it waits for."""
@@ -133,7 +133,7 @@ def ride(number: int) -> bytes:
 
 
 def until(
-    values: Callable[[], list[Any]], count: int, what: str, timeout_s: float = 60
+    values: Callable[[], list[Any]], count: int, what: str, timeout_s: float = 180
 ) -> list[Any]:
     """Return the values once there are `count`."""
     wait_for(lambda: len(values()) >= count, f"{count} {what}", timeout_s)

@@ -57,7 +57,7 @@ def test_a_broker_that_is_stopped_and_started(models_dir: Path, tmp_path: Path) 
                 server.stop()
                 wait_for(worker.waiting, "the worker to see it")
                 server.start()
-            wait_for(lambda: _outcomes(server) == 6000, "every outcome", 60)
+            wait_for(lambda: _outcomes(server) == 6000, "every outcome", 180)
             assert worker.count("stream_restarts") == 0
 
 
@@ -74,7 +74,7 @@ def test_a_sink_that_refuses(
     if not more:
         every[6] += "?message.max.bytes=2000"
     with working(tmp_path, models_dir, *every):
-        wait_for(lambda: len(ids(kafka, topic)) == total + 1, "every outcome", 60)
+        wait_for(lambda: len(ids(kafka, topic)) == total + 1, "every outcome", 180)
     check(ids(kafka, topic), total + 1, more)
     letters = [json.loads(value) for value in kafka.values(f"{topic}-dead")]
     [letter] = [one for one in letters if one["reason"] == "refused"]
@@ -93,7 +93,7 @@ def test_hostile_events_among_others(
         kafka.feed(topic, [hostile(chance) if n in bad else ride(n) for n in places])
     with working(tmp_path, models_dir, *words(kafka, topic, *more)) as worker:
         wait_for(lambda: worker.count("stream_dead_letters_total") == HOSTILE, "letters", 600)
-        wait_for(lambda: worker.count("stream_predictions_total") == EVENTS - HOSTILE, "all", 60)
+        wait_for(lambda: worker.count("stream_predictions_total") == EVENTS - HOSTILE, "all", 180)
         assert worker.count("stream_restarts") == 0
     check(ids(kafka, topic), EVENTS, more)
     assert len(kafka.messages(f"{topic}-dead")) == HOSTILE
@@ -128,9 +128,9 @@ def test_a_broker_whose_disk_is_full(small_disk: Path, models_dir: Path, tmp_pat
             wait_for(lambda: worker.count("stream_predictions_total") == 200, "the first part")
             _fill(ballast)
             _add_until_refused(server)
-            wait_for(lambda: "MISCONF" in str(worker.waiting()), "the worker to see it", 60)
+            wait_for(lambda: "MISCONF" in str(worker.waiting()), "the worker to see it", 180)
             ballast.unlink()
-            wait_for(lambda: _outcomes(server) == server.client.xlen("rides"), "every one", 60)
+            wait_for(lambda: _outcomes(server) == server.client.xlen("rides"), "every one", 180)
         added = {f"rides/0/{entry.decode()}" for entry, _ in server.client.xrange("rides")}
         assert {json.loads(value)["id"] for value in server.values("rides-out")} == added
 

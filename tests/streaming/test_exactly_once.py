@@ -54,7 +54,7 @@ def test_each_event_has_one_outcome_whenever_the_worker_is_killed(
             worker.kill()
             total += fed(kafka, topic, 500)
         worker.start()
-        wait_for(lambda: len(ids(kafka, topic)) == total, "every outcome", 120)
+        wait_for(lambda: len(ids(kafka, topic)) == total, "every outcome", 180)
         assert worker.stop() == 0
     finally:
         if worker.process.poll() is None:
@@ -77,9 +77,9 @@ def test_each_event_has_one_outcome_while_workers_come_and_go(
         for _ in range(2):
             with working(folders[1], models_dir, *every, STREAM_NAME="second") as other:
                 total += fed(kafka, topic, 4000)
-                wait_for(lambda: other.count("stream_events_total") > 0, "the second", 60)
+                wait_for(lambda: other.count("stream_events_total") > 0, "the second", 180)
             total += fed(kafka, topic, 1000)
-        wait_for(lambda: len(ids(kafka, topic)) == total, "every outcome", 120)
+        wait_for(lambda: len(ids(kafka, topic)) == total, "every outcome", 180)
     assert set(ids(kafka, topic).values()) == {1}
 
 
@@ -96,7 +96,7 @@ def test_a_worker_of_the_same_name_takes_over(
     try:
         old.ready()
         total = fed(kafka, topic, 500)
-        wait_for(lambda: len(ids(kafka, topic)) == total, "the first's outcomes", 60)
+        wait_for(lambda: len(ids(kafka, topic)) == total, "the first's outcomes", 180)
         with working(folders[1], models_dir, *every, STREAM_NAME="one"):
 
             def is_fenced() -> bool:
@@ -104,8 +104,8 @@ def test_a_worker_of_the_same_name_takes_over(
                 total += fed(kafka, topic, 100)
                 return old.process.poll() is not None
 
-            wait_for(is_fenced, "the first to end", 60)
-            wait_for(lambda: len(ids(kafka, topic)) == total, "every outcome", 60)
+            wait_for(is_fenced, "the first to end", 180)
+            wait_for(lambda: len(ids(kafka, topic)) == total, "every outcome", 180)
         assert old.process.returncode == 1
         assert "fenced" in old.said()
     finally:
@@ -126,10 +126,10 @@ def test_a_broker_that_hangs_doubles_nothing(models_dir: Path, tmp_path: Path) -
         total = fed(broker, "rides", 20_000)
         every = words(broker, "rides", *EXACTLY, "--batch", "100")
         with working(tmp_path, models_dir, *every, **QUICK) as worker:
-            wait_for(lambda: worker.count("stream_predictions_total") > 500, "a part", 60)
+            wait_for(lambda: worker.count("stream_predictions_total") > 500, "a part", 180)
             with broker.hanging():
                 wait_for(lambda: worker.waiting(), "the worker to see it")
-            wait_for(lambda: len(ids(broker, "rides")) == total, "every outcome", 120)
+            wait_for(lambda: len(ids(broker, "rides")) == total, "every outcome", 180)
         assert set(ids(broker, "rides").values()) == {1}
     finally:
         broker.close()

@@ -104,7 +104,7 @@ def test_a_killed_worker_loses_nothing(
             wait_for(lambda done=done: len(answers(kafka, topic)) >= done, "predictions")  # type: ignore[misc]
             worker.kill()
         worker.start()
-        wait_for(lambda: len(answers(kafka, topic)) == 19_600, "every prediction", 60)
+        wait_for(lambda: len(answers(kafka, topic)) == 19_600, "every prediction", 180)
         assert worker.stop() == 0
     finally:
         if worker.process.poll() is None:
@@ -129,10 +129,10 @@ def test_an_absent_broker_is_waited_for(models_dir: Path, tmp_path: Path) -> Non
         broker.start()
         broker.make("rides", "rides-out", "rides-dead")
         broker.feed("rides", [ride(number) for number in range(20_000)])
-        wait_for(lambda: worker.count("stream_predictions_total") > 500, "predictions", 60)
+        wait_for(lambda: worker.count("stream_predictions_total") > 500, "predictions", 180)
         with broker.hanging():
             wait_for(lambda: worker.waiting(), "the worker to see it")
-        wait_for(lambda: len(answers(broker, "rides")) == 20_000, "every prediction", 60)
+        wait_for(lambda: len(answers(broker, "rides")) == 20_000, "every prediction", 180)
         assert worker.stop() == 0
     finally:
         if worker.process.poll() is None:

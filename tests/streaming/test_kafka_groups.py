@@ -47,7 +47,7 @@ def tansu(tmp_path: Path) -> Iterator[KafkaBroker]:
             stdout=log, stderr=log,
         )  # fmt: skip
     try:
-        wait_for(broker.answers, "Tansu to answer", 60)
+        wait_for(broker.answers, "Tansu to answer", 180)
         broker.make("rides", "rides-out", "rides-dead")
         yield broker
     finally:
@@ -85,6 +85,6 @@ def test_partitions_are_shared_by_other_protocols(
             total += 200
             return other.count("stream_predictions_total") > 0
 
-        wait_for(both_work, "the second worker to have partitions", 60)
-        wait_for(lambda: len(answers(broker, "rides")) == total, "every prediction", 60)
+        wait_for(both_work, "the second worker to have partitions", 180)
+        wait_for(lambda: len(answers(broker, "rides")) == total, "every prediction", 180)
         assert one.count("stream_predictions_total") > 0

@@ -54,11 +54,11 @@ def test_predictions_keep_the_partition_key_and_a_killed_worker_goes_on(
     worker = WorkerProcess(tmp_path, models_dir, *words("rides"), **kinesis.settings)
     try:
         worker.start()
-        wait_for(lambda: len(kinesis.values("rides-out")) >= 300, "predictions", 60)
+        wait_for(lambda: len(kinesis.values("rides-out")) >= 300, "predictions", 180)
         worker.kill()
         kinesis.feed("rides", [event(number) if number else b"{" for number in range(300)])
         worker.start()
-        wait_for(lambda: len({v["id"] for v in kinesis.values("rides-out")}) == 599, "all", 60)
+        wait_for(lambda: len({v["id"] for v in kinesis.values("rides-out")}) == 599, "all", 180)
         wait_for(lambda: kinesis.values("rides-dead"), "the dead letter")
         assert worker.stop() == 0
     finally:
@@ -129,7 +129,7 @@ def test_a_stream_is_split_and_merged_while_it_is_read(models_dir: Path, tmp_pat
             for turn in range(3):
                 server.feed("rides", [event(number) for number in range(total, total + 100)])
                 total += 100
-                wait_for(lambda total=total: len(server.values("rides-out")) == total, "all", 60)  # type: ignore[misc]
+                wait_for(lambda total=total: len(server.values("rides-out")) == total, "all", 180)  # type: ignore[misc]
                 if turn < 2:
                     server.client.update_shard_count(
                         StreamName="rides", TargetShardCount=2 - turn, ScalingType="UNIFORM_SCALING"

@@ -41,7 +41,7 @@ def test_the_alias_moves_and_the_next_batch_is_answered_by_the_new_version(
     with working(tmp_path, models_dir, *every, **settings):
         assert {one["model_version"] for one in fed()} == {first}
         shop.promote(second)
-        wait_for(lambda: fed()[-1]["model_version"] == second, "the second version", 60)
+        wait_for(lambda: fed()[-1]["model_version"] == second, "the second version", 180)
         answers = fed()
     made_by = [str(one["model_version"]) for one in answers]
     assert made_by == sorted(made_by, key=int)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 
-def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = 30) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = 90) -> Any:
     """Return the first true value of `condition`; fail the test, naming `what`, after the time."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:

@@ -21,6 +21,8 @@ from scoring.saved.containers import read_bytes, read_files
 from scoring.saved.repickle import repickle
 from scoring.saved.shapes import choose, pairs
 from scoring.scorers.sklearn import SklearnScorer
+from scoring.values.shares import Shares
+from tests.flowers import FLOWERS
 from tests.support import tiny_pair
 from tests.training.adoption.archives import OURS, archive, asked
 from tests.training.adoption.make_files import MAKERS, Held
@@ -28,8 +30,14 @@ from training.adopt import main
 
 pytestmark = pytest.mark.slow
 
-MODELS = discover()
+MODELS = {**discover(), "flowers": FLOWERS}
 RIDE = MODELS["ride"]
+
+
+def scores(pair: Any, model: str) -> list[Any]:
+    """Return the scores of a pair; of several classes by name."""
+    found, _ = SklearnScorer(pair, MODELS[model]).many(asked(model))
+    return [one.by_class if isinstance(one, Shares) else one for one in found]
 
 
 @pytest.mark.parametrize(
@@ -39,12 +47,12 @@ def test_every_shape_gives_the_pair(model: str, estimator: str) -> None:
     """Of every estimator: it answers as it did before it was saved."""
     own = archive(OURS)
     cases = own.of(model, estimator)
-    assert len(cases) >= 16 or estimator == "multinomial"
+    assert len(cases) >= 16 or estimator in ("multinomial", "one-by-one")  # of older versions
     for case in cases:
         chosen = choose(own.saved(case), case.pick)
         pair = read_pair(repickle((chosen.vectorizer, chosen.estimator)), MODELS[model]).pair
-        scores, _ = SklearnScorer(pair, MODELS[model]).many(asked(model))
-        assert scores == pytest.approx(own.answers[model][estimator], rel=1e-12), case.shape
+        for got, wanted in zip(scores(pair, model), own.answers[model][estimator], strict=True):
+            assert got == pytest.approx(wanted, rel=1e-12), case.shape
 
 
 def pair() -> tuple[Any, Any]:
@@ -185,9 +193,13 @@ def test_a_skops_file_is_read_as_the_same_data(model: str, estimator: str) -> No
     dv, made = pickle.loads(own.content[cases[0].files[0]])
     data = skops.io.dumps({"dv": dv, "models": {"x": made}})
     chosen = choose([read_bytes("m.skops", data)], "x")
+    if model == "flowers" and estimator in ("gradient", "hist"):
+        with pytest.raises(ArtifactError, match="cannot be read"):  # skops has their loss otherwise
+            read_pair(repickle((chosen.vectorizer, chosen.estimator)), MODELS[model])
+        return
     again = read_pair(repickle((chosen.vectorizer, chosen.estimator)), MODELS[model]).pair
-    scores, _ = SklearnScorer(again, MODELS[model]).many(asked(model))
-    assert scores == pytest.approx(own.answers[model][estimator], rel=1e-12)
+    for got, wanted in zip(scores(again, model), own.answers[model][estimator], strict=True):
+        assert got == pytest.approx(wanted, rel=1e-12)
 
 
 def test_a_search_over_parameters_is_its_best_model() -> None:

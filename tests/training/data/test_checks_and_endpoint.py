@@ -82,7 +82,8 @@ def test_training_takes_just_the_rows_that_the_endpoint_takes(
     drawn = data.draw(rows_of(model))
     rows = [*records(model, MIN_ROWS), *drawn]
     frame = pd.DataFrame(rows)
-    frame[model.target], frame["when"] = 1.0, range(len(rows))
+    frame[model.target] = [float(number % 2) for number in range(len(rows))]
+    frame["when"] = range(len(rows))
     found = check(table(frame), model, OPEN, max_dropped=1).frame
     expected = [number for number, row in enumerate(rows) if is_record(row, model)]
     assert found["when"].tolist() == expected
