@@ -22,12 +22,12 @@ FUZZ_SECONDS ?= 600
 MODELS_DIR ?= $(CURDIR)/models
 export MODELS_DIR
 
-# -n: as many processes as CPUs, and half as many more for the slow tests, which mostly wait for a
-# server; worksteal leaves the tests of a file with one process, whose fixtures they share. SHUFFLE=1
-# runs the tests in a random order and shows its seed; SHUFFLE=seed runs them in that order again.
+# As many processes as CPUs; worksteal leaves the tests of a file with one process, whose fixtures
+# they share. SHUFFLE=1 runs the tests in a random order and shows its seed; SHUFFLE=seed runs them
+# in that order again.
 SEED := $(if $(filter 1,$(SHUFFLE)),$(shell date +%s),$(SHUFFLE))
 CPUS := $(shell getconf _NPROCESSORS_ONLN)
-PYTEST := $(BIN)/python -m pytest --dist worksteal $(if $(SEED),-p randomly --randomly-seed=$(SEED))
+PYTEST := $(BIN)/python -m pytest -n $(CPUS) --dist worksteal $(if $(SEED),-p randomly --randomly-seed=$(SEED))
 
 .DEFAULT_GOAL := help
 .PHONY: help data soak setup run train test check format published bench bench-batch sample mlflow image eb-bundle eb-verify spark-bundle test-spark test-kills test-stream-long clean fuzz audit sbom
@@ -55,7 +55,7 @@ trained: $(VENV)/.ready
 test: $(VENV)/.ready ## Run every check and every test, with coverage
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/coverage erase
-	$(PYTEST) -n $$(( $(CPUS) * 3 / 2 )) -m "not spark" --cov --cov-config=pyproject.toml --cov-report=
+	$(PYTEST) -m "not spark" --cov --cov-config=pyproject.toml --cov-report=
 	$(BIN)/coverage report
 	$(BIN)/coverage report --include='web-service/*,train.py,training/*,batch/*,monitoring/*,pipeline/*,streaming/*' --fail-under=95 --format=total
 
@@ -73,7 +73,7 @@ test-spark: $(VENV)/.ready $(VENV)-spark/.ready ## Run the Spark engine's tests 
 
 check: $(VENV)/.ready ## Run the fast checks: lint, types and the tests without a server
 	@$(MAKE) --no-print-directory lint
-	$(PYTEST) -n $(CPUS) -m "not slow and not container and not spark" -q
+	$(PYTEST) -m "not slow and not container and not spark" -q
 
 .PHONY: lint has-python
 has-python:

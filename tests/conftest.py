@@ -21,6 +21,18 @@ from tests.support.containers import alone, docker, need_engine
 MODELS = discover()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _addresses_are_forgotten() -> Iterator[None]:
+    """MLflow keeps the addresses that it is told in the environment, where the programs of the next
+    file's tests would find them."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
+    yield
+    for name in [name for name in os.environ if name.startswith("MLFLOW_")]:
+        if name not in before:
+            del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture(params=list(MODELS))
 def model(request: pytest.FixtureRequest) -> Model:
     """Each model that is found, in turn."""

@@ -104,6 +104,7 @@ def test_a_killed_worker_loses_nothing(
             wait_for(lambda done=done: len(answers(kafka, topic)) >= done, "predictions")  # type: ignore[misc]
             worker.kill()
         worker.start()
+        worker.ready()
         wait_for(lambda: len(answers(kafka, topic)) == 19_600, "every prediction", 180)
         assert worker.stop() == 0
     finally:

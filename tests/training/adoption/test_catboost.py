@@ -44,7 +44,7 @@ def read(model: str, told: bytes) -> list[Any]:
     return [one.by_class if isinstance(one, Shares) else one for one in found]
 
 
-@pytest.mark.parametrize("model", list(MODELS))
+@pytest.mark.parametrize("model", ["ride", "churn", "flowers"])
 def test_its_answers_are_those_of_the_package(model: str) -> None:
     """Of a value, of two classes and of three."""
     expected = json.loads(content()["answers.json"])[model]
