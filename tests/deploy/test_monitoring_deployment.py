@@ -3,25 +3,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import yaml
 
 from monitoring.cli import main
 from monitoring.report import report
 from monitoring.store import Store
 from monitoring.watching import Board, listen
-from tests.deploy.test_prometheus import EVERY, QUERIES, Prometheus, checked, has_data
+from tests.deploy.test_prometheus import EVERY, QUERIES, Prometheus, checked, has_data, scraping
 from tests.monitoring.support import BEGIN, lines, rides, write
 from tests.monitoring.test_labels import truth
-from tests.support import ROOT, free_port, installed, wait_for
+from tests.support import ROOT, installed, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -62,27 +59,10 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     assert f"{job}[]" in text
     text = text.replace(f"{job}[]", f'{job}["127.0.0.1:{server.server_address[1]}"]')
     (folder / "prometheus.yml").write_text(text)
-    for rules in RULES.glob("*alerts.yml"):
-        (folder / rules.name).write_bytes(rules.read_bytes())
-    port = free_port()
-    command = [program, f"--config.file={folder}/prometheus.yml",
-               f"--storage.tsdb.path={folder}/data",
-               f"--web.listen-address=127.0.0.1:{port}"]  # fmt: skip
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
-    made = Prometheus(f"http://127.0.0.1:{port}")
-
-    def scraped() -> bool:
-        with contextlib.suppress(requests.RequestException, AssertionError):
-            return bool(made.query('up{job="prediction-monitoring"} == 1'))
-        return False
-
     try:
-        wait_for(scraped, "a scrape", 60)
-        yield made
+        with scraping(program, folder, 'up{job="prediction-monitoring"} == 1') as made:
+            yield made
     finally:
-        process.terminate()
-        process.wait(20)
         server.shutdown()
         server.server_close()
 

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,6 +87,33 @@ class Prometheus:
         return found
 
 
+@contextlib.contextmanager
+def scraping(program: str, folder: Path, until: str) -> Iterator[Prometheus]:
+    """Run a Prometheus with the `prometheus.yml` of a folder and our rules; yield it once the query
+    `until` has an answer."""
+    for rules in RULES.glob("*alerts.yml"):
+        (folder / rules.name).write_bytes(rules.read_bytes())
+    port = free_port()
+    command = [program, f"--config.file={folder}/prometheus.yml",
+               f"--storage.tsdb.path={folder}/data",
+               f"--web.listen-address=127.0.0.1:{port}"]  # fmt: skip
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
+    made = Prometheus(f"http://127.0.0.1:{port}")
+
+    def scraped() -> bool:
+        with contextlib.suppress(requests.RequestException, AssertionError):
+            return bool(made.query(until))
+        return False
+
+    try:
+        wait_for(scraped, f"an answer to {until}", 60)
+        yield made
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
 def traffic() -> list[Request]:
     """Return requests for everything that is counted: good, bad, many, unknown."""
     asked = [Request.of("/nowhere", {}, 404)]
@@ -129,27 +157,8 @@ def prometheus(served: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
     assert '"localhost:9696"' in text
     text = text.replace("interval: 15s", "interval: 1s").replace("localhost:9696", served.url[7:])
     (folder / "prometheus.yml").write_text(text)
-    for rules in ("alerts.yml", "stream_alerts.yml", "monitoring_alerts.yml"):
-        (folder / rules).write_bytes((RULES / rules).read_bytes())
-    port = free_port()
-    command = [program, f"--config.file={folder}/prometheus.yml",
-               f"--storage.tsdb.path={folder}/data",
-               f"--web.listen-address=127.0.0.1:{port}"]  # fmt: skip
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
-    made = Prometheus(f"http://127.0.0.1:{port}")
-
-    def scraped() -> bool:
-        with contextlib.suppress(requests.RequestException, AssertionError):
-            return bool(made.query("sum_over_time(up[20s]) >= 4"))
-        return False
-
-    try:
-        wait_for(scraped, "four scrapes", 60)
+    with scraping(program, folder, "sum_over_time(up[20s]) >= 4") as made:
         yield made
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def test_each_query_of_the_dashboard_has_data(prometheus: Prometheus) -> None:
