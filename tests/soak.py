@@ -240,8 +240,10 @@ def soak(
     # service been asked, its counters would say so
     failed = load.failed(Fate.REFUSED, Fate.UNACCEPTED, Fate.BROKEN)
     seen.wrong += [*load.wrong, *(f"{f.request.path}: {f.fate.name} {f.error!r}" for f in failed)]
-    seen.wrong += [f"a traceback in {log}" for log in folder.glob("log-*")
-                   if "Traceback" in log.read_text()]  # fmt: skip
+    for log in folder.glob("log-*"):
+        _, found, rest = log.read_text().partition("Traceback")
+        if found:
+            seen.wrong.append(f"{log}: Traceback{rest[:3000]}")
     return seen
 
 
