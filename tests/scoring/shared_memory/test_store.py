@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -199,3 +201,21 @@ def test_where_there_are_no_memory_files_a_temporary_file_does(
     child = Child(counts(store, 3))
     assert total(store, COUNTER) == 3
     child.kill()
+
+
+_AT_EXIT = """
+import atexit
+atexit.register(lambda: late())  # runs after what was registered later
+from scoring.shared_memory.layout import Layout
+from scoring.shared_memory.store import BOARD, Store
+store = Store(Layout(), rows=1)
+def late():
+    with store.locked(BOARD):
+        print("locked")
+"""
+
+
+def test_a_process_that_ends_can_count_to_the_last() -> None:
+    """A thread that still works while the interpreter ends meets no closed memory."""
+    ran = subprocess.run([sys.executable, "-c", _AT_EXIT], capture_output=True, text=True)
+    assert (ran.stdout, ran.stderr) == ("locked\n", "")

@@ -68,7 +68,8 @@ class Store:
         # the document twice, and a number that says which of the two counts
         self._board_bytes = -(-(_NUMBER_BYTES + 2 * layout.document_bytes) // page) * page
         self._fd = _memory()
-        weakref.finalize(self, os.close, self._fd)
+        # not at exit, where other threads still count: the process's end closes it anyway
+        weakref.finalize(self, os.close, self._fd).atexit = False
         # a row that nobody ever claimed is never touched, and takes no memory
         self._start = -(-(rows + 1) // page) * page + self._board_bytes
         size = self._start + (rows + 1) * self._stride
