@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -98,13 +99,13 @@ def test_a_killed_worker_loses_nothing(
     worker = WorkerProcess(tmp_path, models_dir, *words(redis, stream, "--batch", "50"))
     try:
         for _ in range(4):
-            before = redis.client.xlen(f"{stream}-out")
+            known = redis.client.xlen(f"{stream}-out")
             pipe = redis.client.pipeline()
             for number in range(4000):
                 pipe.xadd(stream, {"value": ride(number)})
             pipe.execute()
             worker.start()
-            wait_for(lambda: redis.client.xlen(f"{stream}-out") > before, "predictions", 180)
+            wait_for(partial(_has_more, redis, f"{stream}-out", known), "predictions", 180)
             worker.kill()
         worker.start()
         worker.ready()
@@ -115,6 +116,10 @@ def test_a_killed_worker_loses_nothing(
         if worker.process.poll() is None:
             worker.kill()
     assert redis.client.xpending(stream, "prediction-service")["pending"] == 0
+
+
+def _has_more(redis: RedisServer, stream: str, known: int) -> bool:
+    return int(redis.client.xlen(stream)) > known
 
 
 def _ids(redis: RedisServer, stream: str) -> int:
