@@ -93,6 +93,11 @@ DAMAGED: dict[str, tuple[Callable[[Trees], bytes], str]] = {
     ),
     "a feature that is not there": (lambda s: _node(s, "group", 0, 7), "its nodes are damaged"),
     "a root that is not there": (lambda s: _node(s, "roots", 0, -1), "its nodes are damaged"),
+    "a node by two ways": (
+        lambda s: _node(s, "left", 0, s.nodes.right[0]),
+        "its nodes are damaged",
+    ),
+    "a tree twice": (lambda s: _node(s, "roots", 1, s.nodes.roots[0]), "its nodes are damaged"),
     "a leaf that is no number": (
         lambda s: _node(s, "value", -1, float("nan")),
         "its nodes are damaged",

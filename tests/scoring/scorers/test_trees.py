@@ -68,6 +68,24 @@ def test_walking_and_leaf_sets_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sets.many(rows[:20])[0] == pytest.approx(walked.many(rows[:20])[0], rel=1e-12)
 
 
+def test_what_is_no_number_goes_left_on_every_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By sets of leaves, node by node, and with numpy: NaN is above no threshold, which is what
+    less than every one of them comes to."""
+    pair, rows = pair_of(RIDE, "forest")
+    monkeypatch.setattr(leafsets, "_MAX_LEAVES", 4096)
+    sets = scorer_of(pair)
+    monkeypatch.setattr(leafsets, "_MAX_BYTES", 1000)
+    walked = scorer_of(pair)
+    assert sets._leaf_sets
+    assert not walked._leaf_sets
+    least, strange = ([{**row, "trip_distance": x} for row in rows[:40]] for x in (-9e99, np.nan))
+    expected, _ = sets.many(least)
+    assert sets.many(strange)[0] == expected
+    assert [walked.one(row)[0] for row in strange] == expected
+    assert walked.many(strange)[0] == pytest.approx(expected, rel=1e-12)  # numpy
+    assert sets.many(rows[:40])[0] != expected
+
+
 @pytest.mark.usefixtures("one_thread")
 def test_xgboost_that_stopped_early_uses_its_best_rounds() -> None:
     """As its own predictions do."""

@@ -209,6 +209,13 @@ def _far(kind: str, held: dict[str, Any]) -> None:
         held["nodes"] = nodes
 
 
+def _shared(kind: str, held: dict[str, Any]) -> None:
+    if kind == "Tree":
+        nodes = np.frombuffer(held["nodes"].state[4], dtype=_dtype()).copy()
+        nodes["left_child"][0] = nodes["right_child"][0]
+        held["nodes"] = nodes
+
+
 def _column(kind: str, held: dict[str, Any]) -> None:
     if kind == "Tree":
         nodes = np.frombuffer(held["nodes"].state[4], dtype=_dtype()).copy()
@@ -240,14 +247,23 @@ def _dtype() -> Any:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (_loop, "damaged: they lead nowhere, or in a circle"),
-        (_far, "damaged: they lead nowhere, or in a circle"),
-        (_column, "damaged: they lead nowhere, or in a circle"),
+        (_loop, "damaged: they lead nowhere, in a circle"),
+        (_far, "damaged: they lead nowhere, in a circle"),
+        (_shared, "damaged: they .* or twice to one"),
+        (_column, "damaged: they lead nowhere, in a circle"),
         (_nan, "its nodes are damaged"),
         (_few, "a tree has not as many values as nodes"),
         (_million, "there are 1000000 trees; at most 100000 are compiled"),
     ],
-    ids=["a loop", "a far node", "no such column", "not a number", "few values", "a million trees"],
+    ids=[
+        "a loop",
+        "a far node",
+        "a shared node",
+        "no such column",
+        "not a number",
+        "few values",
+        "a million trees",
+    ],
 )
 def test_hostile_nodes_are_refused(change: Any, words: str) -> None:
     """In a moment, before anything walks them."""

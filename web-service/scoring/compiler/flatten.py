@@ -73,8 +73,9 @@ def build_nodes(
 
 
 def _check(tree: Tree, width: int) -> None:
-    """Raise NotFlat for nodes that ask for no column of the `width`, or lead nowhere, or in a
-    circle: as every library writes them, a node stands before those that it leads to."""
+    """Raise NotFlat for nodes that ask for no column of the `width`, or lead nowhere, in a circle,
+    or by two ways to one: as every library writes them, a node stands before those that it leads
+    to."""
     size = len(tree.feature)
     inner = tree.feature >= 0
     places = np.flatnonzero(inner)
@@ -85,9 +86,12 @@ def _check(tree: Tree, width: int) -> None:
         and bool((tree.feature < width).all())
         and bool((sides > places).all())
         and bool((sides < size).all())
+        and np.unique(sides).size == sides.size
     )
     if not whole:
-        raise NotFlat("the nodes of its trees are damaged: they lead nowhere, or in a circle")
+        raise NotFlat(
+            "the nodes of its trees are damaged: they lead nowhere, in a circle, or twice to one"
+        )
 
 
 def _moved(

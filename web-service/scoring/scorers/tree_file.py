@@ -9,19 +9,21 @@
     group  int16[nodes]  which feature is asked: a number, then (counted on) a category; -1: a leaf
     value  float64[nodes]  what it is compared with; of a leaf, what it gives
     left, right  int32[nodes]  the next node: right where a number is above the value, or where a
-                 category is the value-th of its list. It lies behind the node itself; of a leaf,
-                 behind them all
+                 category is the value-th of its list. It lies behind the node itself, and no other
+                 node leads there; of a leaf, behind them all
 
 A score is base + scale * (sum of one leaf a tree), through the link; where `single`, the leaves are
 added to the base one after the other, each sum rounded to 32 bits. A number that a record lacks
-is zero. To change the format, raise FORMAT and keep reading the old number here.
+is zero, and NaN is above no value. To change the format, raise FORMAT and keep reading the old
+number here.
 """
 
 from __future__ import annotations
 
 import sys
 from array import array
-from itertools import repeat
+from collections import deque
+from itertools import chain, repeat
 from math import isfinite
 from operator import eq, lt
 from typing import Any, Final, Literal, NamedTuple
@@ -104,8 +106,8 @@ def write(header: Header, nodes: Nodes) -> bytes:
 
 
 def _check(header: Header, nodes: Nodes) -> None:
-    """Raise ArtifactError for nodes that lead nowhere or round in a circle: scoring looks at none
-    of this."""
+    """Raise ArtifactError for nodes that lead nowhere, round in a circle, or by two ways to one:
+    scoring looks at none of this."""
     groups = len(header.numbers) + len(header.categories)
     end = header.nodes
     leaves = bytes(map(lt, nodes.group, repeat(0)))
@@ -119,6 +121,16 @@ def _check(header: Header, nodes: Nodes) -> None:
             and bytes(map(eq, side, repeat(end))) == leaves
             for side in (nodes.left, nodes.right)
         )
+        and _each_once(nodes, end)
     )
     if not whole:
         raise ArtifactError(f"{FILE} cannot be used: its nodes are damaged")
+
+
+def _each_once(nodes: Nodes, end: int) -> bool:
+    """Say whether no node is led to twice: a set of leaves (leafsets.py) adds such a one twice."""
+    reached = bytearray(end + 1)  # the last stands for what a leaf has below it
+    led_to = chain(nodes.roots, nodes.left, nodes.right)
+    deque(map(reached.__setitem__, led_to, repeat(1)), maxlen=0)
+    leaves = nodes.left.count(end)
+    return reached.count(1, 0, end) == len(nodes.roots) + 2 * (end - leaves)

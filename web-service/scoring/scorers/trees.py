@@ -104,7 +104,7 @@ class Trees:
         for node in roots:
             while (feature := group[node]) >= 0:
                 if feature < numbers:
-                    node = left[node] if x[feature] <= value[node] else right[node]
+                    node = right[node] if x[feature] > value[node] else left[node]
                 else:
                     node = right[node] if x[feature] == value[node] else left[node]
             yield value[node]
