@@ -22,7 +22,7 @@ from serving.protocols.lines import csv_records, json_lines
 from tests.support import records
 
 RIDE = discover()["ride"]
-LIMIT = {"limits": Limits(max_records=100)}
+LIMIT: dict[str, Any] = {"limits": Limits(max_records=100)}
 NAMES = ["PULocationID", "DOLocationID", "trip_distance"]
 ROW = [10, 50, 4.5]
 CSV = "PULocationID,DOLocationID,trip_distance\n"

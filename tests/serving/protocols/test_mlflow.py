@@ -80,6 +80,38 @@ def test_another_kind_of_body_is_refused(client: FlaskClient, media_type: str | 
     assert "text/csv" in answer.get_json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("header", "sent", "status", "said"),
+    [
+        ("present", "PULocationID,DOLocationID,trip_distance\n74,75,2.5\n", 200, []),
+        ("Present", "DOLocationID,PULocationID,trip_distance\n75,74,2.5\n", 200, []),
+        ("absent", "74,75,2.5\n", 200, []),
+        ("present", "74,75,2.5\n74,75,2.5\n", 422,
+         ["PULocationID", "DOLocationID", "trip_distance"]),
+        ("present", "a,b,c\n74,75,2.5\n", 422, ["PULocationID", "DOLocationID", "trip_distance"]),
+        ("absent", "PULocationID,DOLocationID,trip_distance\n74,75,2.5\n", 422,
+         ["[0].PULocationID", "[0].DOLocationID", "[0].trip_distance"]),
+        ("absent", "74,75\n", 422, ["[0]"]),
+        ("maybe", "74,75,2.5\n", 415, []),
+        ("", "74,75,2.5\n", 415, []),
+    ],
+)  # fmt: skip
+def test_a_csvs_header_is_what_its_content_type_says(
+    client: FlaskClient, header: str, sent: str, status: int, said: list[str]
+) -> None:
+    """RFC 4180: `present` or `absent`, whatever the first line looks like."""
+    kind = f'text/csv; header="{header}"'
+    answer = client.post("/invocations", data=sent, content_type=kind)
+    assert answer.status_code == status
+    if status == 200:
+        ride = {"PULocationID": 74, "DOLocationID": 75, "trip_distance": 2.5}
+        expected = client.post("/predict", json=[ride]).get_json()["predictions"]
+        assert answer.get_json() == {"predictions": expected}
+    elif status == 415:
+        assert "neither 'present'" in answer.get_json()["detail"]
+    assert [error["field"] for error in answer.get_json().get("errors", [])] == said
+
+
 def test_the_limits_are_those_of_predict(models_dir: Path) -> None:
     """MAX_RECORDS and MAX_BODY_BYTES hold for every form."""
     served = Settings(models_dir=models_dir, max_records=2, max_body_bytes=1000)

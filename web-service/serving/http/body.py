@@ -20,6 +20,7 @@ READABLE: Final = ("application/json", "+json", *JSON_LINES, *CSV, FORM)
 
 _FORM_FIELDS: Final = 1000
 _CHARSETS: Final = {"utf-8", "utf8", "us-ascii"}
+_HEADERS: Final = {"present": True, "absent": False}
 
 
 def json_body(request: Request, limit: int, *, undeclared: bool = False) -> bytes:
@@ -39,6 +40,21 @@ def text_body(request: Request, limit: int) -> bytes:
     if request.mimetype_params.get("charset", "utf-8").lower() not in _CHARSETS:
         raise UnsupportedMedia(f"send the lines in UTF-8, with Content-Type: {request.mimetype}")
     return _whole(request, limit)
+
+
+def csv_header(request: Request) -> bool | None:
+    """Return whether a CSV body begins with a line of column names, as the `header` of its
+    Content-Type says (RFC 4180, section 3); None where it does not say. Raise UnsupportedMedia for
+    another word than `present` and `absent`."""
+    said = request.mimetype_params.get("header")
+    if said is None:
+        return None
+    if said.lower() not in _HEADERS:
+        raise UnsupportedMedia(
+            "the Content-Type's header is neither 'present' (a line of column names first) nor "
+            "'absent'"
+        )
+    return _HEADERS[said.lower()]
 
 
 def form_body(request: Request, limit: int) -> dict[str, str]:

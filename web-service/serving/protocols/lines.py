@@ -21,11 +21,14 @@ from serving.protocols.tables import records
 _OTHER_SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
-def csv_records(body: bytes, model: Model, *, limits: Limits) -> list[Any]:
+def csv_records(
+    body: bytes, model: Model, *, limits: Limits, header: bool | None = None
+) -> list[Any]:
     """Return the records of a CSV text in UTF-8, not yet validated, in order.
 
-    Numbers where the record has numbers, None for an empty cell. Without a line of column names,
-    the columns are the record's fields in order.
+    Numbers where the record has numbers, None for an empty cell. `header` says whether the first
+    line holds column names; None: its cells tell. Without such a line, the columns are the record's
+    fields in order.
 
     Raises NotCsv for what cannot be read, InvalidRecords where columns are missing or lines do not
     fit, TooLarge for too many.
@@ -48,14 +51,14 @@ def csv_records(body: bytes, model: Model, *, limits: Limits) -> list[Any]:
         for separator, called in _OTHER_SEPARATORS.items():
             if separator in names[0]:
                 raise NotCsv(f"the first line is separated by {called}; separate by commas")
-    if len(names) != len(expected) and _holds_values(names, model):
+    if header is None and len(names) != len(expected) and _holds_values(names, model):
         several = ", ".join(expected)
         problem = f"expected {len(expected)} values ({several}), got {len(names)}"
         raise InvalidRecords(
             "the first line holds no column name, and another number of values than a record",
             (FieldError("[0]", problem),),
         )
-    if _is_header(names, model):
+    if _is_header(names, model) if header is None else header:
         lines = lines[1:]
     else:
         names = list(expected)

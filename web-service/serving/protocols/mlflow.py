@@ -28,7 +28,7 @@ from scoring.limits import Limits
 from scoring.models import Model
 from scoring.values.strict_json import decode
 from serving.fields import example, fields
-from serving.http.body import CSV, JSON_LINES, json_body, text_body
+from serving.http.body import CSV, JSON_LINES, csv_header, json_body, text_body
 from serving.http.reply import JSON
 from serving.openapi.components import Schema, example_answer, ref, schema_name
 from serving.openapi.operations import Operations, get, post
@@ -53,7 +53,8 @@ def blueprint(services: Services) -> Blueprint:
         form = OUTPUTS[0]
         if request.mimetype in CSV:
             body = text_body(request, limits.max_body_bytes)
-            sent = csv_records(body, predictor.model, limits=limits)
+            header = csv_header(request)
+            sent = csv_records(body, predictor.model, limits=limits, header=header)
         elif request.mimetype in JSON_LINES:
             sent = json_lines(text_body(request, limits.max_body_bytes), limits=limits)
         elif request.is_json:
@@ -151,7 +152,8 @@ def operations(services: Services) -> Operations:
         "protocols",
         summary=f"{model.title} in the forms of MLflow's scoring server, and as SageMaker asks",
         description=f"A record, an array of records, or one of {', '.join(FORMS)}; JSON lines, a "
-        "record each; or CSV, with a line of column names or the fields in the record's order.",
+        "record each; or CSV, with a line of column names or the fields in the record's order, as "
+        "`text/csv; header=present` or `header=absent` says for sure.",
         sent={
             JSON: {
                 "schema": {"oneOf": [one, several]},
