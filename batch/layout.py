@@ -104,9 +104,10 @@ def _layout(
     made: Sequence[str],
 ) -> FileLayout:
     there = dict.fromkeys(found.names)
+    meant = probably_meant(there, schema)
+    _check_header(found.names, len(meant), source, schema, options)
     if twice := sorted({n for n in found.names if found.names.count(n) > 1}):
         raise UsageError(f"{source.name} has the column '{twice[0]}' twice: which one is meant?")
-    meant = probably_meant(there, schema)
     fields: dict[str, str] = {}
     problems = []
     for name, field in schema.items():
@@ -135,6 +136,21 @@ def _layout(
     }
     in_file = frozenset(found.names) - {name for name, _ in source.partitions}
     return FileLayout(found, rows, fields, kept, in_file, options.keep is None)
+
+
+def _check_header(
+    names: Sequence[str], meant: int, source: Source, schema: Mapping[str, Any], options: Options
+) -> None:
+    """Raise UsageError for a CSV whose first line holds values: no name that is known, and more
+    numbers than what may be `meant` as a name."""
+    known = {*schema, *options.columns.values()}
+    numbers = [name for name in names if isinstance(cells.value(name, "number"), float)]
+    if source.format == "csv" and len(numbers) > meant and known.isdisjoint(names):
+        line = options.separator.join(names)
+        raise UsageError(
+            f"{source.name} begins with values ({line[:100]}) and not with a line of column names: "
+            f"write one before them ({options.separator.join(schema)})"
+        )
 
 
 def _where_column(text_of: str) -> str:

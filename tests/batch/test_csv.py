@@ -17,7 +17,7 @@ from scoring.limits import Limits
 from scoring.predictor import Predictor
 from serving.protocols.lines import csv_records
 from tests.batch.conftest import Ended
-from tests.batch.support import RIDE
+from tests.batch.support import CHURN, RIDE
 
 Batch = Callable[..., Ended]
 
@@ -101,6 +101,34 @@ def test_another_separator_is_named_and_then_read(batch: Batch, tmp_path: Path) 
     assert json.loads(row)["note"] == "one; two"
     ended = batch("ride", "a.csv", "--output", "x.jsonl", "--separator", ";;")
     assert (ended.status, "--separator takes one character" in ended.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "separator", "line"),
+    [
+        ("ride", ",", "74,75,2.5"),
+        ("ride", "\t", "74\t75\t2.5"),
+        ("churn", ",", "female,0,yes,no,1,no,no phone service,dsl,no,yes,no,no,no,no,"
+         "month-to-month,yes,electronic check,29.85,29.85"),
+    ],
+)  # fmt: skip
+def test_a_file_without_a_line_of_names_is_said_to_be_one(
+    batch: Batch, tmp_path: Path, name: str, separator: str, line: str
+) -> None:
+    """With what its first line holds and what should stand there; columns that are numbers are
+    names where --column says so."""
+    (tmp_path / "a.csv").write_text(f"{line}\n{line}\n")
+    words = (name, "a.csv", "--output", "out.csv", "--separator", separator)
+    ended = batch(*words)
+    assert ended.status == 2
+    shown = " ".join(line[:100].split())
+    assert f"a.csv begins with values ({shown}) and not with a line of column names" in ended.err
+    model = {"ride": RIDE, "churn": CHURN}[name]
+    assert " ".join(separator.join(model.record.model_fields).split()) in ended.err
+    if name == "ride":
+        pairs = zip(model.record.model_fields, line.split(separator), strict=True)
+        columns = [word for pair in pairs for word in ("--column", "=".join(pair))]
+        assert batch(*words, *columns).status == 0
 
 
 def test_a_gzip_that_was_cut_publishes_nothing(batch: Batch, tmp_path: Path) -> None:
