@@ -5,7 +5,8 @@ done to it.
 both ways. What it returns along a path is an expression of the score, which numpy evaluates for all
 rows. Anything that is not plain arithmetic or a comparison of floats has no such form, and neither
 has an answer that disagrees with `answer` itself on a handful of scores: then `answer` is called
-for each row.
+for each row. Of several classes there are as many columns of probabilities, and one of texts that
+names the most likely class.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from batch.columns.fields import Array
-from scoring.models import Model
+from scoring.models import Model, Shares
 
 _MAX_PATHS: Final = 16
+_PROBED: Final = 16  # classes
 _PROBES: Final = (0.0, -0.0, 1e-300, 0.25, 0.5, 1.0, 2.5, 37.4, 1e6)
 
 _Evaluate = Callable[[Array], Any]
@@ -50,6 +53,52 @@ class _Score:
     def __init__(self, evaluate: _Evaluate, path: _Path) -> None:
         self.evaluate = evaluate
         self._path = path
+
+
+class _MostLikely:
+    """The name of the most likely class, of several the first."""
+
+    __hash__ = None  # type: ignore[assignment]  # likewise
+
+    def __init__(self, classes: Sequence[str], path: _Path) -> None:
+        self.classes = classes
+        self._path = path
+
+    def places(self, shares: Array) -> Array:
+        """Return the places of (n, n_classes) probabilities' classes."""
+        found: Array = shares.argmax(axis=1)
+        return found
+
+    def __eq__(self, other: object) -> Any:
+        """Return the rows of which the class is `other`."""
+        if type(other) is not str:
+            return NotImplemented
+        place = self.classes.index(other) if other in self.classes else -1
+        return _Truth(lambda shares: self.places(shares) == place, self._path)
+
+    def __ne__(self, other: object) -> Any:
+        """Return the other rows."""
+        if type(other) is not str:
+            return NotImplemented
+        place = self.classes.index(other) if other in self.classes else -1
+        return _Truth(lambda shares: self.places(shares) != place, self._path)
+
+
+class _Shares(_Score):
+    """Stand for a `Shares`: as a number it is the largest of the probabilities."""
+
+    __hash__ = None
+
+    def __init__(self, classes: Sequence[str], path: _Path) -> None:
+        super().__init__(lambda shares: shares.max(axis=1), path)
+        self.classes = tuple(classes)
+        self.shares = tuple(_of_class(place, path) for place in range(len(classes)))
+        self.by_class = dict(zip(classes, self.shares, strict=True))
+        self.most_likely = _MostLikely(self.classes, path)
+
+
+def _of_class(place: int, path: _Path) -> _Score:
+    return _Score(lambda shares: shares[:, place], path)
 
 
 def _with(made: type[_Score | _Truth], name: str, *, swapped: bool) -> Callable[..., Any]:
@@ -92,29 +141,48 @@ class _Path:
 
 
 class Answers:
-    """Make an answer's columns of scores, for one model and its threshold."""
+    """Make an answer's columns of scores, for one model and its threshold. Scores are (n,) numbers,
+    or of a model of several classes (n, n_classes) probabilities."""
 
     def __init__(self, model: Model, threshold: float) -> None:
         self._answer = model.answer
+        self._classes = model.classes
         self._threshold = threshold
         self.traced = True
         try:
             self._paths = self._explore()
-            probes = np.array([*_PROBES, threshold, math.nextafter(threshold, 0), -3.5])
-            expected = self._called(probes)
-            got = {name: pa.array(column) for name, column in self._evaluated(probes).items()}
-            self.traced = _same(expected, got)
+            probes = self._probes()
+            self.traced = _same(self._called(probes), self._evaluated(probes))
         except Exception:  # noqa: BLE001  # whatever a stand-in led to, real scores will not
             self.traced = False
 
     def of(self, scores: Array) -> dict[str, pa.Array]:
-        """Return the answer's columns of (n,) scores, by name."""
-        if not self.traced:
-            return self._called(scores)
-        return {name: pa.array(column) for name, column in self._evaluated(scores).items()}
+        """Return the answer's columns of n scores, by name."""
+        if self.traced:
+            return self._evaluated(scores)
+        return self._called(scores) if len(scores) else self.none
+
+    @property
+    def none(self) -> dict[str, pa.Array]:
+        """The answer's columns of no score at all."""
+        called = self._called(self._probes()[-1:])
+        return {name: column.slice(0, 0) for name, column in called.items()}
+
+    def _probes(self) -> Array:
+        if not self._classes:
+            near = math.nextafter(self._threshold, 0)
+            return np.array([*_PROBES, self._threshold, near, -3.5])
+        many = len(self._classes)
+        alike = np.full(many, 1 / many)
+        found = [np.eye(many)[place] for place in range(min(many, _PROBED))]
+        found += [(each + alike) / 2 for each in found]
+        return np.array([*found, alike])
 
     def _called(self, scores: Array) -> dict[str, pa.Array]:
-        return columns_of([self._answer(score, self._threshold) for score in scores.tolist()])
+        given = scores.tolist()
+        if self._classes:
+            given = [Shares(shares, self._classes) for shares in given]
+        return columns_of([self._answer(score, self._threshold) for score in given])
 
     def _explore(self) -> list[tuple[_Path, Mapping[str, Any]]]:
         found: list[tuple[_Path, Mapping[str, Any]]] = []
@@ -122,7 +190,10 @@ class Answers:
         while waiting:
             chosen = waiting.pop()
             path = _Path(chosen)
-            made = self._answer(_Score(lambda scores: scores, path), self._threshold)
+            score = _Score(lambda scores: scores, path)
+            if self._classes:
+                score = _Shares(self._classes, path)
+            made: Any = self._answer(score, self._threshold)
             found.append((path, made))
             taken = path.decisions
             waiting += ([*taken[:n], False] for n in range(len(chosen), len(taken)))
@@ -130,8 +201,8 @@ class Answers:
                 raise _NoForm
         return found
 
-    def _evaluated(self, scores: Array) -> dict[str, Array]:
-        found: dict[str, Array] = {}
+    def _evaluated(self, scores: Array) -> dict[str, pa.Array]:
+        found: dict[str, pa.Array] = {}
         for path, made in self._paths:
             taken: Any = None
             for condition, decision in zip(path.conditions, path.decisions, strict=True):
@@ -139,10 +210,9 @@ class Answers:
                 taken = truth if taken is None else taken & truth
             for name, value in made.items():
                 column = _evaluate(value, scores)
-                found[name] = (
-                    column if taken is None or name not in found
-                    else np.where(taken, column, found[name])
-                )  # fmt: skip
+                if taken is not None and name in found:
+                    column = pc.if_else(pa.array(taken), column, found[name])
+                found[name] = column
         return found
 
 
@@ -165,11 +235,17 @@ def flattened(columns: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
     return found
 
 
-def _evaluate(value: Any, scores: Array) -> Array:
+def _evaluate(value: Any, scores: Array) -> pa.Array:
+    rows = len(scores)
     if isinstance(value, _Score | _Truth):
-        return np.broadcast_to(value.evaluate(scores), scores.shape)
+        return pa.array(np.broadcast_to(value.evaluate(scores), rows))
+    if isinstance(value, _MostLikely):
+        return pa.array(value.classes).take(pa.array(value.places(scores)))
     if type(value) in (bool, float, str):
-        return np.full(len(scores), value)
+        return pa.repeat(pa.scalar(value), rows)
+    if isinstance(value, dict) and value:
+        columns = [_evaluate(one, scores) for one in value.values()]
+        return pa.StructArray.from_arrays(columns, [*value])
     raise _NoForm
 
 

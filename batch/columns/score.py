@@ -119,12 +119,13 @@ class TableScorer:
 
     def _by_column(self, features: Mapping[str, Column], values: Mapping[str, Values]) -> Answered:
         assert self._scorer is not None and self._fields is not None  # noqa: S101, PT018  # for the type checker
-        scores, unseen = self._scorer.score(features)
-        if not np.isfinite(scores).all():
-            raise self._broken()
+        found, unseen = self._scorer.score(features)
+        scores: Array = found.max(axis=1) if self.model.classes else found
+        if len(scores):
+            self.predictor.check([float(scores.min()), float(scores.max())])
         new = _unseen_lists(features, unseen, self._separator, len(scores))
         beyond = _beyond_lists(self.predictor.ranges, self._fields, values, len(scores))
-        return Answered(None, scores, self._answers.of(scores), new, beyond, ())
+        return Answered(None, scores, self._answers.of(found), new, beyond, ())
 
     def _by_row(self, places: Array, rows: int, read_row: RowReader) -> Answered:
         valid: list[int] = []
@@ -147,7 +148,7 @@ class TableScorer:
         unseen = pa.array([a.get("unseen", ()) for a in answers], pa.list_(pa.string()))
         beyond = pa.array([a.get("beyond", ()) for a in answers], pa.list_(pa.string()))
         whole = None if len(valid) == rows else np.array(valid, dtype=np.int64)
-        columns = columns_of(answers) if answers else self._answers.of(np.empty(0))
+        columns = columns_of(answers) if answers else self._answers.none
         return Answered(whole, np.array(scores), columns, unseen, beyond, rejected)
 
     def _rejected(self, values: Mapping[int, Any]) -> list[Rejected]:
@@ -163,18 +164,15 @@ class TableScorer:
     def _separator(self) -> str:
         return str(getattr(self.predictor.scorer, "separator", "="))
 
-    def _broken(self) -> ArithmeticError:
-        return ArithmeticError(
-            f"model '{self.model.name}' {self.predictor.version} gave no finite number"
-        )
-
     def _prove(self) -> None:
         golden = [self.model.example, *(line.record for line in self.predictor.manifest.golden)]
         fields = [name for name in self.model.record.model_fields if all(name in g for g in golden)]
         columns = {name: pa.array([record[name] for record in golden]) for name in fields}
         got = self.score(columns, len(golden))
         expected = self.predictor.many(golden)
-        if got.rows is not None or got.scores.tolist() != expected.scores:
+        same = got.rows is None and got.scores.tolist() == expected.scores
+        answers = pa.table(columns_of(expected.answers)).to_pylist()
+        if not same or pa.table(dict(got.answers)).to_pylist() != answers:
             raise ArithmeticError(
                 f"model '{self.model.name}' {self.predictor.version}: columns are not scored as "
                 "records are"

@@ -4,7 +4,7 @@ operations on the same numbers in the same order."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -15,14 +15,17 @@ from batch.columns.features import Column
 from batch.columns.fields import Array, Mask
 from batch.columns.forest import Forest
 from scoring.scorers import Scorer
+from scoring.scorers.classes import Classes
 from scoring.scorers.linear import Linear
 from scoring.scorers.trees import Trees
+from scoring.values.shares import Link
 
 _ROWS: Final = 4096  # a linear model's, whose columns then stay in the processor's cache
 
 
 class Scored(NamedTuple):
-    """(n,) float64 scores, and by feature which rows hold a category that training never saw."""
+    """(n,) float64 scores, of several classes (n, n_classes) probabilities, and by feature which
+    rows hold a category that training never saw."""
 
     scores: Array
     unseen: Mapping[str, Mask]
@@ -41,6 +44,8 @@ def column_scorer(scorer: Scorer) -> ColumnScorer | None:
         return _LinearColumns(scorer)
     if isinstance(scorer, Trees):
         return _TreeColumns(scorer)
+    if isinstance(scorer, Classes):
+        return _ClassColumns(scorer)
     return None
 
 
@@ -150,6 +155,45 @@ class _TreeColumns:
         return Scored(scores, unseen)
 
 
+class _ClassColumns:
+    def __init__(self, scorer: Classes) -> None:
+        self._parts = [
+            _LinearColumns(part) if isinstance(part, Linear) else _TreeColumns(part)
+            for part in scorer.parts
+        ]
+        self._link = scorer.link
+
+    def score(self, features: Mapping[str, Column]) -> Scored:
+        found = [part.score(features) for part in self._parts]
+        with np.errstate(all="ignore"):  # what is no finite number is told by who is given it
+            shares = _linked([sums for sums, _ in found], self._link)
+        return Scored(np.array(shares).T, found[0].unseen)
+
+
+def _linked(sums: Sequence[Array], link: Link) -> list[Array]:
+    """Return the probabilities of each class for the (n,) sums of each, NaN for what is none: the
+    columns of `scoring.values.shares.linked`."""
+    if link == "shares":
+        parts, total = list(sums), np.ones(len(sums[0]))
+    else:
+        if link == "softmax":
+            largest = np.maximum.reduce(sums)
+            parts = [_exp(of_class - largest) for of_class in sums]
+        else:
+            parts = [sigmoid(of_class) for of_class in sums]
+        total = _added(parts)
+    total[~np.isfinite(_added(sums)) | (total == 0)] = np.nan
+    return [part / total for part in parts]
+
+
+def _added(columns: Sequence[Array]) -> Array:
+    """Return the (n,) sums of the columns, added up in order."""
+    total: Array = np.zeros(len(columns[0]))
+    for column in columns:
+        total += column
+    return total
+
+
 def _numbers(column: Column) -> Array:
     if column.choices is None:
         return column.values
@@ -157,7 +201,13 @@ def _numbers(column: Column) -> Array:
 
 
 def sigmoid(log_odds: Array) -> Array:
-    """Return the probabilities of (n,) log-odds, as `scoring.scorers.linear.sigmoid` has them.
-    Arrow's `exp` is the C library's, as Python's is; numpy has one of its own on some machines."""
-    odds: Array = pc.exp(pa.array(-np.abs(log_odds))).to_numpy()
+    """Return the probabilities of (n,) log-odds, as `scoring.scorers.linear.sigmoid` has them."""
+    odds = _exp(-np.abs(log_odds))
     return np.where(log_odds >= 0, 1.0, odds) / (1.0 + odds)
+
+
+def _exp(values: Array) -> Array:
+    """Return e to the power of (n,) numbers. Arrow's `exp` is the C library's, as Python's is;
+    numpy has one of its own on some machines."""
+    found: Array = pc.exp(pa.array(values)).to_numpy()
+    return found

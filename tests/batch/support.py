@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from hypothesis import HealthCheck, settings
 
 from batch.columns.score import TableScorer
 from scoring.errors import InvalidRecords
@@ -17,6 +18,9 @@ from scoring.predictor import Predictor
 
 RIDE = discover()["ride"]
 CHURN = discover()["churn"]
+
+# of hypothesis, where an example takes as long as it takes
+QUIET = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def rides(count: int, **columns: Sequence[Any]) -> pa.Table:
@@ -71,6 +75,14 @@ def by_columns(scorer: TableScorer, columns: Mapping[str, pa.Array], rows: int) 
         "beyond": got.beyond.to_pylist(),
         "refused": {one.row: one.errors for one in got.rejected},
     }  # fmt: skip
+
+
+def same(scorer: TableScorer, values: list[dict[str, Any]], **types: pa.DataType) -> None:
+    """Assert that columns of `values` are scored as the values are, one by one."""
+    names = list(scorer.model.record.model_fields)
+    columns = {n: pa.array([value[n] for value in values], types.get(n)) for n in names}
+    got = by_columns(scorer, columns, len(values))
+    assert got == one_by_one(scorer.predictor, values)
 
 
 def scored(folder: Path) -> list[dict[str, Any]]:

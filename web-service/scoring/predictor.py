@@ -76,7 +76,7 @@ class Predictor:
         record = self.reader.one(value)
         score, unseen = self.scorer.one(self.model.features(record))
         if not self._range[0] <= score <= self._range[1]:  # NaN is neither
-            self._check([score])
+            self.check([score])
         answer: dict[str, Any] = self.model.answer(score, self.manifest.threshold)
         if unseen:
             answer = {**answer, "unseen": list(unseen)}
@@ -135,21 +135,12 @@ class Predictor:
         class, or of several classes a `Shares` each. Raises ArithmeticError where the model gives
         no finite number."""
         scores, _ = self.scorer.many(features)
-        self._check(scores)
+        self.check(scores)
         return scores
 
-    def _scored(self, records: Sequence[Record], scored: Scores | None = None) -> Scored:
-        make, answer, threshold = self.model.features, self.model.answer, self.manifest.threshold
-        scores, unseen = scored or self.scorer.many([make(record) for record in records])
-        self._check(scores)
-        answers: list[dict[str, Any]] = [answer(score, threshold) for score in scores]
-        for place, names in unseen.items():
-            answers[place] = {**answers[place], "unseen": list(names)}
-        for place, beyond in self.ranges.beyond_of(records).items():
-            answers[place] = {**answers[place], "beyond": beyond}
-        return Scored(list(records), scores, answers)
-
-    def _check(self, scores: Sequence[float]) -> None:
+    def check(self, scores: Sequence[float]) -> None:
+        """Raise ArithmeticError where a score is no finite number, or no probability where it
+        should be one."""
         # what holds one that is not finite has no finite sum
         if not math.isfinite(sum(scores)) and not all(map(math.isfinite, scores)):
             raise ArithmeticError(f"model '{self.model.name}' {self.version} gave no finite number")
@@ -158,6 +149,17 @@ class Predictor:
             raise ArithmeticError(
                 f"model '{self.model.name}' {self.version} gave a probability beyond 0 and 1"
             )
+
+    def _scored(self, records: Sequence[Record], scored: Scores | None = None) -> Scored:
+        make, answer, threshold = self.model.features, self.model.answer, self.manifest.threshold
+        scores, unseen = scored or self.scorer.many([make(record) for record in records])
+        self.check(scores)
+        answers: list[dict[str, Any]] = [answer(score, threshold) for score in scores]
+        for place, names in unseen.items():
+            answers[place] = {**answers[place], "unseen": list(names)}
+        for place, beyond in self.ranges.beyond_of(records).items():
+            answers[place] = {**answers[place], "beyond": beyond}
+        return Scored(list(records), scores, answers)
 
     def _prepare_arrays(self) -> None:
         """Read plain arrays by types where `features` takes such records as it takes others."""

@@ -8,6 +8,7 @@ others beside it. So nothing that a request of another model passes through asks
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from math import exp, isfinite, nan
 from typing import Any, Final, Literal, Self
 
@@ -64,7 +65,8 @@ def linked(sums: Sequence[float], link: Link) -> list[float]:
         parts = [exp(one - largest) for one in sums]
     else:
         parts = [_logistic(one) for one in sums]
-    total = sum(parts)
+    # in order, as a column is added up; `sum` has another way from Python 3.12 on
+    *_, total = accumulate(parts)
     return [part / total for part in parts] if total else [nan] * len(sums)
 
 
