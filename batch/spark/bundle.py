@@ -1,4 +1,6 @@
-"""Our packages as a zip, from which Python on an executor imports them: `make spark-bundle`."""
+"""Our packages as a zip, from which Python on an executor imports them: `make spark-bundle`. Model
+files of the folders that MODEL_CODE names are among ours there, as a model is a module of
+`scoring.models` wherever its file is."""
 
 from __future__ import annotations
 
@@ -10,6 +12,8 @@ from typing import Final
 
 import batch
 import scoring
+from scoring.errors import SettingsError
+from scoring.models import code_folders
 from scoring.process.atomic_files import replacing
 
 NAME: Final = "prediction-service-spark.zip"
@@ -27,12 +31,27 @@ def make(folder: Path) -> Path:
 
 
 def _files() -> Iterator[tuple[str, Path]]:
+    found: dict[str, Path] = {}
     for package in (batch, scoring):
         [root] = package.__path__
-        for path in sorted(Path(root).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                yield f"{package.__name__}/{path.relative_to(root).as_posix()}", path
+        found |= _below(Path(root), package.__name__)
+    *others, _ = code_folders()
+    for folder in reversed(others):  # of two files with one name that of the first folder counts
+        found |= _below(folder, "scoring/models")
+    yield from sorted(found.items())
+
+
+def _below(root: Path, name: str) -> dict[str, Path]:
+    """Return the files of a folder and below by their names in the zip."""
+    return {
+        f"{name}/{path.relative_to(root).as_posix()}": path
+        for path in root.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{make(Path(sys.argv[1]))}\n")
+    try:
+        sys.stdout.write(f"{make(Path(sys.argv[1]))}\n")
+    except SettingsError as error:
+        sys.exit(f"spark-bundle: {error}")

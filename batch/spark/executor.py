@@ -11,10 +11,12 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+import batch
 from batch.columns.score import TableScorer
 from batch.errors import BatchError
 from batch.inputs.files import Source, is_uri
@@ -27,7 +29,7 @@ from batch.spark.units import Unit
 from batch.versions import versions
 from scoring.artifact.manifest import Manifest
 from scoring.artifact.reading import Artifact, read_compiled
-from scoring.models import discover
+from scoring.models import Model, discover
 from scoring.predictor import Predictor
 
 
@@ -85,8 +87,8 @@ def work(payload: Payload, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Rec
     those bytes, or where its run is not any more."""
     job = _job(payload)
     plan = json.loads(payload.plan)
-    for batch in batches:
-        for number in batch.column("id").to_pylist():
+    for asked in batches:
+        for number in asked.column("id").to_pylist():
             place, groups = payload.units[number]
             for piece in job.slices(place, payload.done[place], groups):
                 # a task may outlive its run, where the network parts them
@@ -120,7 +122,7 @@ def _made(payload: Payload) -> Job:
     pa.set_cpu_count(1)  # Spark gives a task one core
     manifest = Manifest.model_validate_json(payload.manifest)
     assert manifest.compiled is not None  # noqa: S101  # for the type checker
-    model = discover()[payload.options.model]
+    model = _model(payload.options.model)
     scorer = read_compiled(manifest.compiled.kind, payload.scorer, model)
     predictor = Predictor(model, Artifact(manifest, scorer))
     return Job(
@@ -132,3 +134,15 @@ def _made(payload: Payload) -> Job:
         plan["model"],
         layouts=payload.layouts,
     )
+
+
+def _model(name: str) -> Model:
+    if Path(batch.__path__[0]).parent.suffix == ".zip":
+        # its files are in the zip; the folder is the driver's, or another one of this name
+        os.environ.pop("MODEL_CODE", None)
+    if name not in (found := discover()):
+        raise BatchError(
+            f"an executor has no model '{name}': make the zip of --py-files where MODEL_CODE names "
+            "the folder with its file (make spark-bundle)"
+        )
+    return found[name]

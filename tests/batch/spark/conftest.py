@@ -94,13 +94,14 @@ class Cluster:
         wait_for(lambda: said in log.read_text(), f"{name}: {said}", timeout_s=120)
         return process
 
-    def run(self, models_dir: Path, *words: str | Path) -> subprocess.Popen[str]:
-        """Start `python -m batch` with Spark on the cluster, in the working folder."""
+    def run(self, models_dir: Path, *words: str | Path, **environ: str) -> subprocess.Popen[str]:
+        """Start `python -m batch` with Spark on the cluster, in the working folder. The cluster
+        knows nothing of `environ`."""
         path = f"{self.environment['PYTHONPATH']}:{ROOT}"
         return subprocess.Popen(
             [sys.executable, "-m", "batch", *map(str, words), "--engine", "spark",
              "--master", self.master],
-            env={**self.environment, "MODELS_DIR": str(models_dir), "PYTHONPATH": path},
+            env={**self.environment, **environ, "MODELS_DIR": str(models_dir), "PYTHONPATH": path},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
