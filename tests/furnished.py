@@ -6,8 +6,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from scoring.artifact.manifest import Dataset
 from scoring.models import Model
 from tests.support import records, write_artifact
@@ -56,6 +54,8 @@ def _profile(model: Model) -> dict[str, dict[str, Any]]:
 
 
 def _draw(folder: Path) -> None:
+    from matplotlib.figure import Figure  # a second, of processes that draw only
+
     figure = Figure(figsize=(3, 2))
     figure.add_subplot().plot([1, 2, 3])
     figure.savefig(folder / "error_by_distance.png")

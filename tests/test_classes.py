@@ -11,10 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import jsonschema
 import pyarrow as pa
 import pytest
-from openapi_spec_validator import validate
 
 from batch.columns.answers import flattened
 from batch.columns.score import TableScorer
@@ -33,6 +31,7 @@ from serving.http.reply import reply
 from serving.settings import Settings
 from tests.flowers import CASES, FLOWERS, SPECIES, UNSEEN, Flower, table
 from tests.support import ROOT, wait_for
+from tests.support.schemas import check_openapi, json_schema
 from tests.training.support import silent
 from training.export.form import ExportError
 from training.export.reading import read_form
@@ -239,10 +238,10 @@ def test_the_documents_describe_the_classes(app: App) -> None:
     each class."""
     client = app.test_client()
     document = client.get("/openapi.json").get_json()
-    validate(document)
+    check_openapi(document)
     answer = client.post("/predict/flowers", json=CASES[3]).get_json()
     schema = document["components"]["schemas"]["FlowersPrediction"]
-    jsonschema.validate(answer, {**schema, **document})
+    json_schema({**schema, **document}).validate(answer)
     assert schema["properties"]["species"]["enum"] == list(SPECIES)
     told = client.get("/models/flowers").get_json()
     assert (told["classes"], told["threshold"]) == (list(SPECIES), None)
@@ -272,7 +271,7 @@ def test_a_line_of_the_log_holds_every_class(app: App, tmp_path: Path) -> None:
 
     schema = json.loads((ROOT / "docs" / "prediction-log.schema.json").read_text())
     for line, answer in zip(wait_for(lines, "the log's lines"), sent["predictions"], strict=True):
-        jsonschema.validate(line, schema)
+        json_schema(schema).validate(line)
         assert line["result"] == answer
         assert line["score"] == max(answer["probabilities"].values())
     assert {f"probabilities.{name}" for name in SPECIES} <= {*log_table([log]).columns}

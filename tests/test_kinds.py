@@ -14,12 +14,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
-import jsonschema
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from openapi_spec_validator import validate
 
 from batch.columns.score import TableScorer
 from batch.inputs.csv_block import CsvParser
@@ -37,6 +35,7 @@ from serving.protocols.v2 import metadata
 from serving.settings import Settings
 from tests.kinds import EVERYTHING, REFUSED, VALUES, Everything, table
 from tests.support import ROOT, wait_for
+from tests.support.schemas import check_openapi, json_schema
 from tests.training.support import silent
 from training.run import train
 
@@ -245,10 +244,10 @@ def test_the_documents_describe_each_kind(app: App) -> None:
     """OpenAPI is valid and holds the example; pages, catalogue and V2's metadata are there."""
     client = app.test_client()
     document = client.get("/openapi.json").get_json()
-    validate(document)
+    check_openapi(document)
     schema = {**document["components"]["schemas"]["EverythingRecord"], **document}
     for case in CASES:
-        jsonschema.validate(case, schema)
+        json_schema(schema).validate(case)
     assert "cannot be shown" not in client.get("/", headers={"Accept": "text/html"}).text
     assert client.get("/models/everything/card").status_code == 200
     assert client.get("/models").get_json()["models"][0]["example"] == EXAMPLE
@@ -280,7 +279,7 @@ def test_each_kind_is_in_the_prediction_log(app: App) -> None:
 
     found = wait_for(lines, "the lines of the log")
     for line in found:
-        jsonschema.validate(line, schema)
+        json_schema(schema).validate(line)
     again = [line["features"] for line in found]
     client = app.test_client()
     assert client.post("/predict/everything", json=again).get_json() == sent

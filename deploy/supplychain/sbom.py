@@ -18,7 +18,6 @@ from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentScope, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
 from deploy.supplychain.image import Contents, ImageError, contents
@@ -113,6 +112,9 @@ def serialised(bom: Bom) -> str:
 
 def problem_of(text: str) -> str | None:
     """Return why a document is not valid by CycloneDX's own schema, or None."""
+    # three seconds to import, which none but a finished document needs
+    from cyclonedx.validation.json import JsonStrictValidator
+
     found = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     return None if found is None else str(found)[:500]
 

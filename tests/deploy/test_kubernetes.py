@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
 
 from deploy.environment import Container, problems
 from scoring.models import discover
 from serving.app import create_app
 from serving.settings import Settings
 from tests.support import ROOT, skip_or_fail
+from tests.support.schemas import json_schema
 
 OVERLAYS = sorted(path.name for path in (ROOT / "deploy" / "kubernetes" / "overlays").iterdir())
 # the oldest and the newest of the API's versions that the manifests should be taken by
@@ -100,7 +100,7 @@ def test_the_api_takes_every_manifest(manifests: dict[str, Any], version: str) -
     for kind, manifest in manifests.items():
         if kind != "ServiceMonitor":
             kubernetes_validate.validate(manifest, version, strict=True)
-    Draft202012Validator(SERVICE_MONITOR).validate(manifests["ServiceMonitor"])
+    json_schema(SERVICE_MONITOR).validate(manifests["ServiceMonitor"])
 
 
 def test_a_wrong_field_would_be_seen() -> None:

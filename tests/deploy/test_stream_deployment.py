@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
 
 from streaming.meter import Meter
 from streaming.options import parse
 from streaming.settings import StreamSettings
 from tests.deploy.test_kubernetes import VERSIONS, kubectl
 from tests.support import ROOT, installed
+from tests.support.schemas import json_schema
 
 DEPLOY = ROOT / "deploy"
 COMPOSE = yaml.safe_load((DEPLOY / "compose.stream.yaml").read_text())["services"]
@@ -91,7 +91,7 @@ def test_the_api_takes_the_deployment(version: str) -> None:
     for kind, manifest in manifests().items():
         if kind != "ScaledObject":
             kubernetes_validate.validate(manifest, version, strict=True)
-    Draft202012Validator(SCALED_OBJECT).validate(manifests()["ScaledObject"])
+    json_schema(SCALED_OBJECT).validate(manifests()["ScaledObject"])
 
 
 def test_its_words_are_a_worker_s() -> None:

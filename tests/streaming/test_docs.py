@@ -6,13 +6,12 @@ import json
 import re
 import shlex
 
-from jsonschema import Draft202012Validator
-
 from streaming import aws_lambda, replay
 from streaming.meter import Meter
 from streaming.options import parse
 from streaming.settings import StreamSettings
 from tests.support import ROOT
+from tests.support.schemas import json_schema
 
 DOCS = (ROOT / "docs" / "streaming.md").read_text()
 
@@ -56,4 +55,4 @@ def test_an_event_s_line_of_the_prediction_log_fits_its_schema() -> None:
     schema = json.loads((ROOT / "docs" / "prediction-log.schema.json").read_text())
     of_id = schema["properties"]["request_id"]
     name = f"{'s' * 128}/shardId-000000000000/{'9' * 56}"
-    assert Draft202012Validator(of_id).is_valid(name)
+    assert json_schema(of_id).is_valid(name)
