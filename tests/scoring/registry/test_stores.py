@@ -184,6 +184,9 @@ def test_an_s3_place_is_read(s3: tuple[str, Any], tmp_path: Path) -> None:
         place = at(f"s3://models/{key}", mlflow_s3_endpoint_url=url)
         assert place.list() == {"model.pkl": 4}, key
         assert b"".join(place.read("model.pkl")) == b"1234"
+    for number in range(1001):  # one more than a page of a listing holds
+        client.put_object(Bucket="models", Key=f"many/{number}", Body=b"")
+    assert len(at("s3://models/many", mlflow_s3_endpoint_url=url).list()) == 1001
     with pytest.raises(FetchFailed, match="NoSuchBucket"):
         at("s3://none/1", mlflow_s3_endpoint_url=url).list()
 

@@ -199,13 +199,15 @@ class _S3:
 
     def list(self) -> dict[str, int | None]:
         start = f"{self._prefix}/"
+        listing = self._s3.get_paginator("list_objects_v2")
         try:
-            found = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=start, Delimiter="/")
+            pages = list(listing.paginate(Bucket=self._bucket, Prefix=start, Delimiter="/"))
         except self._errors as error:
             raise self._failed(error) from error
         return _plain(
             (entry["Key"].removeprefix(start), int(entry["Size"]))
-            for entry in found.get("Contents", [])
+            for page in pages
+            for entry in page.get("Contents", [])
             if entry["Key"] != start
         )
 
