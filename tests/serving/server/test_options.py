@@ -98,6 +98,21 @@ def test_a_fast_parser_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPa
         options.check(configured(http_parser="fast"), SETTINGS, {})
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"worker_tmp_dir": "/nowhere"}, "--worker-tmp-dir /nowhere: no folder"),
+        ({"worker_tmp_dir": __file__}, "no folder that can be written"),
+        ({"bind": "127.0.0.1:70000"}, "--bind 127.0.0.1:70000: a port is at most 65535"),
+    ],
+    ids=["no folder", "a file", "port"],
+)
+def test_a_place_that_cannot_be_had_is_told_in_a_line(given: dict[str, str], words: str) -> None:
+    """Instead of a traceback once the models are loaded."""
+    with pytest.raises(SettingsError, match=words):
+        options.check(configured(**given), SETTINGS, {})
+
+
 def test_variables_that_do_not_count_are_told() -> None:
     """Those that gunicorn's users set, where another one of ours goes before them."""
     both = Settings(host="127.0.0.1", workers=2, web_concurrency=3)

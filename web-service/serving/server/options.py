@@ -7,14 +7,17 @@ those of TLS.
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from scoring.errors import SettingsError
 from serving.server import gunicorn_api, logs
 from serving.settings import Settings
 
+_LAST_PORT: Final = 65_535
 _SET: Final = "set {} in the environment"
 _LOG: Final = "the service writes its own log to the standard output; see ACCESS_LOG and LOG_FORMAT"
 _METRICS: Final = "the service has metrics of its own, GET /metrics"
@@ -78,6 +81,7 @@ def check(cfg: Any, settings: Settings, environ: Mapping[str, str]) -> list[str]
     refuse(cfg, ours)
     if cfg.http_parser == "fast" and len(gunicorn_api.PARSERS) == 1:
         raise SettingsError("gunicorn's option --http-parser fast needs the package gunicorn_h1c")
+    _check_places(cfg)
     _check_host(settings.host, environ)
     return _warnings(settings, environ)
 
@@ -100,6 +104,19 @@ def _warnings(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     if environ.get("FORWARDED_ALLOW_IPS"):
         found.append(f"FORWARDED_ALLOW_IPS is not read: {_PROXY}")
     return found
+
+
+def _check_places(cfg: Any) -> None:
+    """Raise SettingsError for what would end the start in a traceback once models are loaded."""
+    folder = cfg.worker_tmp_dir
+    if folder and not (Path(folder).is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        raise SettingsError(
+            f"gunicorn's option --worker-tmp-dir {folder}: no folder that can be written"
+        )
+    for address in cfg.address:
+        if isinstance(address, tuple) and not 0 <= address[1] <= _LAST_PORT:
+            given = f"--bind {address[0]}:{address[1]}"
+            raise SettingsError(f"gunicorn's option {given}: a port is at most {_LAST_PORT}")
 
 
 def _check_host(host: str, environ: Mapping[str, str]) -> None:
