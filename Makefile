@@ -30,7 +30,7 @@ CPUS := $(shell getconf _NPROCESSORS_ONLN)
 PYTEST := $(BIN)/python -m pytest -n $(CPUS) --dist worksteal $(if $(SEED),-p randomly --randomly-seed=$(SEED))
 
 .DEFAULT_GOAL := help
-.PHONY: help data soak setup run train test check format published bench bench-batch sample mlflow image eb-bundle eb-verify spark-bundle test-spark test-kills test-stream-long clean fuzz audit sbom
+.PHONY: help data soak setup run train test check format published bench bench-batch sample mlflow image eb-bundle eb-verify spark-bundle test-spark test-kills test-stream-long test-orchestrators clean fuzz audit sbom
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,7 +55,7 @@ trained: $(VENV)/.ready
 test: $(VENV)/.ready ## Run every check and every test, with coverage
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/coverage erase
-	$(PYTEST) -m "not spark" --cov --cov-config=pyproject.toml --cov-report=
+	$(PYTEST) -m "not spark and not orchestrators" --cov --cov-config=pyproject.toml --cov-report=
 	$(BIN)/coverage report
 	$(BIN)/coverage report --include='web-service/*,train.py,training/*,batch/*,monitoring/*,pipeline/*,streaming/*' --fail-under=95 --format=total
 
@@ -71,9 +71,19 @@ test-stream-long: $(VENV)/.ready ## Disturb workers on streams: 50 kills, 10,000
 test-spark: $(VENV)/.ready $(VENV)-spark/.ready ## Run the Spark engine's tests on a cluster of this machine, the long ones too (needs Java 17)
 	$(BIN)/python -m pytest tests/batch/spark tests/training/export/test_spark.py
 
+# Airflow, Dagster, Prefect and Mage, each in an environment of its own that is made once: half an hour, 3 GB
+ENGINES := airflow dagster mage prefect schedules
+test-orchestrators: $(VENV)/.ready $(ENGINES:%=.venv-%/.ready) ## Run the files for Airflow, Dagster, Prefect and Mage in these
+	$(BIN)/python -m pytest tests/orchestrators
+
+$(ENGINES:%=.venv-%/.ready): .venv-%/.ready: tests/orchestrators/%.txt
+	$(INTERPRETER) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 check: $(VENV)/.ready ## Run the fast checks: lint, types and the tests without a server
 	@$(MAKE) --no-print-directory lint
-	$(PYTEST) -m "not slow and not container and not spark" -q
+	$(PYTEST) -m "not slow and not container and not spark and not orchestrators" -q
 
 .PHONY: lint has-python
 has-python:

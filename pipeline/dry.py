@@ -44,4 +44,5 @@ def lines(asked: Asked) -> list[str]:
         if name not in told_of:
             last = "would wait for --approve" if name == "promote" and waits else "would run"
             found.append(f"{name}: {last}")
-    return found
+    after = NAMES[NAMES.index(asked.until) + 1 :] if asked.until else ()
+    return [text for text in found if text.partition(":")[0] not in after]

@@ -26,6 +26,7 @@ _NAMES: Final = "[0-9]*-*Z.json"
 
 RUNNING: Final = "running"
 KILLED: Final = "killed"
+PARTLY: Final = "partly"  # ended after the step that was asked for
 FAILED: Final = "failed"
 REFUSED: Final = "refused"
 WAITING: Final = "waiting"  # for approval

@@ -36,6 +36,10 @@ class Nothing(Exception):  # it is no error
     """There is nothing to do; the message says why."""
 
 
+class _Enough(Exception):
+    """The last step that was asked for is done; the message says so."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Asked:
     """What one call asks for."""
@@ -47,6 +51,7 @@ class Asked:
     data: Sequence[str | Path] = ()  # files, folders, s3:// prefixes; empty: as configured
     month: str | None = None  # the newest to look at; None: the newest that there is
     first: str | None = None  # the step from which on all is done anew
+    until: str | None = None  # the last step; None: all
     approve: bool = False
     say: Callable[[str], None] = lambda _: None  # takes a line for each step
 
@@ -68,6 +73,8 @@ def run(asked: Asked) -> Record:
         asked.say(f"run {record['run']}: {why}")
         try:
             _Work(asked, record).go()
+        except _Enough as enough:
+            runs.end(record, records.PARTLY, str(enough))
         except RefusedError as error:
             runs.end(record, records.REFUSED, str(error))
             raise
@@ -202,6 +209,8 @@ class _Work:
         found, folder = do(self.asked.runs, self.record, step, anew=anew)
         done = self.record["steps"][-1]
         self.asked.say(f"{step.name}: {found['said']}{' (done before)' if done['reused'] else ''}")
+        if step.name == self.asked.until != NAMES[-1]:
+            raise _Enough(f"until {step.name}, as asked: {found['said']}")
         return found, folder
 
     def _serves(self, trained: Result) -> bool:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from pipeline import config, dry
 from pipeline.commands.models import model_of
-from pipeline.records import Runs
-from pipeline.run import Asked
+from pipeline.errors import RefusedError, UsageError
+from pipeline.records import REFUSED, Busy, Runs
+from pipeline.run import Asked, Nothing
 from pipeline.run import run as run_once
 from pipeline.steps import NAMES
 
@@ -26,7 +29,11 @@ def options(line: argparse.ArgumentParser) -> None:
         "name (default: as pipeline.toml says, else the newest published months)")  # fmt: skip
     line.add_argument("--from", dest="first", choices=NAMES, metavar="STEP",
         help=f"do this step and those after it anew: {', '.join(NAMES)}")  # fmt: skip
-    line.add_argument("--dry-run", action="store_true", help="say what would run, and why")
+    line.add_argument("--until", choices=NAMES, metavar="STEP", help="end after this step")
+    told = line.add_mutually_exclusive_group()
+    told.add_argument("--dry-run", action="store_true", help="say what would run, and why")
+    told.add_argument("--json", action="store_true",
+        help="print how it ended as JSON, and each step's line on the error output")  # fmt: skip
 
 
 def shared(line: argparse.ArgumentParser) -> None:
@@ -43,21 +50,50 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if given.dry_run:
         sys.stdout.write("\n".join(dry.lines(asked)) + "\n")
         return 0
+    if given.json:
+        return _in_json(asked)
     record = run_once(asked)
     sys.stdout.write(f"{record['state']}: {record['said']}\n")
+    return 0
+
+
+def _in_json(asked: Asked) -> int:
+    """Run and print one object, `state` (that of the record, `nothing` or `busy`) and `said`; of a
+    run that fails there is none."""
+
+    def end(state: str, said: object) -> None:
+        sys.stdout.write(json.dumps({"state": state, "said": str(said)}) + "\n")
+
+    def say(line: str) -> None:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+    try:
+        record = run_once(replace(asked, say=say))
+    except (Nothing, Busy) as found:
+        end(type(found).__name__.lower(), found)
+    except RefusedError as error:
+        end(REFUSED, error)
+        raise
+    else:
+        end(record["state"], record["said"])
     return 0
 
 
 def asked_by(given: argparse.Namespace, environ: Mapping[str, str]) -> Asked:
     """Return what the options ask for. Raises UsageError where they cannot be used."""
     model = model_of(given.model)
+    first, until = getattr(given, "first", None), getattr(given, "until", None)
+    if first and until and NAMES.index(first) > NAMES.index(until):
+        raise UsageError(f"--until {until} comes before --from {first}")
     return Asked(
         model=model,
         runs=Runs(given.runs, model.name),
         config=config.read(given.config, model.name),
         environ=environ,
         data=getattr(given, "data", ()),
-        first=getattr(given, "first", None),
+        first=first,
+        until=until,
         approve=given.approve,
         say=print_line,
     )

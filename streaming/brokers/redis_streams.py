@@ -214,7 +214,7 @@ class RedisSource:
         gone = []
         for entry, fields in entries:
             name = _id(entry)
-            if fields is None:  # deleted, and still pending
+            if not fields:  # deleted, and still pending; no entry is without fields
                 gone.append(name)
                 continue
             headers = [

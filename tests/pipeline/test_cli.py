@@ -69,6 +69,28 @@ def test_what_is_refused_has_status_3(place: Path, capsys: pytest.CaptureFixture
     assert error.count("\n") == 1
 
 
+@pytest.mark.slow
+def test_how_a_run_ended_as_json(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One object, which an orchestrator reads; the steps' lines are on the error output."""
+    words = ["run", "ride", "--json", "--data"]
+    files = [str(path) for path in months(place, 3)]
+    for status, more, state, said in (
+        (0, ["--until", "check"], "partly", "until check, as asked: 400 new rows are like those "),
+        (0, [], "promoted", "/"),
+        (0, [], "nothing", "nothing to do: run 000002-"),
+        (3, [], "refused", "trip_distance is 61% higher on average"),
+    ):
+        if state == "refused":
+            files.append(str(saved(month(4, miles=1.609), place / "trips-2021-04.parquet")))
+        assert main([*words, *files, *more]) == status
+        told, lines = capsys.readouterr()
+        assert json.loads(told).keys() == {"state", "said"}
+        assert (json.loads(told)["state"], json.loads(told)["said"][: len(said)]) == (state, said)
+        assert (state != "partly") or lines.splitlines()[1].startswith("ingest: ")
+    assert main([*words, "no.csv"]) == 2
+    assert capsys.readouterr().out == ""
+
+
 def test_wrong_usage_has_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     """A model, a file, a month that there is not."""
     for words, why in (
@@ -76,6 +98,7 @@ def test_wrong_usage_has_status_2(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "ride", "--data", "no.csv"], "there is no file no.csv"),
         (["run", "ride", "--config", "no.toml"], "there is no file no.toml"),
         (["run", "churn"], "nobody publishes data of 'churn' by month"),
+        (["run", "ride", "--from", "gate", "--until", "check"], "--until check comes before --"),
         (["backfill", "ride", "2021"], "2021: months are written as 2025-01..2025-12"),
         (["backfill", "ride", "2021-02..2021-01"], "the first month comes first"),
     ):

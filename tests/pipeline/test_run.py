@@ -16,7 +16,7 @@ from pipeline.config import Config, Gate, Promote
 from pipeline.errors import PipelineError, RefusedError, UsageError
 from pipeline.records import Busy
 from pipeline.run import Nothing, run
-from pipeline.steps import Work
+from pipeline.steps import NAMES, Work
 from tests.pipeline.support import asked, copied, months, states, told
 
 pytestmark = pytest.mark.slow
@@ -141,6 +141,22 @@ def test_from_a_step_on_all_is_done_anew(tmp_path: Path) -> None:
         "ingest": True, "check": False, "train": True, "gate": False, "register": False,
     }  # fmt: skip
     assert record["said"].startswith("it serves already; ")
+
+
+def test_steps_one_call_each_are_a_run(tmp_path: Path) -> None:
+    """Each call does what the calls before it left, and says so; then all is done."""
+    call = asked(tmp_path, months(tmp_path, 3))
+    for number, step in enumerate(NAMES):
+        if step != "promote":
+            last = dry.lines(replace(call, until=step))[-1]
+            assert last == f"{step}: would run"
+        record = run(replace(call, until=step))
+        assert [one["name"] for one in record["steps"]] == list(NAMES[: number + 1])
+        assert [one["name"] for one in record["steps"] if not one["reused"]] == [step]
+        assert record["state"] == ("promoted" if step == "promote" else "partly")
+    assert call.runs.all()[1]["said"].startswith("until check, as asked: 400 new rows are like")
+    with pytest.raises(Nothing):
+        run(replace(call, until="ingest"))
 
 
 def test_a_candidate_waits_for_approval(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from streaming.addresses import Address
-from streaming.errors import BatchLost, BrokerUnavailable
+from streaming.errors import BatchLost, BrokerUnavailable, StreamError
 from tests.streaming.kafka_broker import kafka_package
 
 
@@ -48,6 +48,7 @@ class Consumer:
         self.polled: Callable[[], Message | None] = lambda: None
         self.consumed: Callable[[], list[Message]] = list
         self.committed: list[Any] = []
+        self.sought: list[tuple[int, int]] = []
 
     def subscribe(self, _topics: list[str], **callbacks: Any) -> None:
         self.assign, self.revoke = callbacks["on_assign"], callbacks["on_revoke"]
@@ -65,6 +66,9 @@ class Consumer:
         pass
 
     resume = pause
+
+    def seek(self, place: Any) -> None:
+        self.sought.append((place.partition, place.offset))
 
     def list_topics(self, *_: Any, **__: Any) -> None:
         pass
@@ -162,3 +166,66 @@ def test_an_error_among_messages_takes_none_of_them_away(made: tuple[Any, Consum
     consumer.consumed = list
     with pytest.raises(BrokerUnavailable, match="rides"):
         source.poll(10, 0)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "raised"),
+    [
+        ("ILLEGAL_GENERATION", {}, BatchLost),
+        ("_TRANSPORT", {}, BrokerUnavailable),
+        ("_FENCED", {"fatal": True}, StreamError),
+    ],
+    ids=["lost", "away", "fatal"],
+)
+def test_a_commit_that_fails_says_what_to_do(
+    made: tuple[Any, Consumer], monkeypatch: pytest.MonkeyPatch, code: str, kind: Any, raised: Any
+) -> None:
+    """Others have the events, the brokers are away, or nothing helps."""
+    from confluent_kafka import KafkaError, KafkaException
+
+    source, consumer = made
+    consumer.polled = lambda: Message(0, 7)
+    events = source.poll(1, 0)
+
+    def failing(**_: Any) -> None:
+        raise KafkaException(KafkaError(getattr(KafkaError, code), "why", **kind))
+
+    monkeypatch.setattr(consumer, "commit", failing)
+    with pytest.raises(raised, match="why"):
+        source.commit(events)
+
+
+def test_a_fatal_error_ends_the_worker(made: tuple[Any, Consumer]) -> None:
+    """Raised by the call, or handed out in a message's place; a pause passes over it."""
+    from confluent_kafka import KafkaError, KafkaException
+
+    source, consumer = made
+    error = KafkaError(KafkaError._FATAL, "why", fatal=True)
+
+    def failing() -> Message:
+        raise KafkaException(error)
+
+    consumer.polled = failing
+    with pytest.raises(StreamError, match="why"):
+        source.poll(1, 0)
+    source.keep_alive()
+    consumer.polled = lambda: Message(-1, -1, error)
+    with pytest.raises(StreamError, match="why"):
+        source.poll(1, 0)
+
+
+def test_events_that_come_again_begin_with_the_first(made: tuple[Any, Consumer]) -> None:
+    """In each partition that is still this worker's; what was kept of it is read anew."""
+    source, consumer = made
+    consumer.assign(consumer, places(0, 1))
+    consumer.polled = lambda: Message(0, 7)
+    consumer.consumed = lambda: [Message(0, 8), Message(1, 3)]
+    events = source.poll(10, 0)
+    consumer.polled = lambda: Message(1, 4)
+    source.keep_alive()
+    consumer.polled = lambda: consumer.revoke(consumer, places(0))
+    source.keep_alive()
+    source.rewind(events)
+    assert consumer.sought == [(1, 3)]
+    consumer.polled = lambda: None
+    assert source.poll(10, 0) == []

@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 
 from scoring.errors import SettingsError
+from streaming import aws_lambda, brokers
 from streaming.addresses import Address
 from streaming.aws_lambda import Handler
 from streaming.brokers import kinesis_places
 from streaming.brokers.kinesis import KinesisSource
 from streaming.errors import BatchLost, BrokerUnavailable
+from streaming.interface import Message
 from streaming.settings import StreamSettings
+from tests.streaming.fakes import FakeSink
 from tests.streaming.kinesis_server import Kinesis, kinesis_local, moto_server
 from tests.streaming.support import WorkerProcess, ride, working
 from tests.support import wait_for
@@ -263,3 +266,109 @@ def test_a_lambda_function_answers_as_the_worker(
     assert handler(of_lambda(event(3))) == {"batchItemFailures": [{"itemIdentifier": "0"}]}
     with pytest.raises(SettingsError, match="STREAM_SINK"):
         Handler.from_environment({**environ, "STREAM_SINK": ""})
+
+
+def test_what_a_lambda_function_s_sink_refuses_is_a_letter(
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As is what is no base64; no records are no failures; one handler stays for all calls."""
+    sinks: list[FakeSink] = []
+
+    def opened(_: Address, settings: StreamSettings) -> FakeSink:
+        assert settings.models_dir == models_dir
+        sinks.append(FakeSink(lambda message: b'"2"' in message.value and len(sinks) == 2))
+        return sinks[-1]
+
+    monkeypatch.setattr(brokers, "open_sink", opened)
+    for name, value in {
+        "MODELS_DIR": str(models_dir), "STREAM_RECORD": "ride", "STREAM_ID": "ride_id",
+        "STREAM_SINK": "kinesis://out", "STREAM_DEAD_LETTERS": "kinesis://dead",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    aws_lambda._handler.cache_clear()
+    batch = of_lambda(event(1), event(2))
+    batch["Records"].append(json.loads(json.dumps(batch["Records"][0])))
+    batch["Records"][-1]["kinesis"] |= {"data": "no base64!", "sequenceNumber": "2"}
+    assert aws_lambda.lambda_handler({"Records": []}, None) == {"batchItemFailures": []}
+    sinks[1]._refuses = lambda _: False
+    assert aws_lambda.lambda_handler(batch, None) == {"batchItemFailures": []}
+    aws_lambda._handler.cache_clear()
+    out, dead = sinks
+    assert [json.loads(message.value)["event_id"] for message in out.got] == ["1"]
+    letters = [json.loads(message.value) for message in dead.got]
+    assert [letter["reason"] for letter in letters] == ["not_json", "refused"]
+    assert letters[1]["id"] == "rides/shardId-000000000000/1"
+
+
+class Shards:
+    """A client of Kinesis that answers as it is told."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.put: list[int] = []
+
+    def put_records(self, Records: list[Any], **_: str) -> Any:  # noqa: N803
+        self.put.append(len(Records))
+        answer = self.answers.pop(0) if self.answers else {}
+        if isinstance(answer, Exception):
+            raise answer
+        return {"Records": [answer, *({} for _ in Records[1:])]}
+
+
+def test_a_sink_puts_what_was_throttled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In calls of as many bytes as one takes; what is too large for any is told."""
+    from botocore.exceptions import EndpointConnectionError
+
+    from streaming.brokers import kinesis as module
+
+    client = Shards(
+        EndpointConnectionError(endpoint_url="http://h"),
+        {"ErrorCode": "ProvisionedThroughputExceededException"},
+    )
+    monkeypatch.setattr(module, "_client", lambda _: client)
+    sink = module.KinesisSink(Address.parse("kinesis://out"))
+    large = [Message(b"x" * 900_000, key, ()) for key in (b"a", None, b"c", b"d", b"e")]
+    sink.send([*large, Message(b"x" * 1_000_001, None, ())])
+    with pytest.raises(BrokerUnavailable, match="Could not connect"):
+        sink.flush(1)
+    with pytest.raises(BrokerUnavailable, match="1 records: ProvisionedThroughput"):
+        sink.flush(1)
+    [refused] = sink.flush(1)
+    assert refused.reason == "1000001 bytes; Kinesis takes 1000000"
+    assert client.put == [4, 4, 2]
+    sink.close()
+
+
+def test_a_read_that_took_too_long_ago_is_begun_anew(
+    kinesis: Kinesis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An iterator ends after five minutes; the shard is read on where it was."""
+    from botocore.exceptions import ClientError
+
+    for name, value in kinesis.settings.items():
+        monkeypatch.setenv(name, value)
+    kinesis.make("expired", shards=1)
+    kinesis.feed("expired", [b"1"])
+    source = KinesisSource(
+        Address.parse("kinesis://expired"), settings=StreamSettings(stream_state=tmp_path),
+        group="g", worker="one",
+    )  # fmt: skip
+    assert [event.value for event in source.poll(10, 0)] == [b"1"]
+    kinesis.feed("expired", [b"2"])
+    real = source._client.get_records
+
+    def expired(**_: Any) -> None:
+        monkeypatch.setattr(source._client, "get_records", real)
+        raise ClientError({"Error": {"Code": "ExpiredIteratorException", "Message": ""}}, "x")
+
+    monkeypatch.setattr(source._client, "get_records", expired)
+    assert source.poll(10, 0) == []
+    assert [event.value for event in source.poll(10, 0)] == [b"2"]
+
+    def refused(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "x")
+
+    monkeypatch.setattr(source._client, "get_records", refused)
+    with pytest.raises(BrokerUnavailable, match="AccessDenied: no"):
+        source.poll(10, 0)
+    source.close()

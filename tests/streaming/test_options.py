@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from scoring.process import logs
 from streaming.addresses import Address
 from streaming.cli import main
 from streaming.errors import UsageError
@@ -85,3 +87,45 @@ def test_the_command_needs_no_broker_s_package_to_say_what_it_takes() -> None:
     )  # fmt: skip
     assert done.stdout.splitlines()[-1] == "[]"
     assert "--dead-letters" in done.stdout
+
+
+def test_a_missing_package_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the group of the Pipfile that has it, before a model is loaded."""
+    monkeypatch.setattr(logs, "configure", lambda _: None)
+    monkeypatch.setitem(sys.modules, "redis", None)
+    monkeypatch.delitem(sys.modules, "streaming.brokers.redis_streams", raising=False)
+    words = ["--source", "redis://h/a", "--sink", "redis://h/b"]
+    for command in (["ride"], ["replay"]):
+        assert main([*command, *words]) == 2
+        said = capsys.readouterr().err
+        assert "redis://h/a needs the package redis: install the Pipfile's group 'redis'" in said
+
+
+def test_options_of_a_broker_that_there_are_not_are_named() -> None:
+    """With those that there are."""
+    address = Address.parse("redis://h/a?fields=data")
+    with pytest.raises(UsageError, match="no option 'fields'; there are: db, field"):
+        address.taken(db="0", field="value")
+
+
+def test_a_port_that_is_taken_and_a_model_that_is_not_there_end_it(
+    models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Each in a line, with status 1."""
+    monkeypatch.setattr(logs, "configure", lambda _: None)
+    monkeypatch.setenv("MODELS_DIR", str(models_dir))
+    monkeypatch.setenv("STREAM_STATE", str(tmp_path / "state"))
+    words = ["--source", "redis://127.0.0.1:1/a", "--sink", "redis://127.0.0.1:1/b"]
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setenv("HOST", "127.0.0.1")
+        monkeypatch.setenv("PORT", str(taken.getsockname()[1]))
+        assert main(["ride", *words]) == 1
+    assert "Address already in use" in capsys.readouterr().err
+    monkeypatch.setenv("MODELS_DIR", str(tmp_path))
+    assert main(["ride", *words]) == 1
+    assert capsys.readouterr().err.startswith("streaming: ")

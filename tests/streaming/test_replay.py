@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from streaming.addresses import Address
+from streaming.errors import BatchLost
 from streaming.interface import Event
 from streaming.replay import Replay, ReplayOptions, event_of, summary
 from streaming.stop import Stop
@@ -96,3 +98,39 @@ def test_letters_go_through_once_their_cause_is_mended(
         assert turn in said
     with working(tmp_path, models_dir, *words, "--record", "ride"):
         until(lambda: redis.values(f"{stream}-out"), 5, "predictions")
+
+
+def replayed(options: ReplayOptions, source: FakeSource, sink: FakeSink) -> dict[str, int]:
+    """Return what a replay of these counts."""
+    source.waiting = lambda: None  # type: ignore[method-assign]
+    return dict(Replay(options, source, sink, Stop(20)).run())
+
+
+def test_a_dry_replay_counts_and_sends_nothing() -> None:
+    """Nor does it remember a letter."""
+    values = [json.dumps(letter()).encode(), b"{"]
+    source, sink = FakeSource(values, lambda: None), FakeSink()
+    counts = replayed(replace(OPTIONS, dry_run=True), source, sink)
+    assert (counts, sink.got, source.committed) == ({"sent": 1, "no letter": 1}, [], [])
+
+
+def test_what_the_sink_refuses_is_counted_and_brokers_are_waited_for() -> None:
+    """A replay goes on where they are back."""
+    values = [json.dumps(letter()).encode(), json.dumps(letter(value="y")).encode()]
+    source = FakeSource(values, lambda: None)
+    source.failures = 1
+    sink = FakeSink(lambda message: message.value == b"y")
+    assert replayed(OPTIONS, source, sink) == {"sent": 1, "refused": 1}
+    assert source.committed == [0, 1]
+
+
+def test_letters_that_are_another_s_by_now_are_not_counted(caplog: Any) -> None:
+    """What is known of them is said."""
+
+    class Gone(FakeSource):
+        def commit(self, events: Any) -> None:
+            raise BatchLost(f"the partition of {len(events)} letters went to another worker")
+
+    source = Gone([json.dumps(letter()).encode()], lambda: None)
+    assert replayed(OPTIONS, source, FakeSink()) == {}
+    assert "1 letters were not marked as sent: the partition of 1 letters" in caplog.text
