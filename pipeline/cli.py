@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from pipeline import commands
-from pipeline.errors import PipelineError, StoppedError
+from pipeline.errors import LostError, PipelineError, StoppedError
+from pipeline.reasons import Nothing
 from pipeline.records import Busy
-from pipeline.run import Nothing
 from scoring.errors import SettingsError, StartError
 
 _DESCRIPTION = """\
@@ -30,6 +30,7 @@ def main(words: Sequence[str] | None = None) -> int:
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # each of its retries is a warning
     given = _parser().parse_args(words)
     before = {number: signal.signal(number, _stopped) for number in _STOPS}
+    before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, _lost)
     try:
         status: int = given.run(given, os.environ)
     except (Nothing, Busy) as found:
@@ -54,6 +55,10 @@ def _stopped(number: int, _: object) -> NoReturn:
     raise StoppedError(f"stopped by {signal.Signals(number).name}; the same command goes on")
 
 
+def _lost(_: int, __: object) -> NoReturn:
+    raise LostError("another machine has taken over this run, which was not heard of for too long")
+
+
 def _failed(error: object, status: int) -> int:
     sys.stderr.write(f"pipeline: {' '.join(str(error).split())}\n")
     return status
@@ -68,7 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     words = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in commands.ALL:
         line = words.add_parser(command.name, help=command.help, description=command.help)
-        line.add_argument("model", metavar="MODEL", help="its name, as ride")
+        if command.one_model:
+            line.add_argument("model", metavar="MODEL", help="its name, as ride")
         line.add_argument(
             "--runs", type=Path, default=Path("runs"), metavar="DIR",
             help="where runs are kept (default: runs)",

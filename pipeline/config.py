@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pipeline.errors import UsageError
 from scoring.values.pydantic_errors import first_error
@@ -27,6 +29,7 @@ class Data(_Part):
     folder: str | None = None  # of Parquet and CSV files, or s3://...; unset: published months
     months: Annotated[int, Field(ge=1, le=120)] = 2  # to learn from, before the one held out
     mirror: str | None = None  # an address that has the months as their publisher has them
+    late_months: Annotated[int, Field(ge=1, le=120)] = 6  # by then the publisher has published
     ask_hours: Annotated[float, Field(ge=0)] = 6.0  # how long an answer of the publisher holds
     held_out: Annotated[float, Field(gt=0, lt=0.5)] = 0.2  # of the rows, where they are split
 
@@ -69,6 +72,58 @@ class Promote(_Part):
     approve: bool = False  # wait for `--approve`
 
 
+class Watch(_Part):
+    """When `watch` runs a model."""
+
+    cron: tuple[str, ...] = ()  # as cron's first five fields, by the clock of `timezone`
+    timezone: str = "UTC"
+    new_data: bool = True  # a month, a file, an object, or other bytes of one
+    look_minutes: _Above = 10.0  # from one look at the data, or the report, to the next
+    monitoring: Literal["off", "warning", "alarm"] = "off"  # the state from which on it runs
+    monitoring_hours: Annotated[int, Field(ge=1)] = 24  # the report's window
+    debounce_seconds: Annotated[float, Field(ge=0)] = 60.0  # without another trigger
+    cooldown_minutes: Annotated[float, Field(ge=0)] = 60.0  # after a run
+    retry_minutes: _Above = 10.0  # after a run that failed
+    min_new_rows: Annotated[int, Field(ge=0)] = 0
+    max_a_week: Annotated[int, Field(ge=1)] = 7
+
+    @field_validator("cron")
+    @classmethod
+    def _is_cron(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        from cronsim import CronSim, CronSimError
+
+        for text in texts:
+            try:
+                comes = len(text.split()) == 5 and next(CronSim(text, datetime.now(UTC)), None)
+            except CronSimError:
+                comes = None
+            if not comes:
+                raise ValueError(f"'{text}' is no time in cron's five fields, as 30 5 * * 1")
+        return texts
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (OSError, ValueError, ZoneInfoNotFoundError):
+            raise ValueError(f"there is no time zone '{name}', as Europe/Berlin") from None
+        return name
+
+
+class Observe(_Part):
+    """How long a new champion is watched; the one before comes back at an alarm."""
+
+    hours: Annotated[float, Field(ge=0)] = 24.0  # 0: not at all
+    window_hours: Annotated[int, Field(ge=1)] = 1  # of a report; an alarm needs two of them
+
+
+class Keep(_Part):
+    """What stays in runs/MODEL/steps/."""
+
+    runs: Annotated[int, Field(ge=0)] = 30  # the last ones whose steps stay; 0: all
+
+
 class Config(_Part):
     """All of one model."""
 
@@ -77,21 +132,32 @@ class Config(_Part):
     train: Train = Train()
     gate: Gate = Gate()
     promote: Promote = Promote()
+    watch: Watch = Watch()
+    observe: Observe = Observe()
+    keep: Keep = Keep()
+
+
+def models(path: Path | None) -> list[str]:
+    """Return the names that a file has something to say of; without a path, `pipeline.toml`."""
+    place = path or FILE
+    return list(_found(place)) if path or place.exists() else []
 
 
 def read(path: Path | None, model: str) -> Config:
     """Return what a file says of a model; without a path, of `pipeline.toml` where it is there.
     Raises UsageError with the first thing that is wrong in it."""
     place = path or FILE
-    try:
-        found: dict[str, Any] = tomllib.loads(place.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if path is None:
-            return Config()
-        raise UsageError(f"there is no file {place}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{place} cannot be read: {error}") from None
+    found = _found(place) if path or place.exists() else {}
     try:
         return Config.model_validate(found.get(model, {}))
     except ValidationError as error:
         raise UsageError(f"{place}: [{model}] {first_error(error)}") from None
+
+
+def _found(place: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(place.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"there is no file {place}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{place} cannot be read: {error}") from None

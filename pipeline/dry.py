@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from pipeline.champions import champion_of
 from pipeline.ingest import parts_of
-from pipeline.run import Asked, Steps, files, inputs_of, plan_of, reason
+from pipeline.reasons import plan_of, reason
+from pipeline.run import Asked, Steps, files, inputs_of
 from pipeline.steps import NAMES, Step, place, result_of
 
 

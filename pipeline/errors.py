@@ -22,6 +22,10 @@ class StoppedError(PipelineError):
     """A signal ended the run; the same command goes on."""
 
 
+class LostError(StoppedError):
+    """Another watcher has taken the lease: this run may not go on."""
+
+
 class RefusedError(PipelineError):
     """A step looked and said no: data that is not like the months before, or a candidate that may
     not serve. Each of `reasons` is a sentence."""

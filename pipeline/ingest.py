@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 PARTS: Final = ("learned", "watched", "held_out")
 _ENDS: Final = (".parquet", ".csv", ".csv.gz")
-_LATE: Final = 6  # months after which a publisher has certainly published
 
 
 def files_of(given: Sequence[str | Path], objects: Path) -> list[Path]:
@@ -84,9 +83,10 @@ def newest(model: Model, config: Data, runs: Runs) -> list[Path]:
             return files
     last = f"{datetime.now(UTC):%Y-%m}"
     reasons = []
-    for month in reversed(months_until(last, _LATE)):
+    for month in reversed(months_until(last, config.late_months)):
         try:
             files = by_month(model, config, month)
+            _ask_again(months_until(month, config.months), config, runs)
         except UsageError:
             raise
         except PipelineError as error:
@@ -96,7 +96,25 @@ def newest(model: Model, config: Data, runs: Runs) -> list[Path]:
                 "files": [str(file) for file in files]}  # fmt: skip
         write_file(asked, json.dumps(told, indent=1).encode() + b"\n")
         return files
-    raise PipelineError(f"none of the last {_LATE + 1} months can be had: {reasons[-1]}")
+    raise PipelineError(
+        f"none of the last {config.late_months + 1} months can be had: {reasons[-1]}"
+    )
+
+
+def _ask_again(names: list[str], config: Data, runs: Runs) -> None:
+    """Download those months anew that were published with other bytes since."""
+    from training import errors, months
+
+    place = runs.folder / "published.json"
+    known: dict[str, str] = {}
+    with contextlib.suppress(OSError, ValueError):
+        known = json.loads(place.read_bytes())
+    try:
+        found = months.asked_again(names, known, config.mirror)
+    except errors.TrainingError as error:
+        raise PipelineError(str(error)) from None
+    if found != known:
+        write_file(place, json.dumps(found, indent=1).encode() + b"\n")
 
 
 def by_month(model: Model, config: Data, last: str) -> list[Path]:

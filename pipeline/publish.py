@@ -46,18 +46,28 @@ def promote(
             )
             return {"said": said}
         target = ModelSettings.from_env(environ).models_dir / model.name
-        try:
-            replace_folder(target, lambda aside: _copied(artifact, aside))
-        except ArtifactError as error:
-            raise PipelineError(str(error)) from None
+        copy(artifact, target)
         return {"said": f"{target} is the new one"}
 
     return work
 
 
-def _copied(artifact: Path, aside: Path) -> None:
-    for path in artifact.iterdir():
-        shutil.copyfile(path, aside / path.name)
+def roll_back(model: Model, why: str) -> str:
+    """Move the registry's alias to the version that had it before, and return a line of it."""
+    return _of_registry(model, lambda found: found.rollback(why=why))
+
+
+def copy(artifact: Path, target: Path) -> None:
+    """Let a copy of an artifact take the place of a folder, whole or not at all."""
+
+    def fill(aside: Path) -> None:
+        for path in artifact.iterdir():
+            shutil.copyfile(path, aside / path.name)
+
+    try:
+        replace_folder(target, fill)
+    except ArtifactError as error:
+        raise PipelineError(str(error)) from None
 
 
 def _of_registry(model: Model, what: Callable[[Any], str]) -> str:

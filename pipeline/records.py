@@ -31,7 +31,8 @@ FAILED: Final = "failed"
 REFUSED: Final = "refused"
 WAITING: Final = "waiting"  # for approval
 PROMOTED: Final = "promoted"
-FINISHED: Final = (REFUSED, WAITING, PROMOTED)  # not done again
+ROLLED_BACK: Final = "rolled back"
+FINISHED: Final = (REFUSED, WAITING, PROMOTED, ROLLED_BACK)  # not done again
 
 
 class Busy(Exception):  # it is no error
@@ -50,6 +51,7 @@ class Runs:
         self.folder = folder / model
         self.model = model
         self.steps = self.folder / "steps"
+        self.before = self.folder / "before"  # what served before, for a rollback in MODELS_DIR
 
     def make(self) -> None:
         """Make the folder. Raises PipelineError where that cannot be."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
-from pipeline import digests, publish, records, tracking
+from pipeline import digests, keep, publish, records, tracking
 from pipeline.champions import Champion, champion_of
 from pipeline.check import check
 from pipeline.config import Config
@@ -16,24 +16,14 @@ from pipeline.errors import PipelineError, RefusedError, StoppedError
 from pipeline.fit import fit
 from pipeline.gate import gate
 from pipeline.ingest import by_month, files_of, ingest, newest, parts_of
+from pipeline.reasons import CODE, code, plan_of, reason
 from pipeline.records import Record, Runs
 from pipeline.steps import NAMES, Result, Step, Work, do, result_of
 from scoring.errors import StartError
 from scoring.models import Model
 
-_TRAINS: Final = ("train.py", "training", "web-service/scoring", "Pipfile.lock")
-_CODE: Final = {
-    "ingest": (*_TRAINS, "pipeline/ingest.py"),
-    "check": (*_TRAINS, "monitoring", "pipeline/check.py"),
-    "train": (*_TRAINS, "pipeline/fit.py"),
-    "gate": (*_TRAINS, "pipeline/gate.py"),
-    "register": ("training/registry.py", "pipeline/publish.py"),
-    "promote": ("training/registry.py", "pipeline/publish.py"),
-}
-
-
-class Nothing(Exception):  # it is no error
-    """There is nothing to do; the message says why."""
+if TYPE_CHECKING:
+    from pipeline.shared.lease import Lease, Leases
 
 
 class _Enough(Exception):
@@ -53,7 +43,13 @@ class Asked:
     first: str | None = None  # the step from which on all is done anew
     until: str | None = None  # the last step; None: all
     approve: bool = False
+    because: str = ""  # what asked for it, in words
+    leases: Leases | None = None  # of those who run it on other machines, too
+    tell: Callable[[Record], None] = lambda _: None  # people, how it ended
     say: Callable[[str], None] = lambda _: None  # takes a line for each step
+    working: Callable[[str], contextlib.AbstractContextManager[None]] = lambda _: (
+        contextlib.nullcontext()
+    )  # is entered while a step of that name is at work
 
 
 def run(asked: Asked) -> Record:
@@ -62,35 +58,72 @@ def run(asked: Asked) -> Record:
     Raises Nothing where all is done, Busy where another process is at work, RefusedError where a
     step says no, and PipelineError for whatever else ends it; the same call then goes on.
     """
+    asked.runs.make()
+    with alone(asked) as lease:
+        return run_alone(asked, lease)
+
+
+@contextlib.contextmanager
+def alone(asked: Asked) -> Iterator[Lease | None]:
+    """Hold the lock of this machine and, where several may run the model, its lease; yield that.
+    Raises Busy where another has one of them."""
+    with asked.runs.alone():
+        if asked.leases is None:
+            yield None
+            return
+        with asked.leases.held(asked.model.name) as lease:
+            yield lease
+
+
+def run_alone(asked: Asked, lease: Lease | None) -> Record:
+    """Do what `run` does, with what `alone` holds."""
     runs = asked.runs
-    runs.make()
-    with runs.alone():
-        killed = runs.bury()
-        inputs = inputs_of(asked, files(asked))
-        plan = plan_of(asked, inputs)
-        why = reason(asked, inputs, plan, killed)
-        record = runs.begin(plan, why, inputs, code())
-        asked.say(f"run {record['run']}: {why}")
-        try:
-            _Work(asked, record).go()
-        except _Enough as enough:
-            runs.end(record, records.PARTLY, str(enough))
-        except RefusedError as error:
-            runs.end(record, records.REFUSED, str(error))
-            raise
-        except StoppedError as error:
-            runs.end(record, records.KILLED, str(error))
-            raise
-        except PipelineError as error:
+    killed = runs.bury()
+    share(asked, lease)  # what a process that was killed had no time to tell
+    inputs = inputs_of(asked, files(asked))
+    plan = plan_of(asked, inputs)
+    elsewhere = lease.store.finished(asked.model.name) if lease else []
+    why = reason(asked, inputs, plan, killed, elsewhere)
+    why = f"{asked.because}: {why}" if asked.because else why
+    record = runs.begin(plan, why, inputs, code())
+    asked.say(f"run {record['run']}: {why}")
+    try:
+        _Work(asked, record, lease).go()
+    except _Enough as enough:
+        runs.end(record, records.PARTLY, str(enough))
+    except RefusedError as error:
+        runs.end(record, records.REFUSED, str(error))
+        raise
+    except StoppedError as error:
+        runs.end(record, records.KILLED, str(error))
+        raise
+    except PipelineError as error:
+        runs.end(record, records.FAILED, str(error))
+        raise
+    except (StartError, OSError) as error:
+        with contextlib.suppress(OSError):  # of a disk that is full
             runs.end(record, records.FAILED, str(error))
-            raise
-        except (StartError, OSError) as error:
-            with contextlib.suppress(OSError):  # of a disk that is full
-                runs.end(record, records.FAILED, str(error))
-            raise
-        finally:
-            tracking.keep(asked.model, record, asked.environ, asked.say)
-        return record
+        raise
+    finally:
+        share(asked, lease)
+        tracking.keep(asked.model, record, asked.environ, asked.say)
+        keep.clean(runs, asked.config.keep.runs)
+    return record
+
+
+def share(asked: Asked, lease: Lease | None) -> None:
+    """Tell other machines, and people, how the last run ended. Where the database is away, say so:
+    the next call tells it."""
+    last = next(reversed(asked.runs.all()), None)
+    if lease is None or last is None:
+        return
+    try:
+        lease.store.note_run(lease.holder, last)
+        asked.tell(last)
+    except StoppedError:
+        raise
+    except PipelineError as error:
+        asked.say(f"nobody else knows of run {last['run']} yet: {error}")
 
 
 def files(asked: Asked) -> list[Path]:
@@ -111,64 +144,13 @@ def inputs_of(asked: Asked, paths: Sequence[Path]) -> list[dict[str, Any]]:
     return [{"file": str(path), "sha256": sha256} for path, sha256 in found]
 
 
-def code() -> str:
-    """Return the digest of the code of all steps."""
-    places = sorted({place for places in _CODE.values() for place in places})
-    return digests.of_values([digests.of_code(place) for place in places])
-
-
-def plan_of(asked: Asked, inputs: Sequence[Mapping[str, Any]]) -> str:
-    """Return the digest of all that decides what a run does but for what serves."""
-    said = asked.config.model_dump(mode="json", exclude={"data": {"folder", "mirror", "ask_hours"}})
-    return digests.of_values([[one["sha256"] for one in inputs], code(), said])
-
-
-def reason(
-    asked: Asked, inputs: Sequence[Mapping[str, Any]], plan: str, killed: Record | None = None
-) -> str:
-    """Return why a run has something to do, in words. Raises Nothing where it has not."""
-    before = [one for one in asked.runs.all() if one["state"] in records.FINISHED]
-    same = next((one for one in reversed(before) if one["plan"] == plan), None)
-    if asked.first:
-        return f"asked for from {asked.first} on"
-    if same is not None:
-        waits = same["state"] == records.WAITING
-        if waits and asked.approve:
-            return f"approved: run {same['run']} waited for it"
-        more = "; --approve lets it serve" if waits else ""
-        raise Nothing(
-            f"nothing to do: run {same['run']} did the same at {same['finished']} and was "
-            f"{same['state']}: {same['said']}{more}"
-        )
-    if killed is not None and killed["plan"] == plan:
-        return f"goes on where run {killed['run']} was ended"
-    if not before:
-        return "no run has finished yet"
-    last = before[-1]
-    names = {one["sha256"]: one["file"] for one in last["inputs"]}
-    known = {one["file"]: one["sha256"] for one in last["inputs"]}
-    new = [one for one in inputs if one["sha256"] not in names]
-    told = {
-        f"other bytes than in run {last['run']}": [o for o in new if o["file"] in known],
-        "new data": [one for one in new if one["file"] not in known],
-    }
-    if new:
-        return "; ".join(
-            f"{what}: {', '.join(Path(one['file']).name for one in some)}"
-            for what, some in told.items()
-            if some
-        )
-    if last["code"] != code():
-        return f"the code is another than in run {last['run']}"
-    return f"the files or parameters are others than in run {last['run']}"
-
-
 class _Work:
     """The steps of one run, in order."""
 
-    def __init__(self, asked: Asked, record: Record) -> None:
+    def __init__(self, asked: Asked, record: Record, lease: Lease | None) -> None:
         self.asked = asked
         self.record = record
+        self.lease = lease
         self.champion = champion_of(asked.model, asked.environ)
 
     def go(self) -> None:
@@ -191,22 +173,41 @@ class _Work:
             said = f"{trained['said']} waits for approval: {judged['said']}"
             runs.end(self.record, records.WAITING, said)
             return
-        now = champion_of(asked.model, asked.environ)
-        if _sha(now) != _sha(self.champion):
-            raise PipelineError(
-                f"the champion was {_named(self.champion)} when the candidate was compared and is "
-                f"{_named(now)} now: the same command compares with that one"
-            )
-        promoted = {"said": "it serves already"}
-        if not self._serves(trained):
+        if self._serves(trained):
+            runs.end(self.record, records.PROMOTED, f"it serves already; {judged['said']}")
+            return
+        self._keep(trained, registered["number"])
+        with self.lease.fenced() if self.lease else contextlib.nullcontext():
+            now = champion_of(asked.model, asked.environ)
+            if _sha(now) != _sha(self.champion):
+                raise PipelineError(
+                    f"the champion was {_named(self.champion)} when the candidate was compared and "
+                    f"is {_named(now)} now: the same command compares with that one"
+                )
             step = steps.promote(artifact, registered["number"], self.record["why"])
             promoted, _ = self._do(step, anew=True)
         runs.end(self.record, records.PROMOTED, f"{promoted['said']}; {judged['said']}")
 
+    def _keep(self, trained: Result, number: str | None) -> None:
+        """Note what a rollback needs before anything is moved."""
+        asked = self.asked
+        if self.champion is None:
+            return
+        if number is None:
+            publish.copy(self.champion.folder, asked.runs.before)
+        if self.lease and asked.config.observe.hours and asked.environ.get("MONITORING_STORE"):
+            self.lease.store.set_mark(asked.model.name, "observed", {
+                "run": self.record["run"], "holder": self.lease.holder,
+                "sha256": trained["sha256"], "version": number,
+                "shown": number or trained["version"], "before": self.champion.version,
+                "before_sha256": self.champion.sha256, "began": records.now(),
+            })  # fmt: skip
+
     def _do(self, step: Step, *, anew: bool = False) -> tuple[Result, Path]:
         first = self.asked.first
         anew = anew or (first is not None and NAMES.index(step.name) >= NAMES.index(first))
-        found, folder = do(self.asked.runs, self.record, step, anew=anew)
+        with self.asked.working(step.name):
+            found, folder = do(self.asked.runs, self.record, step, anew=anew)
         done = self.record["steps"][-1]
         self.asked.say(f"{step.name}: {found['said']}{' (done before)' if done['reused'] else ''}")
         if step.name == self.asked.until != NAMES[-1]:
@@ -228,7 +229,7 @@ class Steps:
     before: int = 0  # whole files before the newest
 
     def _step(self, name: str, inputs: Any, parameters: Any, work: Work) -> Step:
-        return Step(name, _CODE[name], inputs, parameters, work)
+        return Step(name, CODE[name], inputs, parameters, work)
 
     def ingest(self) -> Step:
         """Return the step that sorts the files into parts."""

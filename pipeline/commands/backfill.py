@@ -12,7 +12,7 @@ from typing import Final
 from pipeline.commands import run as one_run
 from pipeline.errors import RefusedError, UsageError
 from pipeline.ingest import months_until
-from pipeline.run import Nothing
+from pipeline.reasons import Nothing
 from pipeline.run import run as run_once
 
 HELP: Final = "run for each of some published months, the oldest first"
@@ -28,9 +28,10 @@ def options(line: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Run for each month and return 0, or 3 where one was refused; a month that fails ends it."""
-    asked = one_run.asked_by(given, environ)
+    months = months_of(given.months)
+    asked = one_run.shared_with(one_run.asked_by(given, environ), given)
     refused = 0
-    for month in months_of(given.months):
+    for month in months:
         try:
             record = run_once(replace(asked, month=month))
             told = f"{record['state']}: {record['said']}"

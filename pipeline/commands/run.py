@@ -10,11 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from pipeline import config, dry
+from pipeline import config, dry, progress
+from pipeline.commands import stores
 from pipeline.commands.models import model_of
 from pipeline.errors import RefusedError, UsageError
+from pipeline.notify import people_of
+from pipeline.reasons import Nothing
 from pipeline.records import REFUSED, Busy, Runs
-from pipeline.run import Asked, Nothing
+from pipeline.run import Asked
 from pipeline.run import run as run_once
 from pipeline.steps import NAMES
 
@@ -40,6 +43,7 @@ def shared(line: argparse.ArgumentParser) -> None:
     """Add the options of every command that runs steps."""
     line.add_argument("--config", type=Path, metavar="FILE",
         help="what is refused, and how a model is trained (default: pipeline.toml)")  # fmt: skip
+    stores.option(line)
     line.add_argument("--approve", action="store_true",
         help="let a candidate serve that waits for approval")  # fmt: skip
 
@@ -50,6 +54,7 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if given.dry_run:
         sys.stdout.write("\n".join(dry.lines(asked)) + "\n")
         return 0
+    asked = shared_with(asked, given)
     if given.json:
         return _in_json(asked)
     record = run_once(asked)
@@ -96,7 +101,16 @@ def asked_by(given: argparse.Namespace, environ: Mapping[str, str]) -> Asked:
         until=until,
         approve=given.approve,
         say=print_line,
+        working=progress.working,
     )
+
+
+def shared_with(asked: Asked, given: argparse.Namespace) -> Asked:
+    """Return what is asked for as a run that those of other machines know of."""
+    asked.runs.make()
+    store = stores.opened(given, asked.environ)
+    people = people_of(asked.environ, store)
+    return replace(asked, leases=stores.leases(store, asked.runs), tell=people.tell)
 
 
 def print_line(line: str) -> None:

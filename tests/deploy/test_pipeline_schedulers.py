@@ -125,9 +125,9 @@ def test_the_image_has_all_that_the_pipeline_runs() -> None:
     seen = {
         line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[0:1] == "!"
     }
-    from pipeline.run import _CODE
+    from pipeline.reasons import CODE
 
-    needed = {place.partition("/")[0] for places in _CODE.values() for place in places}
+    needed = {place.partition("/")[0] for places in CODE.values() for place in places}
     assert needed <= copied
     assert copied <= seen
     [version] = re.findall(r"PIPENV_VERSION=([0-9.]+)", text)

@@ -11,7 +11,8 @@ import requests
 
 from pipeline import run as module
 from pipeline.errors import PipelineError, UsageError
-from pipeline.run import Nothing, run
+from pipeline.reasons import Nothing
+from pipeline.run import run
 from tests.pipeline.support import asked, copied, months
 
 pytestmark = [

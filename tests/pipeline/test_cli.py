@@ -163,6 +163,7 @@ def test_the_newest_published_month_is_looked_for(
         return files[2:] if len(names) == 1 else files[:2]
 
     monkeypatch.setattr(published, "fetched", fetched)
+    monkeypatch.setattr(published, "asked_again", lambda *_: {})
     assert main(["run", "ride"]) == 0
     assert len(asked) == 5
     assert asked[:4] == sorted(asked[:4], reverse=True)

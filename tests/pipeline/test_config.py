@@ -41,3 +41,20 @@ def test_a_file_that_is_asked_for_must_be_there(tmp_path: Path) -> None:
     """Only `pipeline.toml` itself may be missing."""
     with pytest.raises(UsageError, match="there is no file"):
         read(tmp_path / "other.toml", "ride")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        pytest.param('cron = ["61 5 * * *"]', "'61 5 . . .' is no time in cron", id="minute"),
+        pytest.param('cron = ["0 0 5 * * *"]', "is no time in cron's five fields", id="seconds"),
+        pytest.param('cron = ["0 0 31 2 *"]', "is no time in cron's five fields", id="never"),
+        pytest.param('timezone = "Mars/Olympus"', "no time zone 'Mars/Olympus'", id="zone"),
+        pytest.param('timezone = "/etc/passwd"', "no time zone '/etc/passwd'", id="path"),
+    ],
+)
+def test_a_time_that_never_comes_is_refused(tmp_path: Path, text: str, why: str) -> None:
+    """With the words that are wrong."""
+    (tmp_path / "p.toml").write_text(f"[ride.watch]\n{text}\n")
+    with pytest.raises(UsageError, match=why):
+        read(tmp_path / "p.toml", "ride")

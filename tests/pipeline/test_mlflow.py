@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from pipeline import tracking
+from pipeline import observe, tracking
+from pipeline.cli import main
 from pipeline.records import Runs
 from tests.pipeline.support import RIDE, months
 from tests.scoring.registry.mlflow_server import Mlflow, mlflow_server
@@ -39,9 +40,12 @@ def call(folder: Path, server: Mlflow, *words: str) -> subprocess.CompletedProce
     )
 
 
-def test_a_candidate_becomes_the_champion_of_the_registry(tmp_path: Path, server: Mlflow) -> None:
+def test_a_candidate_becomes_the_champion_of_the_registry(
+    tmp_path: Path, server: Mlflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One version, the alias on it, the reason in the history; a second call does nothing, and one
-    that begins at the registration makes no second version."""
+    that begins at the registration makes no second version. A later one that gets an alarm gives
+    the alias back."""
     words = ["run", "ride", "--data", *map(str, months(tmp_path, 3))]
     done = call(tmp_path, server, *words)
     assert done.returncode == 0, done.stderr
@@ -60,6 +64,30 @@ def test_a_candidate_becomes_the_champion_of_the_registry(tmp_path: Path, server
     status = call(tmp_path, server, "status", "ride")
     assert status.stdout.startswith("ride: 1 serves, trained "), status.stderr
     _kept(server, tmp_path)
+    _rolled_back(server, tmp_path, words, monkeypatch)
+
+
+def _rolled_back(
+    server: Mlflow, folder: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let a second version be promoted, and monitoring raise an alarm."""
+    (folder / "pipeline.toml").write_text("[ride.gate]\nmargin = 0.5\n")
+    monkeypatch.setenv("MONITORING_STORE", str(folder / "m.db"))
+    more = call(folder, server, *words, str(months(folder, 4)[-1]))
+    assert "version 2 is the champion, before it 1" in more.stdout, more.stderr
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
+    monkeypatch.setenv("REGISTRY_CACHE", str(folder / "cache"))
+    monkeypatch.setattr(observe, "_alarm", lambda *_: "trip_distance is 61% higher")
+    assert main(["observe", "ride"]) == 20
+    path = "registered-models/get?name=ride-duration"
+    found = server.call("GET", path, {})["registered_model"]
+    assert {a["alias"]: a["version"] for a in found["aliases"]}["champion"] == "1"
+    events = [json.loads(t["value"]) for t in found["tags"] if "history" in t["key"]]
+    [event] = [one for one in events if one["action"] == "rollback"]
+    assert event["why"] == "trip_distance is 61% higher"
+    last = Runs(folder / "runs", "ride").all()[-1]
+    assert last["said"] == "2 was rolled back to 1: trip_distance is 61% higher"
 
 
 def _kept(server: Mlflow, folder: Path) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from pipeline import dry, publish
+from pipeline import dry, publish, reasons
 from pipeline import run as module
 from pipeline.config import Config, Gate, Promote
 from pipeline.errors import PipelineError, RefusedError, UsageError
+from pipeline.reasons import Nothing
 from pipeline.records import Busy
-from pipeline.run import Nothing, run
+from pipeline.run import run
 from pipeline.steps import NAMES, Work
 from tests.pipeline.support import asked, copied, months, states, told
 
@@ -69,7 +70,7 @@ def test_other_code_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """A step is done again where the code that it runs has changed."""
     call = asked(tmp_path, months(tmp_path, 3))
     run(call)
-    monkeypatch.setitem(module._CODE, "gate", ("pipeline/errors.py",))
+    monkeypatch.setitem(reasons.CODE, "gate", ("pipeline/errors.py",))
     record = run(call)
     assert record["why"].startswith("the code is another than in run ")
     assert [step["name"] for step in record["steps"] if not step["reused"]] == []

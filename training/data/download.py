@@ -144,7 +144,9 @@ class _Transfer:
                 "in the way?"
             )
         begins = answer.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
-        if status == 416 or (status == 206 and not (begins and _validator(answer) in {known, ""})):
+        if status == 416 or (
+            status == 206 and not (begins and validator_of(answer) in {known, ""})
+        ):
             self._forget()
             raise requests.ConnectionError("the server's file is not the one begun earlier")
         if status >= 500 or status in _PASSING:
@@ -167,7 +169,7 @@ class _Transfer:
         with bar, self._part.open("ab" if start else "wb") as part:
             if not start:
                 # Only now that the part is empty: no validator may stand next to older bytes.
-                self._etag.write_text(_validator(answer), "latin-1")
+                self._etag.write_text(validator_of(answer), "latin-1")
             for chunk in answer.iter_content(_CHUNK_BYTES):
                 part.write(chunk)
                 bar.update(len(chunk))
@@ -218,7 +220,7 @@ def _damage(path: Path, name: str) -> str:
     return ""
 
 
-def _validator(answer: requests.Response) -> str:
+def validator_of(answer: requests.Response) -> str:
     """Return what If-Range may carry: a strong ETag, else the date of the last change, else ""."""
     etag = answer.headers.get("ETag", "W/")
     return answer.headers.get("Last-Modified", "") if etag.startswith("W/") else etag

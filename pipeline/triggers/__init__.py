@@ -1,0 +1,1 @@
+"""What asks for a run: the clock, the data, monitoring, a webhook, somebody."""
