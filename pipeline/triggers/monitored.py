@@ -12,7 +12,7 @@ from pipeline.shared.store import Store
 from scoring.registry.settings import RegistrySettings
 
 if TYPE_CHECKING:
-    from monitoring.report import Report
+    from monitoring import report
 
 KIND: Final = "monitoring"
 STORE: Final = "MONITORING_STORE"
@@ -35,7 +35,7 @@ def look(asked: Asked, store: Store) -> None:
     store.add_event(asked.model.name, KIND, identity, f"{made.state} of monitoring: {words}")
 
 
-def report_of(asked: Asked, hours: int, end: int | None = None) -> Report:
+def report_of(asked: Asked, hours: int, end: int | None = None) -> report.Report:
     """Return monitoring's report of the hours before `end`, else before the last whole one, against
     the training. Raises PipelineError where monitoring's store does not answer."""
     from monitoring import (  # scipy: not for other commands
