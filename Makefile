@@ -30,7 +30,7 @@ CPUS := $(shell getconf _NPROCESSORS_ONLN)
 PYTEST := $(BIN)/python -m pytest -n $(CPUS) --dist worksteal $(if $(SEED),-p randomly --randomly-seed=$(SEED))
 
 .DEFAULT_GOAL := help
-.PHONY: help data soak setup run train test check format published bench bench-batch sample mlflow image eb-bundle eb-verify spark-bundle test-spark test-kills test-stream-long test-orchestrators clean fuzz audit sbom
+.PHONY: help data soak setup run train test check format published bench bench-batch sample mlflow image eb-bundle eb-verify spark-bundle test-spark test-kills test-stream-long test-pipeline-long test-orchestrators clean fuzz audit sbom
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,10 @@ test-kills: $(VENV)/.ready ## Kill runs of batch at random, KILLS (10) times eac
 test-stream-long: $(VENV)/.ready ## Disturb workers on streams: 50 kills, 10,000 hostile events among a million
 	KILLS=$${KILLS:-50} EVENTS=1000000 HOSTILE=10000 $(BIN)/python -m pytest tests/streaming/test_disturbances.py \
 	  tests/streaming/test_exactly_once.py
+
+test-pipeline-long: $(VENV)/.ready ## Play a year of the pipeline: 12 months, 20 kills, 100 races of two watchers
+	MONTHS=$${MONTHS:-12} KILLS=$${KILLS:-20} RACES=$${RACES:-100} $(BIN)/python -m pytest tests/pipeline/test_story.py \
+	  tests/pipeline/test_kills.py tests/pipeline/test_races.py
 
 test-spark: $(VENV)/.ready $(VENV)-spark/.ready ## Run the Spark engine's tests on a cluster of this machine, the long ones too (needs Java 17)
 	$(BIN)/python -m pytest tests/batch/spark tests/training/export/test_spark.py

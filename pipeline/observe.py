@@ -1,8 +1,10 @@
 """The first day of a new champion: where monitoring raises an alarm, the one before comes back.
 
-promoted -> two whole windows of the report -> quiet -> ... -> the day is over: it stays
-| an alarm that its predecessor had not
-the alias is moved back, with the sentence that says why
+    promoted -> two whole windows of the report -> quiet -> ... -> the day is over: it stays
+                           | an alarm that its predecessor had not
+                        the alias is moved back, with the sentence that says why
+
+Nobody else runs the model meanwhile, and a champion that was moved by others is left alone.
 """
 
 from __future__ import annotations
@@ -34,14 +36,20 @@ def look(asked: Asked, store: Store, now: datetime | None = None) -> str | None:
     A champion that was moved meanwhile is left alone. Raises Busy where a run is at work, and
     PipelineError where the report or what serves cannot be had, or nothing can be rolled back.
     """
-    name, now = asked.model.name, now or datetime.now(UTC)
+    if store.mark(asked.model.name, MARK) is None:
+        return None
+    with alone(asked) as lease:  # no run is between its note and its promotion
+        return _looked(asked, store, now or datetime.now(UTC), lease)
+
+
+def _looked(asked: Asked, store: Store, now: datetime, lease: Lease | None) -> str | None:
+    name = asked.model.name
     watched = store.mark(name, MARK)
-    if watched is None:
+    if watched is None:  # another watcher has ended it
         return None
     champion = champion_of(asked.model, asked.environ)
     if champion is not None and champion.sha256 == watched["before_sha256"] and "why" in watched:
-        with alone(asked):  # killed between the rollback and its note
-            return _note(asked, store, watched)
+        return _note(asked, store, watched)  # killed between the rollback and its note
     if champion is None or champion.sha256 != watched["sha256"]:
         store.set_mark(name, MARK, None)
         there = champion.version if champion else "none"
@@ -53,8 +61,7 @@ def look(asked: Asked, store: Store, now: datetime | None = None) -> str | None:
     why = _alarm(asked, began, now)
     if not why:
         return f"{watched['shown']} is observed since {watched['began']}: no alarm"
-    with alone(asked) as lease:
-        return _roll_back(asked, store, {**watched, "why": why}, lease)
+    return _roll_back(asked, store, {**watched, "why": why}, lease)
 
 
 def _alarm(asked: Asked, began: datetime, now: datetime) -> str:

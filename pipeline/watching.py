@@ -1,7 +1,9 @@
 """A model that is watched: what asks for a run, and the run where nothing speaks against it.
 
-clock, data, monitoring, webhook, hand -> events -> debounced -> limits -> one run
--> or why not, kept with the event
+    clock, data, monitoring, webhook, hand -> events -> debounced -> limits -> one run
+                                                                        | or why not
+
+What was done about an event is kept with it.
 """
 
 from __future__ import annotations
