@@ -26,6 +26,7 @@ from training.evaluation import metrics as evaluation
 from training.evaluation import plots
 from training.evaluation.metrics import Metrics, Values
 from training.evaluation.reference import reference
+from training.evaluation.spread import spread
 from training.fit import estimators
 from training.fit.pair import fit, score
 from training.golden import golden_records
@@ -132,6 +133,7 @@ def train(options: Options) -> Manifest:
             baseline=baseline,
             profile=data.profile,
             dropped=data.dropped,
+            spread=spread(vectorizer, estimator, learned, model),
         )
         manifest = write(
             options.output,
@@ -195,7 +197,15 @@ def _checked(options: Options, source: Source, table: Table) -> Checked:
 def _describe(table: Table, frame: pd.DataFrame) -> Dataset:
     days: dict[str, Any] = {}
     if WHEN in frame and len(frame):
-        days = {"first": frame[WHEN].min().date(), "last": frame[WHEN].max().date()}
+        # one wrong clock moves an end by years: nearly all rows are between the inner two
+        ordered = frame[WHEN].dropna().sort_values()
+        aside = len(ordered) // 100
+        days = {
+            "first": ordered.iloc[0].date(),
+            "last": ordered.iloc[-1].date(),
+            "usual_first": ordered.iloc[aside].date(),
+            "usual_last": ordered.iloc[-1 - aside].date(),
+        }
     return Dataset(name=table.name, rows=len(frame), sha256=table.sha256, **days)
 
 

@@ -21,12 +21,12 @@ from training.adopt import main
 def test_an_artifact_of_before_is_exchanged_whole(
     tmp_path: Path, pickled: Any, model: Model
 ) -> None:
-    """Plots of the old model do not stay beside the new one."""
+    """Plots of the old model do not stay beside the new one, only that it was there."""
     write_artifact(model, tmp_path, draw=lambda folder: (folder / "old.png").touch())
     assert (tmp_path / model.name / "old.png").exists()
     main([model.name, str(pickled(tiny_pair(model))), "--output", str(tmp_path)])
     files = {path.name for path in (tmp_path / model.name).iterdir()}
-    assert files == {MANIFEST, model.artifact_file, "scorer.json"}
+    assert files == {MANIFEST, model.artifact_file, "scorer.json", "history.jsonl"}
 
 
 def test_a_folder_that_is_no_artifact_is_left_alone(tmp_path: Path, pickled: Any) -> None:

@@ -37,6 +37,7 @@ class Facts:
     baseline: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     profile: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
+    spread: Mapping[str, float] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
 
@@ -81,6 +82,7 @@ def describe(
         baseline={split: dict(found) for split, found in facts.baseline.items()},
         profile={name: dict(found) for name, found in facts.profile.items()},
         dropped=dict(facts.dropped),
+        spread=dict(facts.spread),
         notes=list(facts.notes),
         feature_names=[str(name) for name in names],
         golden=[],

@@ -46,13 +46,16 @@ class _Part(BaseModel):
 
 class Dataset(_Part):
     """What a split was made of: `sha256` is over the files read, `rows` are those used, `first`
-    and `last` the days of the earliest and the latest where the rows are dated."""
+    and `last` the days of the earliest and the latest where the rows are dated; 98 of 100 rows lie
+    from `usual_first` to `usual_last`."""
 
     name: str
     rows: int
     sha256: str
     first: date | None = None
     last: date | None = None
+    usual_first: date | None = None
+    usual_last: date | None = None
 
 
 class Golden(_Part):
@@ -106,6 +109,7 @@ class Manifest(_Part):
     baseline: dict[str, dict[str, Any]] = {}  # the same metrics of the trivial model
     profile: dict[str, dict[str, Any]] = {}  # by field of the record and target
     dropped: dict[str, int] = {}  # reason -> rows not used
+    spread: dict[str, float] = {}  # standard deviation of the features that move answers most
     notes: list[str] = []
     feature_names: list[str]
     golden: list[Golden]

@@ -3,6 +3,7 @@
     models/ride/lin_reg.bin      pickle of (DictVectorizer, estimator)
     models/ride/scorer.json      the same as data, where there is such a form: what serves then
     models/ride/profile.json     what the training data looked like, where training wrote it
+    models/ride/history.jsonl    which versions were here before, where there were any
     models/ride/manifest.json    what it is, where it comes from, what it must answer
 
 Order matters: manifest, then the files' digests. A compiled form is read as the data it is, and the
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from scoring.artifact.folder import identity, in_place
+from scoring.artifact.history import Former, former
 from scoring.artifact.manifest import MANIFEST, OTHER_VERSION, UNKNOWN, Compiled, Manifest
 from scoring.errors import ArtifactError
 from scoring.models import Model
@@ -38,6 +40,7 @@ class Artifact:
     manifest: Manifest
     scorer: Scorer
     plots: Mapping[str, bytes] = field(default_factory=dict)  # PNG by file name
+    former: Sequence[Former] = ()  # versions that were in the folder before, the oldest first
 
     def numbered(self, version: str) -> Artifact:
         """Return the same under the number that a registry has for its version."""
@@ -67,7 +70,7 @@ def _load(folder: Path, model: Model, *, compiled: bool) -> Artifact:
     else:
         _check_digest(folder / manifest.file, manifest.sha256)
         scorer = _compiled(folder, manifest.compiled, model)
-    return Artifact(manifest, scorer, _plots(folder))
+    return Artifact(manifest, scorer, _plots(folder), former(folder))
 
 
 def read_compiled(

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from scoring.artifact.facts import Facts, describe, last_step
 from scoring.artifact.folder import in_place, replace_folder
+from scoring.artifact.history import continued
 from scoring.artifact.manifest import MANIFEST, PROFILE, Compiled, Golden, Manifest, ProfileFile
 from scoring.artifact.pickles import loads
 from scoring.artifact.reading import Artifact, load, read_compiled, remedied
@@ -58,6 +59,7 @@ def write(
     files |= {model.artifact_file: data, MANIFEST: manifest.content()}
     if profile is not None:
         files[PROFILE] = profile
+    files |= continued(output / model.name, manifest)
 
     def fill(folder: Path) -> None:
         for name, content in files.items():
@@ -91,6 +93,7 @@ def write_saved(
     scorer = read_compiled(made.kind, made.data, model)
     manifest = _answered(Predictor(model, Artifact(manifest, scorer)), golden)
     files = {made.name: made.data, model.artifact_file: pickled, MANIFEST: manifest.content()}
+    files |= continued(output / model.name, manifest)
 
     def fill(folder: Path) -> None:
         for name, content in files.items():
@@ -123,6 +126,7 @@ def compile_again(folder: Path, output: Path, model: Model, say: Callable[[str],
     kept = [found.manifest.file, *(part.file for part in [manifest.profile_file] if part)]
     files |= {name: (in_place(folder) / name).read_bytes() for name in kept}
     files |= {**found.plots, MANIFEST: manifest.content()}
+    files |= continued(output / model.name, manifest)
 
     def fill(aside: Path) -> None:
         for name, content in files.items():
