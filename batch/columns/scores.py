@@ -42,7 +42,7 @@ def column_scorer(scorer: Scorer) -> ColumnScorer | None:
     """Return the columnar form of a compiled scorer; None where there is no such form."""
     if isinstance(scorer, Linear):
         return _LinearColumns(scorer)
-    if isinstance(scorer, Trees):
+    if isinstance(scorer, Trees) and scorer.header.absent is None:
         return _TreeColumns(scorer)
     if isinstance(scorer, Classes):
         return _ClassColumns(scorer)

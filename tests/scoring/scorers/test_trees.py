@@ -9,10 +9,11 @@ import pytest
 from sklearn.feature_extraction import DictVectorizer
 
 from scoring.models import Model
-from scoring.scorers import leafsets
+from scoring.scorers import leafsets, tree_file, trees
 from scoring.scorers.sklearn import SklearnScorer
 from tests.scoring.scorers.ensembles import CHURN, KINDS, RIDE, pair_of, rows_of, scorer_of
 from tests.support import DATA_DIR, needs_real_data
+from tests.training.export.shop import SHOP, Sale, sales
 from training.data.checks import check
 from training.data.tables import read
 from training.fit import estimators
@@ -84,6 +85,35 @@ def test_what_is_no_number_goes_left_on_every_way(monkeypatch: pytest.MonkeyPatc
     assert [walked.one(row)[0] for row in strange] == expected
     assert walked.many(strange)[0] == pytest.approx(expected, rel=1e-12)  # numpy
     assert sets.many(rows[:40])[0] != expected
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("sparse", [True, False], ids=["sparse", "dense"])
+def test_xgboost_sends_a_missing_number_its_own_way(sparse: bool) -> None:
+    """A null weight or age is no zero to it, where the matrix is sparse: it goes where each node
+    sends what is missing, to either side; one by one, walked and with numpy."""
+    sold = [Sale.model_validate(sale) for sale in sales()]
+    rows = [SHOP.features(sale) for sale in sold]
+    target = [
+        (40.0 if sale.weight is None else sale.weight) - (9 if sale.age is None else sale.age)
+        for sale in sold
+    ]
+    vectorizer = DictVectorizer(sparse=sparse)
+    x = narrow(vectorizer.fit_transform(rows))
+    estimator = estimators.make("regression", "xgboost", {"n_estimators": 30}, 1, sparse=sparse)
+    pair = SklearnScorer((vectorizer, estimator.fit(x, target)), SHOP)
+    scorer = scorer_of(pair)
+    assert scorer.header.format == (2 if sparse else 1)
+    assert scorer.header.numbers.count("weight") == (2 if sparse else 1)
+    zero = [{**row, "weight": 0.0} for row in rows if "weight" not in row]
+    asked = [*rows, *zero, *rows]
+    expected, _ = pair.many(asked)
+    for count in (1, 40, len(asked)):
+        np.testing.assert_allclose(scorer.many(asked[:count])[0], expected[:count], rtol=1e-6)
+    missing = [score for row, score in zip(rows, expected, strict=False) if "weight" not in row]
+    assert (pair.many(zero)[0] != missing) == sparse
+    again = trees.read(tree_file.write(scorer.header, scorer.nodes))
+    assert (again.header, again.nodes) == (scorer.header, scorer.nodes)
 
 
 @pytest.mark.usefixtures("one_thread")

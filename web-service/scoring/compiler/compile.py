@@ -120,6 +120,7 @@ def _trees(pair: SklearnScorer, of: int | None = None) -> bytes:
             pair.vectorizer.separator,
             # to XGBoost, what a sparse matrix does not hold is missing
             absent_is_missing=hasattr(estimator, "get_booster") and pair.vectorizer.sparse,
+            may_be_absent=pair.may_be_absent,
             importances=importances,
         )
     except ensembles.NotFlat as error:

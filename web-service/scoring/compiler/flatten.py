@@ -6,8 +6,9 @@ float64: the thresholds are moved to where the answers are the same.
 
 from __future__ import annotations
 
+import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from scoring.scorers.tree_file import Header, Nodes
 
 Array = npt.NDArray[Any]
 
+_MOST = sys.float_info.max  # above every threshold, and its negative below
 _NEVER = -2.0  # no category has this place in its list
 
 
@@ -29,11 +31,13 @@ def build_nodes(
     *,
     absent_is_missing: bool,
     importances: list[float] | None,
+    may_be_absent: Collection[str] = (),
 ) -> tuple[Header, Nodes]:
     """Return the file's parts. `names` are the vectorizer's columns; `columns` says which of them
     the estimator's are. A category's column that is not the record's is zero to the estimator, or
-    missing (`absent_is_missing`)."""
+    missing (`absent_is_missing`); so is a number that it lacks, of those that `may_be_absent`."""
     numbers = [name for name in names if separator not in name]
+    unsure = [name for name in numbers if absent_is_missing and name in may_be_absent]
     categories: dict[str, list[str]] = {}
     codes = []
     for name in names:
@@ -41,14 +45,18 @@ def build_nodes(
         if there:
             categories.setdefault(head, []).append(value)
         codes.append(len(categories[head]) - 1 if there else -1)
-    places = {name: place for place, name in enumerate([*numbers, *categories])}
+    places = {name: place for place, name in enumerate([*numbers, *unsure, *categories])}
     group = np.array([places[name.partition(separator)[0]] for name in names])[columns]
+    # a number that may be missing: less than every value where that goes left, else more
+    first = {name: place for place, name in enumerate(numbers)}
+    places |= {name: first[name] for name in unsure}
+    to_left = np.array([places[name.partition(separator)[0]] for name in names])[columns]
     code = np.array(codes)[columns]
     roots, offset = [], 0
     parts: list[tuple[Array, ...]] = []
     for tree in found.trees:
         _check(tree, len(columns))
-        asked = _moved(tree, group, code, absent_is_missing=absent_is_missing)
+        asked = _moved(tree, (to_left, group), code, absent_is_missing=absent_is_missing)
         parts.append(_placed(*asked, offset, end=found.nodes))
         roots.append(offset)
         offset += len(tree.feature)
@@ -63,7 +71,11 @@ def build_nodes(
         base=found.base,
         scale=found.scale,
         separator=separator,
-        numbers=numbers,
+        format=2 if unsure else 1,
+        numbers=[*numbers, *unsure],
+        absent=[*(-_MOST if name in unsure else 0.0 for name in numbers), *[_MOST] * len(unsure)]
+        if unsure
+        else None,
         categories=categories,
         trees=len(roots),
         nodes=offset,
@@ -95,9 +107,10 @@ def _check(tree: Tree, width: int) -> None:
 
 
 def _moved(
-    tree: Tree, group: Array, code: Array, *, absent_is_missing: bool
+    tree: Tree, groups: tuple[Array, Array], code: Array, *, absent_is_missing: bool
 ) -> tuple[Array, Array, Array, Array]:
-    """Return (group, value, left, right) of one tree, its nodes counted from zero."""
+    """Return (group, value, left, right) of one tree, its nodes counted from zero. `groups` are
+    those of columns of which a missing one goes left, and goes right."""
     inner = tree.feature >= 0
     column = np.where(inner, tree.feature, 0)
     category = inner & (code[column] >= 0)
@@ -108,7 +121,8 @@ def _moved(
     left = np.where(turned, tree.right, tree.left)
     right = np.where(turned, tree.left, tree.right)
     value = np.where(category, np.where(same, _NEVER, code[column]), tree.value)
-    return np.where(inner, group[column], -1), value, left, right
+    group = np.where(tree.missing_left, groups[0][column], groups[1][column])
+    return np.where(inner, group, -1), value, left, right
 
 
 def _placed(

@@ -153,4 +153,4 @@ def _vocabulary(part: Part) -> object:
     if isinstance(part, Linear):
         table = part.table
         return table.separator, [*table.numbers], [(k, [*v]) for k, v in table.categories.items()]
-    return part.separator, part.header.numbers, part.header.categories
+    return part.separator, part.header.numbers, part.header.categories, part.header.absent

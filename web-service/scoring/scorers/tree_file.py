@@ -14,8 +14,12 @@
 
 A score is base + scale * (sum of one leaf a tree), through the link; where `single`, the leaves are
 added to the base one after the other, each sum rounded to 32 bits. A number that a record lacks
-is zero, and NaN is above no value. To change the format, raise FORMAT and keep reading the old
-number here.
+is zero, and NaN is above no value.
+
+Format 2 is for numbers whose lack is none of their values: `absent` says what stands for each of
+`numbers` where the record lacks it, and a number may be there twice, once as less than every value
+and once as more, for nodes that send a missing one to the left or to the right. To change the
+format, raise FORMAT and keep reading the old numbers here.
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scoring.errors import ArtifactError
 from scoring.values.pydantic_errors import first_error
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 FILE: Final = "scorer.trees"
 MAX_NODES: Final = 4_000_000  # 72 MB
 
@@ -43,7 +47,7 @@ class Header(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
-    format: Literal[1] = FORMAT
+    format: Literal[1, 2] = 1
     kind: Literal["trees"] = "trees"
     link: Literal["identity", "logistic"]
     single: bool  # leaves are added up in 32 bits, in order, as XGBoost does
@@ -55,6 +59,7 @@ class Header(BaseModel):
     trees: int = Field(ge=1)
     nodes: int = Field(ge=1, le=MAX_NODES)
     importances: list[float] | None  # by the vectorizer's columns
+    absent: list[float] | None = None  # of format 2, one for each of `numbers`
 
 
 class Nodes(NamedTuple):
@@ -75,6 +80,9 @@ def read(data: bytes) -> tuple[Header, Nodes]:
     except ValidationError as error:
         what = first_error(error, "its first line")
         raise ArtifactError(f"{FILE} cannot be used: {what}") from error
+    told = len(header.numbers) if header.format == FORMAT else None
+    if told != (None if header.absent is None else len(header.absent)):
+        raise ArtifactError(f"{FILE} cannot be used: absent: not one for each of its numbers")
     kinds = zip("ihdii", (header.trees, *[header.nodes] * 4), strict=True)
     arrays: list[Any] = []
     for kind, count in kinds:
@@ -96,7 +104,8 @@ def read(data: bytes) -> tuple[Header, Nodes]:
 
 def write(header: Header, nodes: Nodes) -> bytes:
     """Return the bytes of the `scorer.trees` file."""
-    pieces = [header.model_dump_json().encode(), b"\n"]
+    left_out = {"absent"} if header.format == 1 else None
+    pieces = [header.model_dump_json(exclude=left_out).encode(), b"\n"]
     for made in nodes:
         if sys.byteorder == "big":
             made = array(made.typecode, made)

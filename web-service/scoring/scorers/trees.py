@@ -29,12 +29,16 @@ class Trees:
         self.header, self.nodes = header, nodes
         self.separator = header.separator
         self._places = {name: place for place, name in enumerate(header.numbers)}
+        # of a number that is there twice, its first place
+        self._twice = {
+            name: place for place, name in enumerate(header.numbers) if place != self._places[name]
+        }
         first = len(header.numbers)
         self._codes = {
             name: (first + place, {value: float(code) for code, value in enumerate(values)})
             for place, (name, values) in enumerate(header.categories.items())
         }
-        self._empty = [0.0] * first + [-1.0] * len(header.categories)
+        self._empty = [*(header.absent or [0.0] * first), *([-1.0] * len(header.categories))]
         self._leaf_sets = leaf_sets(nodes, first)
 
     @property
@@ -79,6 +83,8 @@ class Trees:
             if not isinstance(value, str):
                 if name in self._places:
                     x[self._places[name]] = value
+                    if name in self._twice:
+                        x[self._twice[name]] = value
                 continue
             place, codes = self._codes.get(name, (-1, {}))
             if value in codes:
