@@ -14,11 +14,11 @@ from typing import Any, Final
 from sklearn.feature_extraction import DictVectorizer
 
 from scoring.artifact.pickles import loads
+from scoring.compiler.as_data import vectorizer_of
 from scoring.errors import ArtifactError
 from scoring.saved.repickle import repickle
 from scoring.saved.shapes import Candidate
 from scoring.saved.stand_ins import StandIn
-from training.adoption.as_data import vectorizer_of
 
 _TASKS: Final = {
     "reg:squarederror": "XGBRegressor",

@@ -21,6 +21,7 @@ from scoring.record import RecordReader
 from scoring.saved.containers import Saved, read_files
 from scoring.saved.repickle import pair_bytes
 from scoring.saved.shapes import Candidate, choose
+from scoring.saved.views import check_readable, minor, saved_parameters, stamps
 from scoring.scorers import Scorer
 from scoring.scorers.sklearn import SklearnScorer, check_pair
 from training.adoption.as_data import read_as_data
@@ -29,7 +30,6 @@ from training.adoption.catboost_json import is_catboost
 from training.adoption.expectations import Expectation, check_expectations, read_expectations
 from training.adoption.lightgbm_text import is_lightgbm
 from training.adoption.measure import measure
-from training.adoption.views import check_readable, minor, saved_parameters, stamps
 from training.data.checks import check
 from training.data.tables import read
 from training.errors import TrainingError

@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from scoring.artifact.manifest import Manifest
+from scoring.compiler.as_data import vectorizer_of
 from scoring.saved.containers import read_files
 from scoring.saved.shapes import Candidate, choose, steps_of
+from scoring.saved.views import view
 from scoring.values.shares import class_text
-from training.adoption.as_data import vectorizer_of
 from training.adoption.boosters import check_package, classes_of, is_xgboost
 from training.adoption.catboost_json import catboost_trees, is_catboost
 from training.adoption.lightgbm_text import is_lightgbm, lightgbm_classes
 from training.adoption.take_in import Options, adopt
-from training.adoption.views import view
 from training.data.tables import read_raw
 from training.sketch.model_file import write_model_file
 from training.sketch.vectorizer import sketch_of_vectorizer

@@ -20,9 +20,10 @@ from scoring.compiler.compile import NotCompiled
 from scoring.errors import ArtifactError
 from scoring.models import discover
 from scoring.predictor import Predictor
-from scoring.saved.containers import read_bytes
+from scoring.saved.containers import read_bytes, read_files
 from scoring.saved.shapes import choose
 from scoring.saved.stand_ins import StandIn, walk
+from scoring.saved.views import check_readable, stamps
 from scoring.values.shares import Shares
 from serving.app import create_app
 from serving.settings import Settings
@@ -31,7 +32,6 @@ from tests.training.adoption.archives import OTHERS, OURS, Case, archive, asked
 from tests.training.adoption.make_files import MAKERS, rides
 from training.adopt import main
 from training.adoption.as_data import read_as_data
-from training.adoption.views import check_readable, stamps
 
 MODELS = {**discover(), "flowers": FLOWERS}
 RIDE = MODELS["ride"]
@@ -73,6 +73,26 @@ def test_each_version_is_what_its_file_says() -> None:
         case = archive(version).of("ride", "forest")[0]
         [found] = stamps(archive(version).saved(case)[0].roots)
         assert found.startswith(f"{version}.")
+
+
+@pytest.mark.parametrize("version", [*OTHERS, OURS])
+@pytest.mark.parametrize(
+    ("model", "estimator"), [("ride", "forest"), ("churn", "logistic"), ("flowers", "hist")]
+)
+def test_mlflows_folder_of_every_version_answers_as_there(
+    version: str, model: str, estimator: str, tmp_path: Path
+) -> None:
+    """Its MLmodel names the pickle of a Pipeline, as MLflow logs one."""
+    there = archive(version)
+    [case] = [one for one in there.of(model, estimator) if one.shape == "pipeline"]
+    told = "flavors:\n  sklearn:\n    pickled_model: model.pkl\n"
+    (tmp_path / "MLmodel").write_text(told)
+    (tmp_path / "model.pkl").write_bytes(there.content[case.files[0]])
+    made = read_as_data(choose(read_files([tmp_path]), None), MODELS[model], None).made
+    found, _ = read_compiled(made.kind, made.data, MODELS[model]).many(asked(model))
+    got = [one.by_class if isinstance(one, Shares) else one for one in found]
+    for one, wanted in zip(got, there.answers[model][estimator], strict=True):
+        assert one == pytest.approx(wanted, rel=1e-6, abs=1e-9)
 
 
 def write(folder: Path, version: str, model: str, estimator: str, shape: str = "pair") -> Path:

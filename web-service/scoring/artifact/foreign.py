@@ -26,6 +26,7 @@ from scoring.saved.shapes import choose
 from scoring.scorers.meaning import respelled
 from scoring.scorers.sklearn import check_pair
 
+OURS: Final = sklearn.__version__
 _STAMP: Final = b"_sklearn_version"  # that scikit-learn leaves in a pickle
 NO_MANIFEST: Final = "logged without a manifest: no golden records, no metrics"
 
@@ -103,11 +104,18 @@ def read(folder: Path, model: Model, *, version: str, created: datetime) -> Arti
     return load(folder, model)
 
 
-def _write_artifact(folder: Path, model: Model, version: str, created: datetime) -> None:
+def pair_path(folder: Path, model: Model) -> Path:
+    """Return the file of a folder without a manifest that holds the pair, or raise
+    ArtifactError."""
     names = readable_files(model)
     path = next((folder / name for name in names if (folder / name).exists()), None)
     if path is None:
         raise ArtifactError(f"it holds no {MANIFEST}, {SKOPS} or {PICKLE}")
+    return path
+
+
+def _write_artifact(folder: Path, model: Model, version: str, created: datetime) -> None:
+    path = pair_path(folder, model)
     saved, content = read_file(path, model)
     pair = check_pair(saved.pair, model)
     pickled = pickle.dumps(pair, protocol=5)

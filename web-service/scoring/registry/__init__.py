@@ -7,6 +7,7 @@
     download.py           from a store to the cache
     validation.py         start validate.py, which may crash, and read its verdict
     validate.py           validate a version, in a process of its own
+    logged.py             what others logged, without a manifest
     poller.py             poll, download, name what serves: one process for all workers
     reloader.py           load what the poller has named, in each worker
     resolve.py            the same for a command, once, without a service

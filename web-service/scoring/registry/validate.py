@@ -36,9 +36,9 @@ def validate_version(model: Model, folder: Path, ref: VersionRef) -> str:
     if logged_by_us:
         artifact = load(folder, model)
     else:
-        from scoring.artifact.foreign import read  # imports scikit-learn
+        from scoring.registry.logged import read_logged  # imports scikit-learn
 
-        artifact = read(folder, model, version=ref.number, created=ref.day)
+        artifact = read_logged(folder, model, version=ref.number, created=ref.day)
     Predictor(model, artifact.numbered(ref.number))
     manifest = artifact.manifest
     if manifest.compiled is None:

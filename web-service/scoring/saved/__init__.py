@@ -6,6 +6,7 @@ containers.py   from paths to stand-ins: compressed files, joblib, MLflow's fold
 skops_file.py   skops' files read as the same data
 native.py       XGBoost's own files
 shapes.py       the pairs in it: a tuple in any order, a Pipeline, dictionaries, two files
+views.py        a stand-in with the attributes of what it stands for, for the compiler
 repickle.py     a chosen pair as a pickle of its own, for the allow-list
 
 For `training.adopt` and the registry alike. A service that serves compiled models imports none

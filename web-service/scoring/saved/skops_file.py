@@ -112,7 +112,7 @@ class _Schema:
     def reduced(self, node: dict[str, Any]) -> Any:
         """Of a class that is made by a call: scikit-learn's trees and losses."""
         made = StandIn(self.type(node), tuple(self.value(node["__reduce__"]["args"])))
-        made.state = self.value(node["content"])
+        made.state = self.value(node["content"]) or None  # skops sets none that is empty either
         return made
 
 
