@@ -30,7 +30,7 @@ CPUS := $(shell getconf _NPROCESSORS_ONLN)
 PYTEST := $(BIN)/python -m pytest -n $(CPUS) --dist worksteal $(if $(SEED),-p randomly --randomly-seed=$(SEED))
 
 .DEFAULT_GOAL := help
-.PHONY: help data soak setup run train test check format published bench bench-batch sample mlflow image eb-bundle eb-verify spark-bundle test-spark test-kills test-stream-long test-pipeline-long test-orchestrators clean fuzz audit sbom
+.PHONY: help data soak setup run train test check format published bench bench-batch bench-formats sample mlflow image eb-bundle eb-verify spark-bundle test-spark test-kills test-stream-long test-pipeline-long test-orchestrators pmml-judges clean fuzz audit sbom
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,7 +52,7 @@ train: $(VENV)/.ready ## Train every model on the bundled sample, over what is t
 trained: $(VENV)/.ready
 	@$(if $(MISSING),$(if $(MODELS),$(foreach name,$(MISSING),$(TRAIN) $(name) &&) true,$(TRAIN) --all --missing))
 
-test: $(VENV)/.ready ## Run every check and every test, with coverage
+test: $(VENV)/.ready $(VENV)-pmml/.ready ## Run every check and every test, with coverage
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/coverage erase
 	$(PYTEST) -m "not spark and not orchestrators" --cov --cov-config=pyproject.toml --cov-report=
@@ -112,6 +112,9 @@ soak: $(VENV)/.ready ## Load a disturbed service for SOAK_SECONDS (600) and comp
 bench: $(VENV)/.ready ## Measure the speed next to other servers (BENCH="--quick", "--peers"; minutes)
 	$(BIN)/python -m benchmarks $(BENCH)
 
+bench-formats: $(VENV)/.ready ## Measure an exported ONNX graph next to its pair: at least 30 times as fast
+	$(BIN)/python -m benchmarks.formats --at-least 30
+
 bench-batch: $(VENV)/.ready ## Measure scoring files next to the tutorial's way and Spark's (BENCH="--quick"; an hour)
 	$(BIN)/python -m benchmarks.batch $(BENCH)
 
@@ -166,6 +169,15 @@ $(VENV)-spark/.ready: Pipfile.lock
 	$(INTERPRETER) -m venv $(VENV)-spark
 	VIRTUAL_ENV=$(CURDIR)/$(VENV)-spark PIPENV_VERBOSITY=-1 \
 	  $(VENV)/pipenv/bin/pipenv sync --categories "packages batch spark"
+	@touch $@
+
+pmml-judges: $(VENV)-pmml/.ready ## Install what judges exports to PMML (needs Java to run)
+
+# beside what is locked: they would not go together with our own packages
+$(VENV)-pmml/.ready: tests/training/export/pmml-judges.txt $(VENV)/.ready
+	rm -rf $(VENV)-pmml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  --target $(VENV)-pmml -r $<
 	@touch $@
 
 clean: ## Remove the virtual environments and caches, keep models and data

@@ -1,9 +1,10 @@
 """Measure an exported ONNX graph next to the pair that it was made of, over a table of rides.
 
-    python -m benchmarks.formats [--rows 200000] [--rounds 7]
+    python -m benchmarks.formats [--rows 200000] [--rounds 7] [--at-least 30]
 
 The pair gets the features as dictionaries, as DictVectorizer takes them; ONNX Runtime gets the
-columns. Both score on one thread, in turns within one process. It prints medians with the range.
+columns. Both score on one thread, in turns within one process. It prints medians with the range,
+and ends with status 1 where ONNX Runtime is less than `--at-least` times as fast as the pair.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def main() -> None:
     line = argparse.ArgumentParser(prog="python -m benchmarks.formats")
     line.add_argument("--rows", type=int, default=200_000)
     line.add_argument("--rounds", type=int, default=7)
+    line.add_argument("--at-least", type=float, default=0.0, metavar="TIMES")
     given = line.parse_args()
     model = discover()["ride"]
     source = source_of(model)
@@ -76,7 +78,8 @@ def main() -> None:
         print(f"{way:5} {middle:14,.0f} rides/s   ({low:,.0f} to {high:,.0f})")
     ratios = [one / other for one, other in zip(found["onnx"], found["pair"], strict=True)]
     print(f"ratio {statistics.median(ratios):.1f}   ({min(ratios):.1f} to {max(ratios):.1f})")
-    sys.stdout.flush()
+    if statistics.median(ratios) < given.at_least:
+        sys.exit(f"benchmarks.formats: less than {given.at_least:g} times the pair")
 
 
 if __name__ == "__main__":

@@ -33,8 +33,6 @@ from tests.flowers import CASES, FLOWERS, SPECIES, UNSEEN, Flower, table
 from tests.support import ROOT, wait_for
 from tests.support.schemas import check_openapi, json_schema
 from tests.training.support import silent
-from training.export.form import ExportError
-from training.export.reading import read_form
 from training.predictionlog import table as log_table
 from training.run import train
 
@@ -218,12 +216,6 @@ def test_truths_are_refused_by_name(tmp_path: Path) -> None:
     """A class among several is neither a number nor yes or no."""
     with pytest.raises(UsageError, match="'flowers' tells 3 classes apart: truths can be kept of"):
         take(Store(f"sqlite:///{tmp_path / 's.db'}"), [], FLOWERS, "request_id", None, Keeper())
-
-
-def test_an_export_is_refused_by_name(predictor: Predictor) -> None:
-    """No format has a place for its classes yet."""
-    with pytest.raises(ExportError, match="'flowers' tells 3 classes apart"):
-        read_form(predictor)
 
 
 def test_a_bare_number_is_the_class(app: App, predictor: Predictor) -> None:

@@ -39,10 +39,14 @@ class ColumnScorer(Protocol):
 
 
 def column_scorer(scorer: Scorer) -> ColumnScorer | None:
-    """Return the columnar form of a compiled scorer; None where there is no such form."""
+    """Return the columnar form of a compiled scorer; None where there is no such form, or a number
+    that is missing is not zero to its trees."""
+    parts = scorer.parts if isinstance(scorer, Classes) else (scorer,)
+    if any(isinstance(part, Trees) and part.header.absent is not None for part in parts):
+        return None
     if isinstance(scorer, Linear):
         return _LinearColumns(scorer)
-    if isinstance(scorer, Trees) and scorer.header.absent is None:
+    if isinstance(scorer, Trees):
         return _TreeColumns(scorer)
     if isinstance(scorer, Classes):
         return _ClassColumns(scorer)

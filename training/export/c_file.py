@@ -28,6 +28,7 @@ def c_files(form: Form) -> dict[str, bytes]:
         "COUNTS": [
             f"#define MODEL_FIELDS {len(form.inputs)}",
             f"#define MODEL_CATEGORIES {max(1, len(form.categories))}",
+            f"#define MODEL_SCORES {len(form.parts)}",
             f"#define MODEL_VERSION {quoted(form.version)}",
             f"#define MODEL_SHA256 {quoted(form.manifest.sha256)}",
         ],
@@ -48,24 +49,25 @@ def _members(form: Form) -> Iterator[str]:
 
 
 def _tables(form: Form) -> Iterator[str]:
-    part = form.part
     for place, feature in enumerate(form.categories):
-        if isinstance(part, Linear):
-            known = dict(part.table.categories.get(feature.name, {}))
-        else:
-            codes = part.header.categories.get(feature.name, [])
-            known = {value: float(code) for code, value in enumerate(codes)}
-        ordered = sorted(known.items(), key=lambda pair: pair[0].encode())  # as strcmp has them
+        known = form.known(feature.name).items()
+        ordered = sorted(known, key=lambda pair: pair[0].encode())  # as strcmp has them
         yield f"#define KNOWN_{place} {len(ordered)}"
         yield from array_of("char *", f"known_{place}", (quoted(text) for text, _ in ordered))
-        yield from array_of("double", f"found_{place}", (number(value) for _, value in ordered))
-    if not isinstance(part, Linear):
-        nodes = part.nodes
-        yield from array_of("int", "roots", nodes.roots)
-        yield from array_of("short", "group_of", nodes.group)
-        yield from array_of("double", "value_of", map(number, nodes.value))
-        yield from array_of("int", "left_of", nodes.left)
-        yield from array_of("int", "right_of", nodes.right)
+        numbers = (number(value) for _, values in ordered for value in values)
+        yield from array_of("double", f"found_{place}", numbers)
+    for at, part in enumerate(form.parts):
+        if not isinstance(part, Linear):
+            nodes = part.nodes
+            yield from array_of("int", f"roots_{at}", nodes.roots)
+            yield from array_of("short", f"group_{at}", nodes.group)
+            yield from array_of("double", f"value_{at}", map(number, nodes.value))
+            yield from array_of("int", f"left_{at}", nodes.left)
+            yield from array_of("int", f"right_{at}", nodes.right)
+    if form.classes:
+        yield "const char *const model_classes[MODEL_SCORES] = {"
+        yield from (f"  {quoted(name)}," for name in form.classes)
+        yield "};"
     for one in form.inputs:
         if one.choices and one.kind == "text":
             yield from array_of("char *", f"choices_{name_of(one)}", map(quoted, one.choices))
@@ -111,14 +113,14 @@ def _text_checks(one: Input, name: str, bad: str) -> Iterator[str]:
 
 def _features(form: Form) -> Iterator[str]:
     """Return the lines that add up, or fill `x`: numbers first, then categories."""
-    part = form.part
     numbers: dict[str, int] = {}
     places: dict[str, int] = {}
-    if isinstance(part, Linear):
-        yield f"  total = {number(part.intercept)};"
-    else:
-        numbers = {name: place for place, name in enumerate(part.header.numbers)}
-        places = {name: len(numbers) + n for n, name in enumerate(part.header.categories)}
+    for at, part in enumerate(form.parts):
+        if isinstance(part, Linear):
+            yield f"  total[{at}] = {number(part.intercept)};"
+    if form.kind == "trees":
+        numbers = {name: place for place, name in enumerate(form.header.numbers)}
+        places = {name: len(numbers) + n for n, name in enumerate(form.header.categories)}
         yield f"  double x[{len(numbers) + len(places)}];"
         for place in range(len(numbers) + len(places)):
             yield f"  x[{place}] = {'0' if place < len(numbers) else '-1'};"
@@ -132,22 +134,22 @@ def _features(form: Form) -> Iterator[str]:
 
 def _quantity(form: Form, feature: Feature, numbers: Mapping[str, int]) -> Iterator[str]:
     """Return the lines of a feature that is a number; none where the model does not know it."""
-    part = form.part
-    if isinstance(part, Linear):
-        weight = part.table.numbers.get(feature.name)
-        target = None if weight is None else f"total += {number(weight)} * "
-    else:
-        target = f"x[{numbers[feature.name]}] = " if feature.name in numbers else None
-    if target is None:
-        return
-    if isinstance(feature, Number):
-        one = form.input(feature.field)
-        there = f"if (record->has_{one.name}) " if one.nullable else ""
-        yield f"  {there}{target}(double)record->{name_of(one)};"
-    elif isinstance(feature, Lookup):
-        for key, value in feature.values.items():
-            if isinstance(value, float):
-                yield f"  if ({_same(form, feature, key)}) {target}{number(value)};"
+    targets = [
+        f"total[{at}] += {number(part.table.numbers[feature.name])} * "
+        for at, part in enumerate(form.parts)
+        if isinstance(part, Linear) and feature.name in part.table.numbers
+    ]
+    if feature.name in numbers:
+        targets = [f"x[{numbers[feature.name]}] = "]
+    for target in targets:
+        if isinstance(feature, Number):
+            one = form.input(feature.field)
+            there = f"if (record->has_{one.name}) " if one.nullable else ""
+            yield f"  {there}{target}(double)record->{name_of(one)};"
+        elif isinstance(feature, Lookup):
+            for key, value in feature.values.items():
+                if isinstance(value, float):
+                    yield f"  if ({_same(form, feature, key)}) {target}{number(value)};"
 
 
 def _category(form: Form, feature: Any, order: int, place: int | None) -> Iterator[str]:
@@ -159,12 +161,13 @@ def _category(form: Form, feature: Any, order: int, place: int | None) -> Iterat
     else:
         yield from _joined(form, feature)
     yield "  if (text != NULL) {"
-    yield f"    double found = look_up(text, known_{order}, found_{order}, KNOWN_{order});"
-    yield f"    if (isnan(found)) {{ if (unseen != NULL) unseen[{order}] = 1; }}"
-    if isinstance(form.part, Linear):
-        yield "    else total += found;"
+    yield f"    int at = look_up(text, known_{order}, KNOWN_{order});"
+    yield f"    if (at < 0) {{ if (unseen != NULL) unseen[{order}] = 1; }}"
+    if form.kind == "linear":
+        yield "    else for (int k = 0; k < MODEL_SCORES; k++)"
+        yield f"      total[k] += found_{order}[at * MODEL_SCORES + k];"
     elif place is not None:
-        yield f"    else x[{place}] = found;"
+        yield f"    else x[{place}] = found_{order}[at];"
     yield "  }"
 
 
@@ -214,29 +217,19 @@ def _same(form: Form, feature: Lookup, key: tuple[Value, ...]) -> str:
 
 
 def _total(form: Form) -> Iterator[str]:
-    part = form.part
-    if isinstance(part, Linear):
-        linked = part.table.link == "logistic"
-        yield f"  *score = {'sigmoid(total)' if linked else 'total'};"
-        return
-    header = part.header
-    kind = "float" if header.single else "double"
-    yield f"  {kind} sum = {f'(float){number(header.base)}' if header.single else '0'};"
-    yield f"  for (int tree = 0; tree < {header.trees}; tree++) {{"
-    yield "    int node = roots[tree];"
-    yield "    while (group_of[node] >= 0) {"
-    yield "      int asked = group_of[node];"
-    yield f"      int right = asked < {len(header.numbers)} ? x[asked] > value_of[node]"
-    yield "                      : x[asked] == value_of[node];"
-    yield "      node = right ? right_of[node] : left_of[node];"
-    yield "    }"
-    yield f"    sum = ({kind})(sum + value_of[node]);"
-    yield "  }"
-    whole = "(double)sum" if header.single else (
-        f"{number(header.base)} + {number(header.scale)} * sum"
-    )  # fmt: skip
-    yield f"  total = {whole};"
-    yield f"  *score = {'sigmoid(total)' if header.link == 'logistic' else 'total'};"
+    for at, part in enumerate(form.parts):
+        if isinstance(part, Linear):
+            continue
+        header = part.header
+        arrays = ", ".join(f"{name}_{at}" for name in ("roots", "group", "value", "left", "right"))
+        rest = f"{len(header.numbers)}, x, {int(header.single)}, {number(header.base)}"
+        yield f"  total[{at}] = sum_of({header.trees}, {arrays}, {rest});"
+        if not header.single:
+            yield f"  total[{at}] = {number(header.base)} + {number(header.scale)} * total[{at}];"
+    if form.classes:
+        yield f"  {form.link}_of(total, score, MODEL_SCORES);"
+    else:
+        yield f"  *score = {'sigmoid(*total)' if form.linked == 'logistic' else '*total'};"
 
 
 def _answers(form: Form) -> Iterator[str]:
@@ -245,9 +238,17 @@ def _answers(form: Form) -> Iterator[str]:
         "not_negative": "double model_{}(double score) {{ return score > 0 ? score : 0; }}",
         "at_least": "int model_{}(double score) {{ return score >= {}; }}",
     }
+    of_classes = {  # the probabilities are the score
+        "score": "double model_{}(const double *score) {{ return score[largest(score)]; }}",
+        "most_likely": (
+            "const char *model_{}(const double *score) {{ return model_classes[largest(score)]; }}"
+        ),
+    }
     for one in form.answers:
         name = re.sub("[^A-Za-z0-9_]", "_", one.name)
-        yield words[one.kind].format(name, number(one.threshold))
+        made = of_classes if form.classes else words
+        if one.kind in made:
+            yield made[one.kind].format(name, number(one.threshold))
 
 
 def _fields(form: Form) -> Iterator[str]:

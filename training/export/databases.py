@@ -19,6 +19,7 @@ from typing import Any
 from training.export.dialects import DIALECTS, Dialect
 from training.export.form import ExportError, Form, Value
 from training.export.judges import Judged, NotJudged, run
+from training.export.sql_classes import named
 from training.export.sql_query import RECORDS
 
 Records = Sequence[Mapping[str, Any]]
@@ -129,19 +130,29 @@ def _columns(form: Form, sql: Dialect) -> str:
 def _numbered(folder: Path, form: Form, sql: Dialect) -> str:
     """Return a query for the rows in order: number, score, unseen, and the answer's values."""
     query = (folder / "model.sql").read_text(encoding="utf-8")
-    names = ["record_number", "score", "unseen", *(one.name for one in form.answers)]
+    names = ["record_number", "score", "unseen", *named(form), *_answers(form)]
     columns = ", ".join(f"scored.{sql.name_of(name)}" for name in names)
     return f"SELECT {columns} FROM ({query}) AS scored ORDER BY scored.record_number"  # noqa: S608  # our own
+
+
+def _answers(form: Form) -> list[str]:
+    """Return the keys of the answer that are one column each."""
+    return [one.name for one in form.answers if one.kind != "probabilities"]
 
 
 def _judged(row: Sequence[Any], form: Form) -> Judged:
     score, unseen, *values = row
     if score is None:
         return Judged(None)
+    shares, values = tuple(values[: len(form.classes)]), values[len(form.classes) :]
+    kinds = {one.name: one.kind for one in form.answers}
     answer = {
-        one.name: bool(value) if one.kind == "at_least" else value
-        for one, value in zip(form.answers, values, strict=True)
+        name: bool(value) if kinds[name] == "at_least" else value
+        for name, value in zip(_answers(form), values, strict=True)
     }
+    for name in kinds.keys() - answer.keys():
+        answer[name] = dict(zip(form.classes, shares, strict=True))
+    score = shares if form.classes else score
     return Judged(score, frozenset(unseen.split(", ") if unseen else ()), answer)
 
 

@@ -20,6 +20,7 @@ class Dialect:
     character: str = "chr"
     quote: str = '"'
     nested: bool = True  # whether its parser takes a CASE within many others
+    materialized: bool = True  # whether WITH can be told to make its rows once
     backslash: bool = False  # whether it escapes in a literal
     empty_table: str = "DROP TABLE IF EXISTS {0};\nCREATE TABLE {0} ({1});"
 
@@ -57,7 +58,7 @@ DIALECTS: Final = {
         Dialect("postgres", text="TEXT", double="DOUBLE PRECISION"),
         Dialect("sqlite", text="TEXT", whole="INTEGER", double="REAL", flag="INTEGER",
                 least="min", greatest="max", character="char", nested=False),
-        Dialect("spark", text="STRING", quote="`", backslash=True,
+        Dialect("spark", text="STRING", quote="`", backslash=True, materialized=False,
                 empty_table="DROP TABLE IF EXISTS {0};\nCREATE TABLE {0} ({1}) USING parquet;"),
     )
 }  # fmt: skip

@@ -9,11 +9,12 @@ from typing import Literal
 from scoring.artifact.manifest import Manifest
 from scoring.models import Model
 from scoring.scorers.linear import Linear
+from scoring.scorers.tree_file import Header
 from scoring.scorers.trees import Trees
 from training.errors import TrainingError
 
 InputKind = Literal["integer", "number", "flag", "text"]
-AnswerKind = Literal["score", "not_negative", "at_least"]
+AnswerKind = Literal["score", "not_negative", "at_least", "most_likely", "probabilities"]
 
 # A value of a field as JSON has it.
 Value = str | float | bool | None
@@ -83,7 +84,8 @@ Feature = Number | Category | Lookup
 
 @dataclass(frozen=True)
 class Answer:
-    """A key of the answer: the score, the score or zero, or whether it is at least `threshold`."""
+    """A key of the answer: the score, the score or zero, or whether it is at least `threshold`; of
+    several classes the largest probability, the most likely class, or all probabilities."""
 
     name: str
     kind: AnswerKind
@@ -122,11 +124,29 @@ class Form:
         return self.parts[0].separator
 
     @property
-    def part(self) -> Linear | Trees:
-        """Return the only part; raises ExportError where there are several."""
-        if len(self.parts) > 1:
-            raise ExportError(f"a model of {len(self.parts)} classes cannot be written so")
-        return self.parts[0]
+    def header(self) -> Header:
+        """What trees say of themselves: numbers and categories are the same for each part."""
+        [header, *_] = (part.header for part in self.parts if isinstance(part, Trees))
+        return header
+
+    @property
+    def linked(self) -> str:
+        """The link over one sum, `identity` or `logistic`; over several `softmax`, `logistic` or
+        `shares`."""
+        if self.classes:
+            return self.link
+        part = self.parts[0]
+        return part.table.link if isinstance(part, Linear) else part.header.link
+
+    def known(self, feature: str) -> dict[str, tuple[float, ...]]:
+        """Return the categories of a feature: with its weight for each part, or its code."""
+        first = self.parts[0]
+        if isinstance(first, Linear):
+            tables = [part.table.categories.get(feature, {}) for part in self.parts
+                      if isinstance(part, Linear)]  # fmt: skip
+            return {text: tuple(one[text] for one in tables) for text in tables[0]}
+        texts = first.header.categories.get(feature, [])
+        return {text: (float(code),) for code, text in enumerate(texts)}
 
     def input(self, name: str) -> Input:
         """Return the input of a field."""

@@ -13,6 +13,8 @@ from training.export.form import ExportError, Form
 from training.export.judges import Judged, judge_c, judge_javascript, judge_python
 from training.export.onnx_graph import onnx_files
 from training.export.onnx_judge import judge_onnx
+from training.export.pmml_file import pmml_files
+from training.export.pmml_judge import judge_pmml
 from training.export.scripts import javascript_files, python_files
 from training.export.sql_query import sql_files
 
@@ -55,6 +57,7 @@ FORMATS: Final = {
         Format("javascript", javascript_files, judge_javascript, "Node", 1_000_000, 1e-12, 1e-6),
         Format("c", c_files, judge_c, "gcc", 500_000, 1e-12, 1e-6),
         Format("onnx", onnx_files, judge_onnx, "ONNX Runtime", 4_000_000, 1e-12, 1e-6),
+        Format("pmml", pmml_files, judge_pmml, "PMML4S", 200_000, 1e-9, 1e-6),
         Format("sql-duckdb", sql_files("duckdb"), judge_duckdb, "DuckDB", 20_000, 1e-9, 1e-6),
         Format(
             "sql-postgres", sql_files("postgres"), judge_postgres, "PostgreSQL", 20_000, 1e-9, 1e-6

@@ -20,24 +20,32 @@ class NotJudged(Exception):
 
 
 class Judged(NamedTuple):
-    """What a program made of a record: nothing where it refused it. `answer` is None where it
-    gives scores alone, `unseen` the names of the features that it does not know."""
+    """What a program made of a record: nothing where it refused it; of several classes all of
+    their probabilities. `answer` is None where it gives scores alone, `unseen` the names of the
+    features that it does not know."""
 
-    score: float | None
+    score: float | tuple[float, ...] | None
     unseen: frozenset[str] | None = None
     answer: Mapping[str, Any] | None = None
 
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """The score as one number or several, none where it was refused."""
+        if self.score is None:
+            return ()
+        return self.score if isinstance(self.score, tuple) else (self.score,)
 
-def judge_python(_form: Form, folder: Path, records: Sequence[Mapping[str, Any]]) -> list[Judged]:
+
+def judge_python(form: Form, folder: Path, records: Sequence[Mapping[str, Any]]) -> list[Judged]:
     """Return what a fresh CPython makes of the records, without any package."""
-    return _lines([sys.executable, "-I", "-S", str(folder / "model.py")], records)
+    return _lines(form, [sys.executable, "-I", "-S", str(folder / "model.py")], records)
 
 
 def judge_javascript(
-    _form: Form, folder: Path, records: Sequence[Mapping[str, Any]]
+    form: Form, folder: Path, records: Sequence[Mapping[str, Any]]
 ) -> list[Judged]:
     """Return what Node makes of the records."""
-    return _lines([program("node", "nodejs"), str(folder / "model.mjs")], records)
+    return _lines(form, [program("node", "nodejs"), str(folder / "model.mjs")], records)
 
 
 def judge_c(form: Form, folder: Path, records: Sequence[Mapping[str, Any]]) -> list[Judged]:
@@ -53,12 +61,14 @@ def judge_c(form: Form, folder: Path, records: Sequence[Mapping[str, Any]]) -> l
         told = run([str(binary)], "\n".join(lines) + "\n")
     found = []
     for record, line in zip(records, told.splitlines(), strict=True):
-        score, marks = line.split("\t")
-        if score == "refused" or _has_no_place(form, record):
+        *scores, marks = line.split("\t")
+        if scores[0] == "refused" or _has_no_place(form, record):
             found.append(Judged(None))
             continue
         marked = zip(names, marks, strict=False)
-        found.append(Judged(float(score), frozenset(n for n, mark in marked if mark == "1")))
+        unseen = frozenset(name for name, mark in marked if mark == "1")
+        numbers = tuple(map(float, scores))
+        found.append(Judged(numbers if form.classes else numbers[0], unseen))
     return found
 
 
@@ -77,7 +87,7 @@ def run(words: Sequence[str], text: str) -> str:
     return done.stdout
 
 
-def _lines(words: Sequence[str], records: Sequence[Mapping[str, Any]]) -> list[Judged]:
+def _lines(form: Form, words: Sequence[str], records: Sequence[Mapping[str, Any]]) -> list[Judged]:
     """Return the answers of a program that takes a JSON object a line."""
     told = run(words, "".join(f"{json.dumps(dict(record))}\n" for record in records))
     found = []
@@ -87,6 +97,8 @@ def _lines(words: Sequence[str], records: Sequence[Mapping[str, Any]]) -> list[J
             found.append(Judged(None))
             continue
         score = said.pop("score")
+        if form.classes:
+            score = tuple(score[name] for name in form.classes)
         found.append(Judged(score, frozenset(said.get("unseen", ())), said))
     return found
 

@@ -6,8 +6,6 @@ Text is joined by StringConcat and looked up by LabelEncoder in double; trees ar
 
 from __future__ import annotations
 
-import itertools
-import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,8 +14,10 @@ from onnx import helper
 
 from scoring.scorers.linear import Linear
 from scoring.scorers.trees import Trees
-from training.export.form import Category, Feature, Form, Input, Lookup
+from training.export.form import Category, Feature, Form, Lookup
+from training.export.onnx_classes import enumerate_weights, of_classes
 from training.export.onnx_codes import Codes, codes_of
+from training.export.onnx_fields import ABSENT, has, spelled_out, text_of, valid
 from training.export.onnx_nodes import (
     BOOL,  # fmt: skip
     DOUBLE,
@@ -32,7 +32,6 @@ from training.export.onnx_nodes import (
 from training.export.onnx_trees import ensemble, told_of
 
 FILE: Final = "model.onnx"
-ABSENT: Final = "\x01"
 _UNSEEN, _ABSENT_CODE = -1.0, -3.0  # in the place of a category's code
 _TYPES: Final = {"integer": INT64, "number": DOUBLE, "flag": BOOL, "text": STRING}
 _IR_VERSION: Final = 9
@@ -46,21 +45,22 @@ def onnx_files(form: Form) -> dict[str, bytes]:
 def onnx_model(form: Form) -> onnx.ModelProto:
     """Return the model; it has passed onnx's own checker."""
     nodes = Nodes()
-    texts = {one.name: _text_of(nodes, one) for one in form.inputs if one.kind == "text"}
-    valid = nodes.every([part for one in form.inputs for part in _valid(nodes, one, texts)])
-    part = form.part
+    texts = {one.name: text_of(nodes, one) for one in form.inputs if one.kind == "text"}
+    checks = [part for one in form.inputs for part in valid(nodes, one, texts)]
+    is_valid = nodes.every(checks)
     named, unseen = _categories(nodes, form, texts)
-    if isinstance(part, Linear):
-        total = _linear(nodes, form, part, named, texts)
-        link = part.table.link
+    totals = _totals(nodes, form, named, texts)
+    if form.classes:
+        outputs = of_classes(nodes, form, totals, is_valid)
     else:
-        total = _trees(nodes, form, part, named, texts)
-        link = part.header.link
-    score = nodes.add("Sigmoid", total) if link == "logistic" else total
-    nan = nodes.constant(float("nan"))
-    nodes.made.append(helper.make_node("Where", [valid, score, nan], ["score"], name="score"))
-    outputs = [_info("score", DOUBLE)]
-    outputs += [_answer(nodes, one.name, one.kind, one.threshold) for one in form.answers]
+        [total] = totals
+        score = nodes.add("Sigmoid", total) if form.linked == "logistic" else total
+        nan = nodes.constant(float("nan"))
+        nodes.made.append(
+            helper.make_node("Where", [is_valid, score, nan], ["score"], name="score")
+        )
+        outputs = [_info("score", DOUBLE)]
+        outputs += [_answer(nodes, one.name, one.kind, one.threshold) for one in form.answers]
     if unseen:
         axis = tensor("axis", [1])
         nodes.initializers.append(axis)
@@ -77,15 +77,10 @@ def onnx_model(form: Form) -> onnx.ModelProto:
     helper.set_model_props(made, {
         "model": form.model.name, "version": form.version, "sha256": form.manifest.sha256,
         "estimator": form.manifest.estimator, "threshold": repr(form.manifest.threshold),
-        "unseen": "\n".join(feature.name for feature in form.categories), **told_of(part),
+        "unseen": "\n".join(feature.name for feature in form.categories), **told_of(form),
     })  # fmt: skip
     onnx.checker.check_model(made, full_check=True)
     return made
-
-
-def has(one: Input) -> str:
-    """Return the input that says whether an optional field is there."""
-    return f"has_{one.name}"
 
 
 def _info(name: str, kind: int) -> onnx.ValueInfoProto:
@@ -104,81 +99,13 @@ def _answer(nodes: Nodes, name: str, kind: str, threshold: float) -> onnx.ValueI
     return _info(output, BOOL if kind == "at_least" else DOUBLE)
 
 
-def _text_of(nodes: Nodes, one: Input) -> str:
-    """Return a text as the schema spells it; ABSENT where there is none, or it is not listed."""
-    name = one.name
-    if one.spelled:
-        name = nodes.add(
-            "StringNormalizer", name, case_change_action="LOWER", is_case_sensitive=1, locale="C"
-        )
-    if one.choices:
-        known = {
-            word: choice for choice in map(str, one.choices) for word in _spellings(one, choice)
-        }
-        name = nodes.encode(name, known, ABSENT)
-    return nodes.add("Where", has(one), name, nodes.constant(ABSENT)) if one.nullable else name
-
-
-def _spellings(one: Input, choice: str) -> list[str]:
-    if not one.spelled:
-        return [choice]
-    pieces = choice.split("_")
-    return [
-        "".join(itertools.chain(*itertools.zip_longest(pieces, gaps, fillvalue="")))
-        for gaps in itertools.product("_ ", repeat=len(pieces) - 1)
-    ]
-
-
-def _valid(nodes: Nodes, one: Input, texts: Mapping[str, str]) -> list[str]:
-    """Return the conditions under which the service takes a field."""
-    if one.kind == "text":
-        if not one.choices:
-            found = [nodes.add("Equal", one.name, one.name)]
-        else:
-            listed = dict.fromkeys(map(str, one.choices), 1.0)
-            code = nodes.encode(texts[one.name], listed, 0.0)
-            found = [nodes.add("Greater", code, nodes.constant(0.0))]
-    elif one.kind == "flag":
-        found = [nodes.add("Or", one.name, nodes.add("Not", one.name))]
-    else:
-        number = nodes.cast(one.name, DOUBLE) if one.kind == "integer" else one.name
-        most = sys.float_info.max
-        low, high = (
-            (-most if one.low is None else one.low),
-            (most if one.high is None else one.high),
-        )
-        above, below = ("Greater" if one.low_open else "GreaterOrEqual",
-                        "Less" if one.high_open else "LessOrEqual")  # fmt: skip
-        found = [
-            nodes.add(above, number, nodes.constant(float(low))),
-            nodes.add(below, number, nodes.constant(float(high))),
-        ]
-        if one.choices:
-            listed = {str(choice): True for choice in one.choices}
-            keys = dict.fromkeys(listed, 1.0)
-            code = nodes.encode(nodes.cast(one.name, STRING), keys, 0.0)
-            found.append(nodes.add("Greater", code, nodes.constant(0.0)))
-    if not one.nullable:
-        return found
-    return [nodes.add("Or", nodes.add("Not", has(one)), nodes.every(found))]
-
-
-def _spelled_out(nodes: Nodes, one: Input, texts: Mapping[str, str]) -> str:
-    """Return a field as a text, ABSENT where it is null."""
-    if one.kind == "text":
-        return texts[one.name]
-    name = nodes.cast(one.name, INT64) if one.kind == "flag" else one.name
-    text = nodes.cast(name, STRING)
-    return nodes.add("Where", has(one), text, nodes.constant(ABSENT)) if one.nullable else text
-
-
 def _joined(nodes: Nodes, form: Form, feature: Category, texts: Mapping[str, str]) -> str:
     found = ""
     for piece in feature.parts:
         if isinstance(piece, str):
             text = nodes.constant(piece)
         else:
-            text = _spelled_out(nodes, form.input(piece[1]), texts)
+            text = spelled_out(nodes, form.input(piece[1]), texts)
         found = nodes.add("StringConcat", found, text) if found else text
     return found
 
@@ -196,7 +123,7 @@ def _looked_up(nodes: Nodes, form: Form, feature: Lookup, texts: Mapping[str, st
     """Return the text by which a lookup finds its value."""
     found = ""
     for name in feature.fields:
-        text = _spelled_out(nodes, form.input(name), texts)
+        text = spelled_out(nodes, form.input(name), texts)
         text = nodes.add("StringConcat", text, nodes.constant("\x1f"))
         found = nodes.add("StringConcat", found, text) if found else text
     return found
@@ -215,16 +142,14 @@ def _categories(
     nodes: Nodes, form: Form, texts: Mapping[str, str]
 ) -> tuple[dict[str, str], list[str]]:
     """Return what each category comes to (its weight, or its code), and whether it is unseen."""
-    part = form.part
-    linear = isinstance(part, Linear)
+    linear = form.kind == "linear" and not form.classes
     named, unseen = {}, []
     for feature in form.categories:
-        if isinstance(part, Linear):
-            known = dict(part.table.categories.get(feature.name, {}))
+        if linear:
+            known = {text: weight for text, [weight] in form.known(feature.name).items()}
             default, absent = float("nan"), 0.0
         else:
-            listed = part.header.categories.get(feature.name, [])
-            known = {value: float(place) for place, value in enumerate(listed)}
+            known = {text: float(place) for place, text in enumerate(form.known(feature.name))}
             default, absent = _UNSEEN, _ABSENT_CODE
         codes = codes_of(form, feature, known) if known else None
         if codes is not None:  # much faster than texts
@@ -257,6 +182,27 @@ def _number(nodes: Nodes, form: Form, feature: Feature, texts: Mapping[str, str]
     return nodes.add("Where", has(one), name, nodes.constant(0.0)) if one.nullable else name
 
 
+def _totals(
+    nodes: Nodes, form: Form, named: Mapping[str, str], texts: Mapping[str, str]
+) -> list[str]:
+    """Return the sum of each part."""
+    if form.kind == "trees":
+        x = _columns(nodes, form, named, texts)
+        nodes.initializers.append(tensor("flat", [-1]))
+        return [_sum(nodes, part, x) for part in form.parts if isinstance(part, Trees)]
+    totals = []
+    for at, part in enumerate(form.parts):
+        assert isinstance(part, Linear)  # noqa: S101  # for the type checker
+        weights = named
+        if form.classes:  # of which each has its own weight for a category
+            weights = {
+                name: nodes.encode(code, dict(enumerate_weights(form, name, at)), 0.0)
+                for name, code in named.items()
+            }
+        totals.append(_linear(nodes, form, part, weights, texts))
+    return totals
+
+
 def _linear(
     nodes: Nodes, form: Form, part: Linear, named: Mapping[str, str], texts: Mapping[str, str]
 ) -> str:
@@ -271,19 +217,21 @@ def _linear(
     return total
 
 
-def _trees(
-    nodes: Nodes, form: Form, part: Trees, named: Mapping[str, str], texts: Mapping[str, str]
-) -> str:
-    header = part.header
+def _columns(nodes: Nodes, form: Form, named: Mapping[str, str], texts: Mapping[str, str]) -> str:
+    """Return what trees ask, (n_records, n_numbers + n_categories)."""
+    header = form.header
     numbers = {one.name: _number(nodes, form, one, texts) for one in form.numbers}
     asked = [numbers.get(name, "") for name in header.numbers]
     asked += [named.get(name, "") for name in header.categories]
     length = nodes.add("Mul", nodes.constant(0.0), next(name for name in asked if name))
     nodes.initializers.append(tensor("column", [1]))
     columns = [nodes.add("Unsqueeze", name or length, "column") for name in asked]
-    x = nodes.add("Concat", *columns, axis=1)
+    return nodes.add("Concat", *columns, axis=1)
+
+
+def _sum(nodes: Nodes, part: Trees, x: str) -> str:
+    header = part.header
     sums = nodes.add("TreeEnsemble", x, domain=ML, **ensemble(part))
-    nodes.initializers.append(tensor("flat", [-1]))
     total = nodes.add("Reshape", sums, "flat")
     if not header.single:
         total = nodes.add("Mul", nodes.constant(header.scale), total)

@@ -11,7 +11,8 @@ import numpy as np
 
 from training.export.form import Form
 from training.export.judges import Judged, NotJudged
-from training.export.onnx_graph import FILE, has
+from training.export.onnx_fields import has
+from training.export.onnx_graph import FILE
 
 _KINDS: Final[dict[str, Any]] = {
     "integer": np.int64, "number": np.float64, "flag": np.bool_, "text": object,
@@ -45,14 +46,24 @@ def judged_by(run: Run, form: Form, records: Sequence[Mapping[str, Any]]) -> lis
     answers = dict(zip(outputs[1:], values, strict=True))
     found = []
     for place, record in enumerate(records):
-        if math.isnan(score[place]) or _lacks(form, record):
+        numbers = tuple(map(float, np.atleast_1d(score[place])))
+        if math.isnan(numbers[0]) or _lacks(form, record):
             found.append(Judged(None))
             continue
-        answer = {"score": float(score[place])}
-        answer |= {name: column[place].item() for name, column in answers.items()}
+        answer = {"score": numbers[0]}
+        answer |= {name: _value(form, column[place]) for name, column in answers.items()}
         new = (name for name, mark in zip(names, unseen[place], strict=True) if mark)
-        found.append(Judged(float(score[place]), frozenset(new), answer))
+        found.append(Judged(numbers if form.classes else numbers[0], frozenset(new), answer))
     return found
+
+
+def _value(form: Form, found: Any) -> Any:
+    """Return a value of an answer as JSON has it."""
+    if isinstance(found, str):
+        return found
+    if np.ndim(found):
+        return dict(zip(form.classes, found.tolist(), strict=True))
+    return found.item()
 
 
 def feed_of(form: Form, records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from onnx import helper
 
 from scoring.scorers.linear import Linear
 from scoring.scorers.trees import Trees
+from training.export.form import Form
 from training.export.onnx_nodes import tensor
 
 _LEQ, _EQ = 0, 4  # what a node asks
@@ -55,8 +56,12 @@ def ensemble(part: Trees) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def told_of(part: Linear | Trees) -> dict[str, str]:
-    """Return what it takes besides the graph to have the very file of a scorer back."""
+def told_of(form: Form) -> dict[str, str]:
+    """Return what it takes besides the graph to have the very file of a scorer back; of several
+    classes their names, a line each."""
+    if form.classes:
+        return {"scorer": json.dumps({"kind": "classes"}), "classes": "\n".join(form.classes)}
+    [part] = form.parts
     if isinstance(part, Linear):
         said = part.table.model_dump(exclude={"intercept"})
         said |= {"numbers": list(part.table.numbers), "categories": list(part.table.categories)}

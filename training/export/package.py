@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from scoring.artifact.folder import replace_folder
 from scoring.artifact.manifest import MANIFEST
 from scoring.predictor import Predictor
+from scoring.values.shares import numbers_of
+from training.export.agreement import close, same_answer
 from training.export.form import ExportError, Form
 from training.export.formats import Format
-from training.export.judges import Judged, NotJudged
+from training.export.judges import NotJudged
 from training.export.spec import field_spec
 from training.export.trials import refused, trials
 
@@ -83,6 +85,7 @@ def prove(
     """Return what was tried and how far apart the scores were at most. Raises ExportError where a
     score, an answer or an unseen category is not the service's."""
     tolerance = which.tolerance(form)
+    near = partial(close, tolerance=tolerance)
     said = {"judge": which.judged_by, "records": len(records), "equal_within": tolerance}
     bad: list[dict[str, Any]] = refused(form) if which.refuses else []
     try:
@@ -99,36 +102,14 @@ def prove(
     worst = 0.0
     rows = zip(records, found, scored.scores, scored.answers, strict=True)
     for record, got, score, answer in rows:
-        if got.score is None or not close(got.score, score, tolerance):
+        wanted, given = numbers_of(score), got.numbers
+        if len(given) != len(wanted) or not all(map(near, given, wanted)):
             raise ExportError(f"{which.name} gives {got.score} where the service gives {score!r}: "
                               f"{dict(record)}")  # fmt: skip
-        worst = max(worst, abs(got.score - score))
-        if not _same_rest(got, answer, form, tolerance):
+        worst = max(worst, *(abs(one - other) for one, other in zip(given, wanted, strict=True)))
+        if not same_answer(got, answer, form, tolerance):
             raise ExportError(f"{which.name} gives {got} where the service gives {answer}")
     return {**said, "refused": len(bad), "largest_difference": worst}
-
-
-def close(got: float, wanted: float, tolerance: float) -> bool:
-    """Say whether two scores are as near as a format promises."""
-    return math.isclose(got, wanted, rel_tol=tolerance, abs_tol=tolerance)
-
-
-def _same_rest(got: Judged, answer: Mapping[str, Any], form: Form, tolerance: float) -> bool:
-    if got.unseen is not None:
-        unseen = frozenset(answer.get("unseen", ()))
-        names = frozenset(name.partition(form.separator)[0] for name in unseen)
-        if got.unseen not in (unseen, names):
-            return False
-    if got.answer is None:
-        return True
-    for one in form.answers:
-        wanted, found = answer[one.name], got.answer.get(one.name)
-        if isinstance(wanted, bool):
-            if found is not wanted and not close(got.score or 0.0, one.threshold, tolerance):
-                return False
-        elif not (isinstance(found, int | float) and close(found, float(wanted), tolerance)):
-            return False
-    return True
 
 
 def golden_of(predictor: Predictor, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -149,15 +130,22 @@ def _signature(form: Form) -> dict[str, Any]:
     return {
         "inputs": [field_spec(one) for one in form.inputs],
         "score": {
-            "is": "the probability of the positive class"
-            if form.model.task == "classification"
-            else f"the predicted {form.model.target}",
+            "is": _of_score(form),
             "unit": form.model.unit,
         },
+        **({"classes": list(form.classes)} if form.classes else {}),
         "answer": outputs,
         "unseen": [feature.name for feature in form.categories],
         "notes": list(form.notes),
     }
+
+
+def _of_score(form: Form) -> str:
+    if form.classes:
+        return "the probability of each of the classes"
+    if form.model.task == "classification":
+        return "the probability of the positive class"
+    return f"the predicted {form.model.target}"
 
 
 def manifest_of(

@@ -8,6 +8,7 @@ from typing import Any
 from scoring.models import Features
 from scoring.predictor import Predictor
 from scoring.record import RecordReader
+from scoring.scorers.classes import Classes
 from scoring.scorers.linear import Linear
 from scoring.scorers.trees import Trees
 from training.export.answers import answers_of
@@ -21,20 +22,16 @@ def read_form(predictor: Predictor) -> Form:
     """Return the form of a model that may serve. Raises ExportError where it has no compiled form,
     or its features are made in a way that no format can hold."""
     model, manifest, scorer = predictor.model, predictor.manifest, predictor.scorer
-    if classes := getattr(scorer, "classes", ()):
-        raise ExportError(
-            f"'{model.name}' tells {len(classes)} classes apart; of the formats, skops alone holds "
-            "more than two"
-        )
-    if model.classes:
-        raise ExportError(
-            f"'{model.name}' tells {len(model.classes)} classes apart, and no format holds so many "
-            "yet; skops keeps the pair as it is"
-        )
-    if not isinstance(scorer, Linear | Trees):
+    if not isinstance(scorer, Linear | Trees | Classes):
         raise ExportError(
             f"{manifest.estimator} has no compiled form, from which formats are written; skops "
             "keeps the pair as it is"
+        )
+    parts = scorer.parts if isinstance(scorer, Classes) else (scorer,)
+    if any(isinstance(part, Trees) and part.header.absent is not None for part in parts):
+        raise ExportError(
+            f"the trees of '{model.name}' tell a number that is missing from every value, which no "
+            "format holds yet; skops keeps the pair as it is"
         )
     features = trace(model)
     used = {name for feature in features for name in fields_of(feature)}
@@ -46,7 +43,9 @@ def read_form(predictor: Predictor) -> Form:
         version=predictor.version,
         inputs=inputs,
         features=features,
-        parts=(scorer,),
+        parts=parts,
+        classes=scorer.classes if isinstance(scorer, Classes) else (),
+        link=scorer.link if isinstance(scorer, Classes) else "identity",
         answers=answers,
         notes=(*unchecked, *left_out),
     )

@@ -21,16 +21,16 @@ def python_files(form: Form) -> dict[str, bytes]:
 def javascript_files(form: Form) -> dict[str, bytes]:
     """Return the file by its name."""
     spec = spec_of(form)
-    scorer = spec["scorer"]
     # pairs: an object would put names that are numbers first, and have names of its own
-    if scorer["kind"] == "linear":
-        scorer["numbers"] = list(map(list, scorer["numbers"].items()))
-        scorer["categories"] = [
-            [name, list(map(list, weights.items()))]
-            for name, weights in scorer["categories"].items()
-        ]
-    else:
-        scorer["categories"] = list(map(list, scorer["categories"].items()))
+    for part in spec["parts"]:
+        if form.kind == "linear":
+            part["numbers"] = list(map(list, part["numbers"].items()))
+            part["categories"] = [
+                [name, list(map(list, weights.items()))]
+                for name, weights in part["categories"].items()
+            ]
+        else:
+            part["categories"] = list(map(list, part["categories"].items()))
     return {"model.mjs": _filled("model.mjs.in", form, spec, json.dumps)}
 
 
@@ -51,10 +51,13 @@ def _filled(
 def _lines(spec: Mapping[str, Any], write: Callable[[Any], str]) -> Iterator[str]:
     """Return the items of a dictionary, a line each; of lists in it, a line an item."""
     for name, value in spec.items():
-        if name == "scorer":
-            yield f'  "{name}": {{'
-            yield from (f"  {line}" for line in _lines(value, write))
-            yield "  },"
+        if name == "parts":
+            yield f'  "{name}": ['
+            for part in value:
+                yield "  {"
+                yield from (f"  {line}" for line in _lines(part, write))
+                yield "  },"
+            yield "  ],"
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             yield f'  "{name}": ['
             yield from (f"    {write(item)}," for item in value)

@@ -8,34 +8,12 @@ from array import array
 from typing import Any
 
 from scoring.scorers.linear import Linear
+from scoring.scorers.trees import Trees
 from training.export.form import Category, Feature, Form, Input, Number
 
 
 def spec_of(form: Form) -> dict[str, Any]:
     """Return what a file needs to score: fields, features, answers and the scorer."""
-    part = form.part
-    scorer: dict[str, Any]
-    if isinstance(part, Linear):
-        scorer = {
-            "kind": "linear",
-            "link": part.table.link,
-            "intercept": part.intercept,
-            "numbers": dict(part.table.numbers),
-            "categories": {name: dict(found) for name, found in part.table.categories.items()},
-        }
-    else:
-        header = part.header
-        scorer = {
-            "kind": "trees",
-            "link": header.link,
-            "single": header.single,
-            "base": header.base,
-            "scale": header.scale,
-            "numbers": header.numbers,
-            "categories": header.categories,
-            # int32, int16, float64, int32, int32, little-endian
-            "nodes": {name: _packed(found) for name, found in part.nodes._asdict().items()},
-        }
     return {
         "model": form.model.name,
         "version": form.version,
@@ -44,7 +22,29 @@ def spec_of(form: Form) -> dict[str, Any]:
         "fields": [field_spec(one) for one in form.inputs],
         "features": [feature_spec(one) for one in form.features],
         "answers": [[one.name, one.kind, one.threshold] for one in form.answers],
-        "scorer": scorer,
+        "classes": list(form.classes),
+        "link": form.linked,
+        "kind": form.kind,
+        "parts": [_part_spec(part) for part in form.parts],
+    }
+
+
+def _part_spec(part: Linear | Trees) -> dict[str, Any]:
+    if isinstance(part, Linear):
+        return {
+            "intercept": part.intercept,
+            "numbers": dict(part.table.numbers),
+            "categories": {name: dict(found) for name, found in part.table.categories.items()},
+        }
+    header = part.header
+    return {
+        "single": header.single,
+        "base": header.base,
+        "scale": header.scale,
+        "numbers": header.numbers,
+        "categories": header.categories,
+        # int32, int16, float64, int32, int32, little-endian
+        "nodes": {name: _packed(found) for name, found in part.nodes._asdict().items()},
     }
 
 

@@ -16,6 +16,7 @@ from scoring.scorers.trees import Trees
 from training.export.dialects import DIALECTS, Dialect
 from training.export.form import Category, ExportError, Feature, Form, Lookup, Number, Value
 from training.export.scripts import title_of
+from training.export.sql_classes import of_classes
 from training.export.sql_fields import canonical, is_valid, quantity
 
 RECORDS: Final = "records"
@@ -41,19 +42,20 @@ def table_of(form: Form) -> str:
 
 
 def _weights(form: Form, sql: Dialect) -> Iterator[str]:
-    part = form.part
     rows: list[str] = []
     for feature in form.categories:
-        if isinstance(part, Linear):
-            known = part.table.categories.get(feature.name, {})
-        else:
-            codes = part.header.categories.get(feature.name, [])
-            known = {value: float(code) for code, value in enumerate(codes)}
-        for category, weight in known.items():
-            words = (sql.literal(feature.name), sql.literal(category), sql.number(weight))
+        for category, weights in form.known(feature.name).items():
+            words = (sql.literal(feature.name), sql.literal(category), *map(sql.number, weights))
             rows.append(f"({', '.join(words)})")
     table = table_of(form)
-    columns = f"feature {sql.text}, category {sql.text}, weight {sql.double}"
+    places = range(len(form.parts) if form.kind == "linear" else 1)
+    columns = ", ".join(
+        [
+            f"feature {sql.text}",
+            f"category {sql.text}",
+            *(f"{_weight(n)} {sql.double}" for n in places),
+        ]
+    )
     yield sql.empty_table.format(table, columns)
     for start in range(0, len(rows), _ROWS):
         some = ",\n".join(rows[start : start + _ROWS])
@@ -61,37 +63,50 @@ def _weights(form: Form, sql: Dialect) -> Iterator[str]:
 
 
 def _query(form: Form, sql: Dialect) -> str:
-    part = form.part
     joins = [
         f"LEFT JOIN {table_of(form)} AS w{place} ON w{place}.feature = {sql.literal(feature.name)}"
         f"\n      AND w{place}.category = {_text(form, feature, sql)}"
         for place, feature in enumerate(form.categories)
     ]
-    total = _linear(form, part, sql) if isinstance(part, Linear) else _trees(form, part, sql)
+    totals = [
+        _linear(form, part, place, sql) if isinstance(part, Linear) else _trees(form, part, sql)
+        for place, part in enumerate(form.parts)
+    ]
     valid = "\n      AND ".join(is_valid(one, sql) for one in form.inputs)
-    link = part.table.link if isinstance(part, Linear) else part.header.link
-    if link == "logistic":
+    if form.linked == "logistic":
         # beyond 700, PostgreSQL refuses to make a number of it
-        total = f"1 / (1 + exp({sql.greatest}(-700, {sql.least}(700, -({total})))))"
-    answers = "".join(f",\n  {_answer(one.kind, one.threshold, sql)} AS {sql.name_of(one.name)}"
-                      for one in form.answers)  # fmt: skip
+        totals = [f"1 / (1 + exp({sql.greatest}(-700, {sql.least}(700, -({total})))))"
+                  for total in totals]  # fmt: skip
+    names = [sql.name_of(f"sum.{name}") for name in form.classes] or ["score"]
+    sums = "".join(
+        f"""
+    CASE WHEN {valid}
+    THEN {total}
+    END AS {name},"""
+        for name, total in zip(names, totals, strict=True)
+    )
+    made = of_classes(form, sql) if form.classes else [
+        f"{_answer(one.kind, one.threshold, sql)} AS {sql.name_of(one.name)}"
+        for one in form.answers
+    ]  # fmt: skip
+    answers = "".join(f",\n  {one}" for one in made)
     joined = "\n    ".join([f"FROM {RECORDS} AS r", *joins])
+    inner = f"""
+  SELECT
+    r.*,{sums}
+    {_unseen(form, sql)} AS unseen
+    {joined}
+"""  # names and literals are quoted
+    if form.classes and sql.materialized:  # else each use of a sum would add it up again
+        whole = f"WITH s AS MATERIALIZED ({inner})\nSELECT\n  s.*{answers}\nFROM s"  # as above
+    else:
+        whole = f"SELECT\n  s.*{answers}\nFROM ({inner}) AS s"  # as above
     return f"""-- {title_of(form)}
 -- Written by training.export in the dialect {sql.name}; needs the table of weights.sql.
 -- Takes the table (or view) {RECORDS}; gives its columns, the score, the categories that training
 -- never saw, and the answer. A record that the service would refuse has no score.
-SELECT
-  s.*{answers}
-FROM (
-  SELECT
-    r.*,
-    CASE WHEN {valid}
-    THEN {total}
-    END AS score,
-    {_unseen(form, sql)} AS unseen
-    {joined}
-) AS s
-"""  # noqa: S608  # names and literals are quoted
+{whole}
+"""  # names and literals are quoted
 
 
 def _answer(kind: str, threshold: float, sql: Dialect) -> str:
@@ -156,9 +171,14 @@ def _same(form: Form, feature: Lookup, key: tuple[Value, ...], sql: Dialect) -> 
     return " AND ".join(words)
 
 
-def _linear(form: Form, part: Linear, sql: Dialect) -> str:
+def _weight(place: int) -> str:
+    """Return the column of a class's weights; of the first, or only one, `weight`."""
+    return f"weight{place + 1}" if place else "weight"
+
+
+def _linear(form: Form, part: Linear, of: int, sql: Dialect) -> str:
     terms = [sql.number(part.intercept)]
-    terms += [f"COALESCE(w{place}.weight, 0)" for place, _ in enumerate(form.categories)]
+    terms += [f"COALESCE(w{place}.{_weight(of)}, 0)" for place, _ in enumerate(form.categories)]
     for feature in form.numbers:
         if feature.name in part.table.numbers:
             weight = sql.number(part.table.numbers[feature.name])

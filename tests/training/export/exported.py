@@ -13,7 +13,9 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from scoring.models import Model, discover
 from scoring.predictor import Predictor
-from tests.scoring.scorers.ensembles import KINDS, pair_of, rows_of
+from tests.flowers import FLOWERS, table
+from tests.scoring.scorers.ensembles import KINDS, rows_of
+from tests.scoring.scorers.ensembles import pair_of as scorer_pair_of
 from tests.support import write_pair
 from tests.training.export.shop import SHOP, sales
 from training.data.checks import check
@@ -24,12 +26,13 @@ from training.fit import estimators
 from training.fit.features import features, narrow
 from training.sources import source_of
 
-MODELS = {**discover(), "shop": SHOP}
+MODELS = {**discover(), "shop": SHOP, "flowers": FLOWERS}
 # every estimator, and every model with one of each kind
 CASES = [
     *(("ride", kind) for kind in ("linear", "forest", "boosting", "xgboost")),
     *(("churn", kind) for kind in ("linear", "boosting", "xgboost")),
     *(("shop", kind) for kind in ("linear", "forest")),
+    *(("flowers", kind) for kind in ("linear", "forest", "boosting")),
 ]
 
 
@@ -38,7 +41,7 @@ def predictor_of(name: str, kind: str) -> Predictor:
     """Return a model over a small estimator, as it would serve."""
     model = MODELS[name]
     with tempfile.TemporaryDirectory() as folder:
-        write_pair(Path(folder), model, _pair(model, kind), golden=[dict(model.example)])
+        write_pair(Path(folder), model, pair_of(model, kind), golden=[dict(model.example)])
         return Predictor.from_folder(Path(folder, model.name), model)
 
 
@@ -57,11 +60,26 @@ def _sample_pair(model: Model) -> tuple[Any, Any]:
                                        "logistic", {}, 1).fit(x, frame[model.target])  # fmt: skip
 
 
-def _pair(model: Model, kind: str) -> tuple[Any, Any]:
+def _of_classes(kind: str) -> tuple[Any, Any]:
+    frame = table(150)
+    read = FLOWERS.record.model_validate
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    vectorizer = DictVectorizer()
+    x = narrow(vectorizer.fit_transform([FLOWERS.features(read(row)) for row in rows]))
+    y = frame[FLOWERS.target]
+    if kind == "linear":
+        return vectorizer, LogisticRegression(max_iter=5000).fit(x, y)
+    name, parameters = KINDS[kind]
+    return vectorizer, estimators.make(FLOWERS.task, name, parameters, 1, sparse=True).fit(x, y)
+
+
+def pair_of(model: Model, kind: str) -> tuple[Any, Any]:
     if kind == "sample":
         return _sample_pair(model)
+    if model is FLOWERS:
+        return _of_classes(kind)
     if model is not SHOP and kind != "linear":
-        scorer, _ = pair_of(model, kind)
+        scorer, _ = scorer_pair_of(model, kind)
         return scorer.vectorizer, scorer.estimator
     rows, target = rows_of(model, 300) if model is not SHOP else ([], np.zeros(0))
     if model is SHOP:

@@ -10,13 +10,16 @@ import pytest
 import skops.io
 from sklearn.neighbors import KNeighborsRegressor
 
+from scoring.artifact.foreign import read_file
 from scoring.models import Model, discover
 from scoring.predictor import Predictor
-from tests.support import write_artifact
+from tests.flowers import FLOWERS
+from tests.support import write_artifact, write_pair
+from tests.training.export.exported import pair_of, predictor_of
 from training import adopt
 from training.export.__main__ import main
 from training.export.form import ExportError
-from training.export.skops_pair import _prove
+from training.export.skops_pair import _prove, export_skops
 
 
 def test_a_pair_goes_out_and_comes_back_the_same(
@@ -33,6 +36,17 @@ def test_a_pair_goes_out_and_comes_back_the_same(
     [before] = (tmp_path / "models" / model.name).glob("scorer.*")
     after = tmp_path / "back" / model.name / before.name
     assert after.read_bytes() == before.read_bytes()
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("kind", ["linear", "forest", "boosting"])
+def test_several_classes_go_out_and_come_back(kind: str, tmp_path: Path) -> None:
+    """The loss of boosting over several classes too, which keeps no state."""
+    write_pair(tmp_path, FLOWERS, pair_of(FLOWERS, kind), golden=[dict(FLOWERS.example)])
+    made = export_skops(predictor_of("flowers", kind), tmp_path / "flowers", tmp_path / "out")
+    assert made["proof"]["largest_difference"] == 0
+    saved, _ = read_file(tmp_path / "out" / "model.skops", FLOWERS)
+    assert isinstance(saved.pair, tuple)
 
 
 def test_what_the_service_would_not_read_is_not_written(tmp_path: Path) -> None:

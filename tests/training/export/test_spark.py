@@ -16,7 +16,8 @@ from training.export.package import export
 @pytest.mark.spark
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(
-    ("name", "kind"), [("ride", "linear"), ("churn", "xgboost"), ("shop", "linear")]
+    ("name", "kind"),
+    [("ride", "linear"), ("churn", "xgboost"), ("shop", "linear"), ("flowers", "boosting")],
 )
 def test_spark_scores_as_the_service(name: str, kind: str, tmp_path: Path) -> None:
     """Each category known and new, each missing value; what is refused has no score."""
