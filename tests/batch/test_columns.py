@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from batch.columns import score
 from batch.columns.score import TableScorer
 from batch.columns.scores import Scored, column_scorer
 from scoring.predictor import Predictor
+from scoring.scorers.classes import Classes
+from scoring.scorers.tree_file import Header, Nodes
+from scoring.scorers.trees import Trees
 from tests.batch.support import CHURN, QUIET, RIDE, same
 from tests.support import records, write_artifact
 
@@ -33,6 +37,20 @@ def test_valid_rows_get_the_answers_of_requests(scorers: dict[str, TableScorer],
 def test_what_has_a_compiled_form_is_scored_by_columns(scorers: dict[str, TableScorer]) -> None:
     """Only a model without one goes through scikit-learn."""
     assert {name for name, made in scorers.items() if not made.vectorised} == {"ride-scaled"}
+
+
+def test_trees_to_which_a_missing_number_is_not_zero_are_not_scored_by_columns() -> None:
+    """Columns have zero there; record by record, each node sends it its own way."""
+    header = Header(
+        format=2, link="identity", single=True, base=0.0, scale=1.0, separator="=",
+        numbers=["age", "age"], absent=[-1e9, 1e9], categories={}, trees=1, nodes=1,
+        importances=None,
+    )  # fmt: skip
+    end = array("i", [1])
+    made = Trees(header, Nodes(array("i", [0]), array("h", [-1]), array("d", [2.0]), end, end))
+    assert made.one({"age": 3.0}) == (2.0, ())
+    assert column_scorer(made) is None
+    assert column_scorer(Classes([made] * 3, ("a", "b", "c"), "softmax")) is None
 
 
 NUMBERS = st.one_of(
