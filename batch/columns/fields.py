@@ -24,6 +24,7 @@ from pydantic.fields import FieldInfo
 from scoring.errors import InvalidRecords
 from scoring.models import Model
 from scoring.record import RecordReader
+from scoring.values.field_parts import Parts, parts_of
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -37,11 +38,13 @@ _MAX_KNOWN: Final = 1_000_000  # distinct values of a field that get a code; oth
 class Values(NamedTuple):
     """A field of n rows: (n,) float64 or int64 numbers, or (n,) int32 codes into `Field.choices`;
     with `through`, places in it, where the codes stand. Where `sure` is False (None: nowhere), the
-    value means nothing."""
+    value means nothing; where `absent` is True (None: nowhere), a number is null, and the value is
+    another valid one."""
 
     values: Array
     sure: Mask | None
     through: Array | None = None
+    absent: Mask | None = None
 
     @property
     def direct(self) -> Array:
@@ -50,7 +53,8 @@ class Values(NamedTuple):
 
     def at(self, places: Array) -> Values:
         """Return the values of some rows, all of which are sure."""
-        return Values(self.values[places], None, self.through)
+        absent = None if self.absent is None else self.absent[places]
+        return Values(self.values[places], None, self.through, absent)
 
 
 class Field(Protocol):
@@ -67,18 +71,20 @@ class Field(Protocol):
 
 
 class Number:
-    """A number within a range, as float64 or, for whole numbers, int64."""
+    """A number within a range, as float64 or, for whole numbers, int64; or null, if that is
+    valid."""
 
     coded = False
 
-    def __init__(self, name: str, info: FieldInfo, *, fractions: bool) -> None:
+    def __init__(self, name: str, parts: Parts, *, fractions: bool) -> None:
         """`fractions`: whether a whole-number field takes 74.0."""
         self.name = name
-        self.whole = info.annotation is int
+        self.whole = parts.kind is int
+        self.nullable = parts.nullable
         self._fractions = fractions
         self.low, self.high = -np.inf, np.inf
         self._above, self._below = -np.inf, np.inf  # the limits themselves are not within
-        for part in info.metadata:
+        for part in parts.said:
             if isinstance(part, annotated_types.Ge):
                 self.low = max(self.low, _number(part.ge))
             elif isinstance(part, annotated_types.Le):
@@ -98,6 +104,28 @@ class Number:
 
     def read(self, column: pa.Array) -> Values:
         """Return numbers; sure are those of a number's type within the range."""
+        if not (self.nullable and column.null_count):
+            return self._read(column)
+        rows = len(column)
+        absent = pc.is_null(column).to_numpy(zero_copy_only=False)
+        made = self.constant(None, rows)
+        if absent.all():
+            return made
+        there = np.flatnonzero(~absent)
+        found = self._read(column.take(pa.array(there)))
+        made.values[there] = found.values
+        if found.sure is None:
+            return made._replace(absent=absent)
+        sure = absent.copy()
+        sure[there] = found.sure
+        return Values(made.values, sure, None, absent)
+
+    @property
+    def some(self) -> float:
+        """A number that stands where there is none."""
+        return next((end for end in (self.low, self.high) if np.isfinite(end)), 0)
+
+    def _read(self, column: pa.Array) -> Values:
         kind = column.type
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
             return _unsure(len(column))
@@ -149,7 +177,10 @@ class Number:
 
     def constant(self, value: Any, rows: int) -> Values:
         """Return `value` `rows` times."""
-        return Values(np.full(rows, value, dtype=np.int64 if self.whole else np.float64), None)
+        kind = np.int64 if self.whole else np.float64
+        if value is None:
+            return Values(np.full(rows, self.some, kind), None, None, np.full(rows, True))
+        return Values(np.full(rows, value, kind), None)
 
 
 class Coded:
@@ -235,15 +266,16 @@ def _field(name: str, info: FieldInfo, model: Model, reader: RecordReader) -> Fi
     def ask(value: Any) -> Any:
         return getattr(reader.one({**model.example, name: value}), name)
 
-    ranges = all(isinstance(part, _RANGES) for part in info.metadata)
-    if info.annotation is float and ranges:
-        return Number(name, info, fractions=True)
-    if info.annotation is int and ranges:
+    parts = parts_of(info)
+    ranges = all(isinstance(part, _RANGES) for part in parts.said)
+    if parts.kind is float and ranges:
+        return Number(name, parts, fractions=True)
+    if parts.kind is int and ranges:
         try:
-            ask(float(model.example[name]))
+            ask(float(model.example[name] or 0))
         except InvalidRecords:
-            return Number(name, info, fractions=False)
-        return Number(name, info, fractions=True)
+            return Number(name, parts, fractions=False)
+        return Number(name, parts, fractions=True)
     return Coded(name, ask)
 
 

@@ -82,19 +82,23 @@ class TableScorer:
         if self._features is None or not rows:
             return self._by_row(np.arange(rows), rows, read_row)
         values, kept, doubts = self._read(columns, rows)
-        features, odd = self._features.of(values)
-        if odd is not None:
-            usual = np.flatnonzero(~odd)
-            features = {name: column.at(usual) for name, column in features.items()}
-            values = {name: value.at(usual) for name, value in values.items()}
-            kept = usual if kept is None else kept[usual]
-        answered = self._by_column(features, values)
+        groups, odd = self._features.of(values)
+        if kept is None and len(groups) == 1 and groups[0].places is None:
+            return self._by_column(groups[0].features, values)
+        found = []
+        for places, features in groups:
+            some = values
+            if places is not None:
+                some = {name: value.at(places) for name, value in values.items()}
+            answered = self._by_column(features, some)
+            found.append(replace(answered, rows=_within(kept, places, len(answered.scores))))
         if kept is None:
-            return answered
-        others = np.delete(np.arange(rows), kept)
+            others = odd
+        else:
+            others = np.sort(np.concatenate([np.delete(np.arange(rows), kept), kept[odd]]))
         rejected, left = self._refusals.of(others, doubts, columns, read_row, whole=whole)
         by_row = self._by_row(left, rows, read_row)
-        return _merged(answered, kept, by_row, rejected, rows)
+        return _merged([*found, by_row], rejected, rows)
 
     def _read(
         self, columns: Mapping[str, pa.Array], rows: int
@@ -219,11 +223,14 @@ def _beyond_lists(
     for name, (low, high) in ranges.of.items():
         field, numbers = fields[name], values[name].direct
         if isinstance(field, Coded):
-            outside = [value is not None and not low <= value <= high for value in field.choices]
-            there = np.flatnonzero(np.array(outside, dtype=bool)[numbers])
+            by_code = [value is not None and not low <= value <= high for value in field.choices]
+            there = np.flatnonzero(np.array(by_code, dtype=bool)[numbers])
             texts = [worded(name, field.choices[code]) for code in numbers[there].tolist()]
         else:
-            there = np.flatnonzero((numbers < low) | (numbers > high))
+            outside = (numbers < low) | (numbers > high)
+            if (absent := values[name].absent) is not None:
+                outside &= ~absent
+            there = np.flatnonzero(outside)
             texts = [worded(name, number) for number in numbers[there].tolist()]
         for place, text in zip(there.tolist(), texts, strict=True):
             found.setdefault(place, []).append(text)
@@ -235,23 +242,30 @@ def _beyond_lists(
     return pa.ListArray.from_arrays(offsets, pa.array(texts_in_order, pa.string()))
 
 
-def _merged(
-    sure: Answered, kept: Array, other: Answered, rejected: Sequence[Rejected], rows: int
-) -> Answered:
-    """Return the outcome of all rows: those `kept` as columns, others one by one, and those that
-    are `rejected`."""
-    rejected = [*rejected, *other.rejected]
-    others = np.arange(rows) if other.rows is None else other.rows
-    if not len(others):  # as nearly always: what no rule is sure of is not valid
-        return replace(sure, rows=kept, rejected=rejected)
-    places = np.concatenate([kept, others])
+def _within(kept: Array | None, places: Array | None, rows: int) -> Array:
+    """Return the places of n rows that are those at `places` (None: all) of those that were
+    `kept` (None: all)."""
+    if kept is None:
+        return np.arange(rows) if places is None else places
+    return kept if places is None else kept[places]
+
+
+def _merged(parts: Sequence[Answered], rejected: Sequence[Rejected], rows: int) -> Answered:
+    """Return the outcome of all rows from those of some of them, and from those that are
+    `rejected`."""
+    rejected = [*rejected, *(one for part in parts for one in part.rejected)]
+    some = [part for part in parts if len(part.scores)] or [parts[0]]
+    if len(some) == 1:  # as nearly always: what no rule is sure of is not valid
+        return replace(some[0], rejected=rejected)
+    valid = [np.arange(rows) if part.rows is None else part.rows for part in some]
+    places = np.concatenate(valid)
     order = pa.array(np.argsort(places, kind="stable"))
     answers = {
-        name: pa.concat_arrays([sure.answers[name], other.answers[name]]).take(order)
-        for name in sure.answers
+        name: pa.concat_arrays([part.answers[name] for part in some]).take(order)
+        for name in some[0].answers
     }
-    unseen = pa.concat_arrays([sure.unseen, other.unseen]).take(order)
-    beyond = pa.concat_arrays([sure.beyond, other.beyond]).take(order)
-    scores = np.concatenate([sure.scores, other.scores])[order.to_numpy()]
-    valid = None if len(places) == rows else np.sort(places)
-    return Answered(valid, scores, answers, unseen, beyond, rejected)
+    unseen = pa.concat_arrays([part.unseen for part in some]).take(order)
+    beyond = pa.concat_arrays([part.beyond for part in some]).take(order)
+    scores = np.concatenate([part.scores for part in some])[order.to_numpy()]
+    whole = None if len(places) == rows else np.sort(places)
+    return Answered(whole, scores, answers, unseen, beyond, rejected)

@@ -81,6 +81,9 @@ class _LinearColumns:
 
     def score(self, features: Mapping[str, Column]) -> Scored:
         table = self._table
+        texts = {name for name, column in features.items() if _is_text(column)}
+        if texts != table.categories.keys() or features.keys() - texts != table.numbers.keys():
+            return self._unusual(features)
         weights = {
             name: self._weights.of(name, features[name], known)
             for name, known in table.categories.items()
@@ -131,6 +134,24 @@ class _LinearColumns:
                 sums = np.where(np.isnan(weight), sums, sums + weight)
         scores[rows] = sums
 
+    def _unusual(self, features: Mapping[str, Column]) -> Scored:
+        """Score rows that lack a feature or have others, as `Linear` does."""
+        table = self._table
+        rows = len(next(iter(features.values())).values)
+        sums = np.full(rows, table.intercept)
+        unseen = {}
+        for name, column in features.items():
+            if not _is_text(column):
+                sums += table.numbers.get(name, 0.0) * _numbers(column)
+                continue
+            known = table.categories.get(name, {})
+            weight = self._weights.of(name, column, known).take(column.values)
+            new = np.isnan(weight)
+            sums = np.where(new, sums, sums + weight)
+            if new.any():
+                unseen[name] = new
+        return Scored(sigmoid(sums) if table.link == "logistic" else sums, unseen)
+
 
 class _TreeColumns:
     def __init__(self, scorer: Trees) -> None:
@@ -144,19 +165,32 @@ class _TreeColumns:
 
     def score(self, features: Mapping[str, Column]) -> Scored:
         header = self._header
-        numbers = [_numbers(features[name]) for name in header.numbers]
+        rows = len(next(iter(features.values())).values)
+        numbers = [
+            _numbers(features[name]) if name in features else np.zeros(rows)
+            for name in header.numbers
+        ]
         codes = {
-            name: self._codes.of(name, features[name], known)
-            .take(features[name].values)
-            .astype(np.int64)
+            name: self._coded(name, features[name], known)
+            if name in features
+            else np.full(rows, -1, dtype=np.int64)
             for name, known in self._known.items()
         }
-        unseen = {name: new for name, of in codes.items() if (new := of < 0).any()}
+        unseen = {
+            name: new for name, of in codes.items() if name in features and (new := of < 0).any()
+        }
+        for name, column in features.items():
+            if name not in codes and _is_text(column):
+                unseen[name] = np.full(rows, True)
         sums = self._forest.sums(numbers, [*codes.values()])
         scores = sums if header.single else header.base + header.scale * sums
         if header.link == "logistic":
             scores = sigmoid(scores)
         return Scored(scores, unseen)
+
+    def _coded(self, name: str, column: Column, known: Mapping[Any, float]) -> Array:
+        found: Array = self._codes.of(name, column, known).take(column.values).astype(np.int64)
+        return found
 
 
 class _ClassColumns:
@@ -196,6 +230,11 @@ def _added(columns: Sequence[Array]) -> Array:
     for column in columns:
         total += column
     return total
+
+
+def _is_text(column: Column) -> bool:
+    choices: Sequence[Any] = column.choices or ()
+    return bool(choices) and isinstance(choices[0], str)
 
 
 def _numbers(column: Column) -> Array:
