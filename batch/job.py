@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -184,23 +185,29 @@ class Account:
         self._stop = stop
         self.done = job.staging.done()
         self.resumed = len(self.done)
+        self._rejected = sum(entry["rejected"] for entry in self.done.values())
+        self._total = job.total_rows
         self._began = time.monotonic()
 
-    def numbers(self, place: int) -> list[int]:
-        """Return the slices of an input that are done."""
-        head = f"part-{place:05d}-"
-        return [int(name.removeprefix(head)) for name in self.done if name.startswith(head)]
+    def numbers(self) -> defaultdict[int, list[int]]:
+        """Return by the place of an input its slices that are done."""
+        found: defaultdict[int, list[int]] = defaultdict(list)
+        for name in self.done:
+            _, place, number = name.split("-")
+            found[int(place)].append(int(number))
+        return found
 
     def add(self, name: str, entry: dict[str, Any]) -> None:
         """Count a part. Raises TooManyRejectedError where the run may not go on."""
         self.done[name] = entry
-        self.check(self._job.total_rows)
+        self._rejected += entry["rejected"]
+        self.check(self._total)
 
     def check(self, total: int | None) -> None:
         """Raise TooManyRejectedError for more rejected rows than the options allow of `total`
         (None: not known yet)."""
         options = self._job.options
-        rejected = sum(entry["rejected"] for entry in self.done.values())
+        rejected = self._rejected
         where = f"see {self._job.staging.aside}/rejected"
         if options.strict and rejected:
             first = next(e for _, e in sorted(self.done.items()) if e["rejected"])

@@ -188,8 +188,9 @@ def _limited(job: Job, account: Account, progress: Progress, stop: threading.Eve
 
 
 def _pieces(job: Job, account: Account, stop: threading.Event) -> Iterator[tuple[int, Slice]]:
+    done = account.numbers()
     for place in range(len(job.sources)):
-        for piece in job.slices(place, account.numbers(place)):
+        for piece in job.slices(place, done[place]):
             if stop.is_set():
                 return
             yield place, piece

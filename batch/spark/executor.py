@@ -55,7 +55,7 @@ class Payload:
         manifest = job.scorer.predictor.manifest
         assert manifest.compiled is not None  # noqa: S101  # for the type checker
         assert job.folder is not None  # noqa: S101  # for the type checker
-        given = job.settings
+        given, numbers = job.settings, account.numbers()
         log = {
             "prediction_log_omit": given.prediction_log_omit,
             "prediction_log_hash": given.prediction_log_hash,
@@ -69,7 +69,7 @@ class Payload:
             sources=tuple(job.sources),
             layouts=tuple(job.layouts),
             units=tuple(units),
-            done={unit.place: tuple(account.numbers(unit.place)) for unit in units},
+            done={unit.place: tuple(numbers[unit.place]) for unit in units},
             plan=json.dumps(job.plan()),
             output=output if is_uri(output) else os.path.abspath(output),  # noqa: PTH100  # a text
             manifest=manifest.model_dump_json(),

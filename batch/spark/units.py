@@ -27,9 +27,10 @@ def units(job: Job, account: Account) -> list[Unit]:
         rows = pool.map(lambda place: parquet.rows_of_groups(job.sources[place]), places)
         counted = dict(zip(places, rows, strict=True))
     found: list[Unit] = []
+    numbers = account.numbers()
     for place in range(len(job.sources)):
         if place in counted:
-            done = set(account.numbers(place))
+            done = set(numbers[place])
             found += [Unit(place, groups) for groups in _groups(counted[place], done)]
         else:
             found.append(Unit(place, None))
