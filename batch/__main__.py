@@ -1,7 +1,10 @@
 """`python -m batch`."""
 
 import ctypes
+import os
 import sys
+from types import ModuleType
+from typing import Any
 
 _MMAP_THRESHOLD = -3  # of `mallopt`, as in malloc.h
 _LARGE = 4 << 20  # bytes
@@ -18,6 +21,15 @@ class _WithoutPandas:
             raise ModuleNotFoundError("batch does without pandas", name=name)
 
 
+def _without_help() -> None:
+    """pyarrow reads the help texts of 280 functions at its import, and pydantic looks for plugins
+    in each package that is installed: a tenth of the time that a run takes to start."""
+    made: Any = ModuleType("pyarrow.vendored.docscrape")
+    made.NumpyDocString = lambda _: {"Parameters": []}
+    sys.modules[made.__name__] = made
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
+
 def _return_memory() -> None:
     """Have large arrays given back to the machine as soon as they are done with. Left to itself,
     glibc keeps them for each thread: a fifth of the memory of a run with a large forest."""
@@ -28,6 +40,7 @@ def _return_memory() -> None:
 
 if __name__ == "__main__":
     _return_memory()
+    _without_help()
     if not any("spark" in word for word in sys.argv):  # PySpark asks for it
         sys.meta_path.insert(0, _WithoutPandas)
     from batch.cli import main

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version
+
+import numpy as np
+import pyarrow as pa
 
 from scoring import __version__
 
@@ -13,6 +15,6 @@ def versions() -> dict[str, str]:
     return {
         "prediction-service": __version__,
         "python": platform.python_version(),
-        "pyarrow": version("pyarrow"),
-        "numpy": version("numpy"),
+        "pyarrow": pa.__version__,
+        "numpy": np.__version__,
     }
