@@ -47,6 +47,7 @@ class Cluster:
         self.port = free_port()
         self.master = f"spark://127.0.0.1:{self.port}"
         self.processes: list[subprocess.Popen[bytes]] = []
+        self.drivers: list[subprocess.Popen[str]] = []
         for name in ("pyspark", "py4j"):  # the driver has these of it, and its own of the others
             (folder / "packages").mkdir(exist_ok=True)
             (folder / "packages" / name).symlink_to(home.parent / name)
@@ -98,12 +99,14 @@ class Cluster:
         """Start `python -m batch` with Spark on the cluster, in the working folder. The cluster
         knows nothing of `environ`."""
         path = f"{self.environment['PYTHONPATH']}:{ROOT}"
-        return subprocess.Popen(
+        driver = subprocess.Popen(
             [sys.executable, "-m", "batch", *map(str, words), "--engine", "spark",
              "--master", self.master],
             env={**self.environment, **environ, "MODELS_DIR": str(models_dir), "PYTHONPATH": path},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
+        self.drivers.append(driver)
+        return driver
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """Kill a worker with its executors and their Pythons, as a machine's power cut does."""
@@ -122,11 +125,22 @@ class Cluster:
 
 
 @pytest.fixture(scope="session")
-def cluster(spark_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One cluster for all tests of a process."""
+def _one(spark_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     made = Cluster(spark_home, tmp_path_factory.mktemp("cluster"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def cluster(_one: Cluster) -> Iterator[Cluster]:
+    """One cluster for all tests of a process, with no driver of a test before: it would keep the
+    executors."""
+    yield _one
+    for driver in _one.drivers:
+        if driver.poll() is None:
+            driver.kill()
+            driver.communicate()
+    _one.drivers.clear()
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_a_worker_that_is_killed_changes_nothing(
     words: list[str | Path] = ["ride", *many(tmp_path, 16)]
     assert batch(*words, "--output", tmp_path / "one").status == 0
     run = cluster.run(models_dir, *words, "--output", tmp_path / "spark")
-    wait_for(lambda: run.poll() is not None or parts(tmp_path / "spark"), "a part", timeout_s=120)
+    wait_for(lambda: run.poll() is not None or parts(tmp_path / "spark"), "a part", timeout_s=300)
     done = parts(tmp_path / "spark")
     cluster.kill(cluster.processes[-1])
     cluster.start_worker()  # for the tests that follow
@@ -98,11 +98,11 @@ def test_a_stopped_run_goes_on_on_one_machine(
     and a second run meanwhile finds the place taken."""
     words: list[str | Path] = ["ride", *many(tmp_path, 60)]
     run = cluster.run(models_dir, *words, "--output", tmp_path / "out")
-    wait_for(lambda: run.poll() is not None or parts(tmp_path / "out"), "a part", timeout_s=120)
+    wait_for(lambda: run.poll() is not None or parts(tmp_path / "out"), "a part", timeout_s=300)
     ended = batch(*words, "--output", tmp_path / "out")
     assert (ended.status, f"process {run.pid} on" in ended.err) == (2, True)
     run.send_signal(signal.SIGTERM)
-    _, err = run.communicate(timeout=120)
+    _, err = run.communicate(timeout=300)
     assert run.returncode == 1, err
     assert "the same command goes on" in err
     assert batch(*words, "--output", tmp_path / "out").status == 0

@@ -129,7 +129,7 @@ def test_a_worker_that_is_killed_changes_nothing(
     assert batch(*words, "--output", tmp_path / "one").status == 0
     run = cluster.run(models, *words, "--output", tmp_path / "spark",
                       MODEL_CODE=os.environ["MODEL_CODE"])  # fmt: skip
-    wait_for(lambda: run.poll() is not None or parts(tmp_path / "spark"), "a part", timeout_s=120)
+    wait_for(lambda: run.poll() is not None or parts(tmp_path / "spark"), "a part", timeout_s=300)
     done = parts(tmp_path / "spark")
     cluster.kill(cluster.processes[-1])
     cluster.start_worker()  # for the tests that follow
