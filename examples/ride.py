@@ -8,7 +8,7 @@ import sys
 
 import requests
 
-RIDE = {"PULocationID": 10, "DOLocationID": 50, "trip_distance": 40}  # two zones, miles
+RIDE = {"PULocationID": 74, "DOLocationID": 75, "trip_distance": 2.5}  # two zones, miles
 TIMEOUT_S = 10
 
 

@@ -78,7 +78,7 @@ def test_an_answer_is_right_by_its_number(answer: Any, right: bool) -> None:
 @pytest.mark.slow
 def test_threads_take_the_place_of_wrk(server: Server) -> None:
     """They read every answer, and another status than 200 ends the run."""
-    body = b'{"PULocationID": 10, "DOLocationID": 50, "trip_distance": 40}'
+    body = b'{"PULocationID": 74, "DOLocationID": 75, "trip_distance": 2.5}'
     found = threads(Address(server.port), "/predict/ride", body, 4, 0.3)
     assert found.per_second > 0
     assert 0 < found.p50_ms <= found.p99_ms

@@ -96,5 +96,5 @@ def test_the_keyboard_alone_is_enough(open_page: OpenPage) -> None:
     page.keyboard.press("Tab")
     page.keyboard.type("5")
     page.keyboard.press("Enter")
-    expect(page.locator("#ride-json")).to_contain_text('"unseen":["PU_DO=132_50"]')
+    expect(page.locator("#ride-json")).to_contain_text('"unseen":["PU_DO=132_75"]')
     expect(page.locator("#ride-answer")).to_contain_text("Distance: 5.0")

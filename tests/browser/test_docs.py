@@ -34,3 +34,16 @@ def test_the_api_page_follows_the_colour_scheme(open_page: OpenPage, scheme: str
     expect(page.locator('[data-path="/predict/ride"]')).to_be_visible()
     dark = page.evaluate("document.documentElement.classList.contains('dark-mode')")
     assert dark == (scheme == "dark")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_api_page_has_our_head_and_a_way_back(open_page: OpenPage, width: int) -> None:
+    """The same head as every page, by keyboard, on a telephone too."""
+    page = open_page("/docs", viewport={"width": width, "height": 900})
+    expect(page.locator('[data-path="/predict/ride"]')).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to the content")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Prediction service")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Predictions over HTTP")).to_be_visible()

@@ -70,7 +70,7 @@ def test_posts_one_ride_and_prints_the_answer(service: Service) -> None:
     """The contract's example is posted and the service's answer printed."""
     result = ask(service.url)
 
-    ride = {"PULocationID": 10, "DOLocationID": 50, "trip_distance": 40}
+    ride = {"PULocationID": 74, "DOLocationID": 75, "trip_distance": 2.5}
     assert service.posted == [("/predict/ride", ride)]
     assert result.returncode == 0
     assert "37.4" in result.stdout

@@ -131,7 +131,7 @@ def test_records_carry_limits_units_and_an_example(document: Any) -> None:
     distance = ride["properties"]["trip_distance"]
     assert (distance["minimum"], distance["maximum"]) == (0, 100)
     assert "miles" in distance["description"]
-    assert ride["examples"] == [{"PULocationID": 10, "DOLocationID": 50, "trip_distance": 40}]
+    assert ride["examples"] == [{"PULocationID": 74, "DOLocationID": 75, "trip_distance": 2.5}]
 
 
 def test_every_documented_path_is_there(client: FlaskClient, document: Any, model: Model) -> None:

@@ -14,7 +14,7 @@ from scoring.limits import Limits
 from streaming.envelope import Envelope, Opened
 from streaming.interface import Event
 
-RIDE = {"PULocationID": 10, "DOLocationID": 50, "trip_distance": 40}
+RIDE = {"PULocationID": 74, "DOLocationID": 75, "trip_distance": 2.5}
 
 
 def event(value: Any, *headers: tuple[str, bytes]) -> Event:

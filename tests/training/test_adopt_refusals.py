@@ -26,7 +26,7 @@ def test_a_pair_that_knows_no_category_is_refused(tmp_path: Path, pickled: Any) 
     line = refusal("ride", pickled((vectorizer, estimator)), tmp_path / "models")
     assert "none of the categories of 'PU_DO'" in line
     assert "the pair knows 'PU_DO=0" in line
-    assert "the code makes 'PU_DO=10_50'" in line
+    assert "the code makes 'PU_DO=74_75'" in line
 
 
 def test_a_pair_of_other_features_is_refused(tmp_path: Path, pickled: Any) -> None:

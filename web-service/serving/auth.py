@@ -70,7 +70,7 @@ class ApiKeys:
         for that, as the password of `Authorization: Basic`.
         """
         needed = access(path)
-        if needed in (Access.PROBE, Access.SIGNED):
+        if needed in (Access.PROBE, Access.STATIC, Access.SIGNED):
             return None
         given = presented(authorization, x_api_key)
         if given is None:

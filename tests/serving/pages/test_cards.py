@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from markupsafe import escape
+from matplotlib.figure import Figure
 from sklearn.ensemble import RandomForestRegressor
 
+from scoring.artifact.manifest import Dataset
 from scoring.models import Model, discover
 from serving.app import create_app
 from serving.settings import Settings
@@ -32,7 +35,7 @@ def test_the_card_tells_the_whole_story(client: FlaskClient, model: Model) -> No
     assert segment in page.text
     assert "Most frequent" in page.text
     [plot] = re.findall(r'<img src="([^"]*)" alt="Plot from training: ([^"]*)"', page.text)
-    assert plot[1] == "error by distance"
+    assert plot[1] == "Error by distance"
     picture = client.get(plot[0])
     assert (picture.status_code, picture.mimetype) == (200, "image/png")
     assert picture.data.startswith(b"\x89PNG")
@@ -51,6 +54,65 @@ def test_the_card_shows_the_largest_weights_and_all_as_json(
     assert shown.count('<tr><th scope="row">') == min(20, len(sizes))
     explained = client.post(f"/predict/{model.name}?explain=true", json=dict(model.example))
     assert document["intercept"] == explained.get_json()["explanation"]["base"]
+
+
+def test_the_card_orders_weights_by_what_they_do(tmp_path: Path) -> None:
+    """By weight times spread where the manifest has it: a large weight of a rare pair comes behind.
+    Zones are named."""
+    model = discover()["ride"]
+    furnish(model, tmp_path)
+    client = create_app(Settings(models_dir=tmp_path, models=("ride",))).test_client()
+    weights = client.get("/models/ride/weights.json").get_json()["features"]
+    pair = next(name for name, value in weights.items() if "=" in name and value)
+    spread = {pair: 1e-9, "trip_distance": 4.0, "gone": 9.0}
+    furnish(model, tmp_path, spread=spread)
+    client = create_app(Settings(models_dir=tmp_path, models=("ride",))).test_client()
+    html = client.get("/models/ride/card").text
+    shown = html[html.index('id="features"') :]
+    assert "The 2 of " in shown
+    assert shown.index("<code>trip_distance</code>") < shown.index(f"<code>{pair}</code>")
+    assert re.search(rf" to [A-Z][^<]* \(<code>{pair}</code>\)", shown)
+    assert "gone" not in shown
+
+
+def test_one_wrong_clock_does_not_stretch_the_period(tmp_path: Path) -> None:
+    """The days of nearly all rows come first, the ends behind them; alike ends are told once."""
+    days: dict[str, Any] = {"first": date(2009, 1, 1), "last": date(2021, 1, 31)}
+    usual: dict[str, Any] = {"usual_first": date(2021, 1, 2), "usual_last": date(2021, 1, 31)}
+    told: dict[str, Any] = {"name": "x", "rows": 9, "sha256": "ab" * 32}
+    alike: dict[str, Any] = {"first": usual["usual_first"], "last": usual["usual_last"]}
+    data = {"training": Dataset(**told, **days, **usual), "test": Dataset(**told, **alike, **usual)}
+    furnish(discover()["ride"], tmp_path, data=data)
+    client = create_app(Settings(models_dir=tmp_path, models=("ride",))).test_client()
+    for page in (client.get("/models/ride/card"), client.get("/", headers=HTML)):
+        assert (
+            "2 January 2021 to 31 January 2021 (98 of 100 rows; the ends are 1 January 2009 and "
+            "31 January 2021)" in page.text
+        )
+    assert "<td>2 January 2021 to 31 January 2021</td>" in client.get("/models/ride/card").text
+
+
+def test_what_training_left_out_stands_beside_the_metrics(client: FlaskClient) -> None:
+    """A share of the real rows has no error that anybody knows: 17 of 12,980."""
+    for path in ("/", "/models/ride/card"):
+        page = client.get(path, headers=HTML).text
+        assert "0.1\u00a0% of the real rows are in no metric: training left them out" in page
+    assert "(the meter was left running)" in page
+
+
+def test_what_the_page_says_as_a_table_is_no_plot_again(tmp_path: Path) -> None:
+    """The confusion matrix is a table; plots have one name each."""
+
+    def draw(folder: Path) -> None:
+        for name in ("confusion_matrix", "roc", "precision_recall"):
+            Figure(figsize=(1, 1)).savefig(folder / f"{name}.png")
+
+    furnish(discover()["churn"], tmp_path, draw=draw)
+    client = create_app(Settings(models_dir=tmp_path, models=("churn",))).test_client()
+    html = client.get("/models/churn/card").text
+    names = re.findall(r'alt="Plot from training: ([^"]*)"', html)
+    assert names == ["Precision and recall", "ROC"]
+    assert "ROC AUC" in html
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import csv
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from importlib import resources
 from typing import Final
 
 EXTENSION: Final = "x-names"
+_LONGEST: Final = 80  # characters of a text that are compared
 
 
 @functools.cache
@@ -36,11 +38,34 @@ def number_of(list_name: str, text: str) -> int | None:
     if digits.isdecimal() and digits.isascii() and len(digits) < 10:
         return int(digits)
     wanted = text.casefold()
-    known = names(list_name)
-    for matches in (
-        [number for number, name in known.items() if name.casefold() == wanted],
-        [number for number, name in known.items() if wanted and wanted in name.casefold()],
-    ):
+    whole = [number for number, name in names(list_name).items() if name.casefold() == wanted]
+    for matches in (whole, _holding(list_name, wanted)):
         if len(matches) == 1:
             return matches[0]
     return None
+
+
+def matching(list_name: str, text: str) -> list[str]:
+    """Return the names that hold `text`, each behind its number, in the list's order."""
+    return _numbered(list_name, _holding(list_name, text.strip().casefold()))
+
+
+def nearest(list_name: str, text: str, most: int) -> list[str]:
+    """Return the `most` names most like `text`, each behind its number, the most alike first. A
+    name is compared whole, and without what it lies in."""
+    known = {
+        form: number
+        for number, name in names(list_name).items()
+        for form in (name.casefold(), name.partition(", ")[0].casefold())
+    }
+    alike = get_close_matches(text.strip().casefold()[:_LONGEST], known, n=2 * most, cutoff=0.5)
+    return _numbered(list_name, dict.fromkeys(known[form] for form in alike))[:most]
+
+
+def _holding(list_name: str, wanted: str) -> list[int]:
+    known = names(list_name).items()
+    return [number for number, name in known if wanted and wanted in name.casefold()]
+
+
+def _numbered(list_name: str, numbers: Iterable[int]) -> list[str]:
+    return [f"{number} {names(list_name)[number]}" for number in numbers]

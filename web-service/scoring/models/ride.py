@@ -48,13 +48,14 @@ MODEL = Model(
     record=Ride,
     features=features,
     answer=answer,
-    example={"PULocationID": 10, "DOLocationID": 50, "trip_distance": 40},
+    example={"PULocationID": 74, "DOLocationID": 75, "trip_distance": 2.5},
     intended_use="An estimate of a taxi ride's length in time, made when the ride begins: to tell "
     "a passenger roughly when they arrive, or to plan a fleet. Not a promise, and no ground for "
     "what a driver is paid.",
     limits=(
         "It knows two zones and a distance: neither the hour, nor the weather, nor the traffic.",
-        "It learned from rides of 1 to 60 minutes, so a longer ride is estimated too short.",
+        "Rides that took less than 1 or more than 60 minutes are in neither its training nor its "
+        "metrics: how far off it is for them is not known.",
         "A pair of zones that training never saw is estimated from the distance alone; the answer "
         "names the pair under unseen.",
         "A cab's meter is sometimes left running: some of the rides it learned from are wrong.",

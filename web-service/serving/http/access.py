@@ -14,6 +14,7 @@ class Access(Enum):
     """Whom a route answers where API keys are asked for."""
 
     PROBE = "anybody, as load balancers have no keys"
+    STATIC = "anybody: files of a release that hold nothing of the models"
     SIGNED = "whoever signs the request with the route's own secret"
     PREDICT = "any key"
     FEEDBACK = "keys with the scope feedback or admin"
@@ -27,12 +28,14 @@ ROUTES: Final[Mapping[str, Access]] = {
     "/models": Access.PREDICT,
     "/models/<name>": Access.PREDICT,
     "/models/<name>/card": Access.PREDICT,
+    "/models/<name>/file": Access.PREDICT,
     "/models/<name>/plots/<file>": Access.PREDICT,
     "/models/<name>/try": Access.PREDICT,
     "/models/<name>/weights.json": Access.PREDICT,
-    "/assets/<digest>/<file>": Access.PREDICT,
+    "/assets/<digest>/<file>": Access.STATIC,
+    "/today": Access.ADMIN,
     "/docs": Access.PREDICT,
-    "/docs/assets/<digest>/<file>": Access.PREDICT,
+    "/docs/assets/<digest>/<file>": Access.STATIC,
     "/openapi.json": Access.PREDICT,
     "/ping": Access.PROBE,
     "/health": Access.PROBE,
@@ -55,6 +58,7 @@ ROUTES: Final[Mapping[str, Access]] = {
 }
 
 _FEEDBACK: Final = "/feedback/"
+_STATIC: Final = ("/assets/", "/docs/assets/")
 
 # Answered by a thread of their own: they never wait behind predictions.
 VITAL: Final = frozenset(
@@ -69,4 +73,6 @@ def access(path: str) -> Access:
     """
     if path.startswith(_FEEDBACK):
         return Access.FEEDBACK
+    if path.startswith(_STATIC):
+        return Access.STATIC
     return ROUTES.get(path, Access.PREDICT)

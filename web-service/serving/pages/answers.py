@@ -10,8 +10,11 @@ from scoring.errors import InvalidRecords
 from scoring.explain import explained
 from scoring.predictor import Predictor
 from scoring.values.strict_json import encode
+from serving.fields import fields
 from serving.pages.forms import inputs
-from serving.pages.numbers import number, percent, signed
+from serving.pages.names import Named, of_feature, of_value
+from serving.pages.numbers import decimals_for, fixed, number, percent, signed
+from serving.pages.sure import typical
 
 # More lines than these hide the large ones; the rest are added up in one.
 _LINES: Final = 7
@@ -19,9 +22,11 @@ _LINES: Final = 7
 
 @dataclass(frozen=True)
 class Line:
-    """One contribution: `share` is its size relative to the largest, 0 to 100."""
+    """One contribution: `share` is its size relative to the largest, 0 to 100; `code` is what the
+    model has in the label's place."""
 
     label: str
+    code: str
     amount: str
     share: float
     negative: bool
@@ -33,8 +38,9 @@ class Result:
 
     headline: str = ""
     verdict: str = ""
-    unseen: tuple[str, ...] = ()
-    beyond: tuple[str, ...] = ()
+    sure: str = ""
+    unseen: tuple[Named, ...] = ()
+    beyond: tuple[Named, ...] = ()
     lines: tuple[Line, ...] = ()
     base: str = ""
     total: str = ""
@@ -53,14 +59,18 @@ def result(predictor: Predictor, record: Mapping[str, Any]) -> Result:
         return Result(errors={line.field: line.problem for line in error.errors})
     explanation = answer.pop("explanation")
     plain = {**answer, "model_version": predictor.version}
+    off = typical(predictor, record)
+    decimals = decimals_for(off.error) if off else 1
+    parts = _decimals(explanation, decimals)
     return Result(
-        headline=_headline(predictor, answer),
+        headline=_headline(predictor, answer, decimals),
         verdict=_verdict(predictor, answer),
-        unseen=tuple(answer.get("unseen", ())),
-        beyond=tuple(answer.get("beyond", ())),
-        lines=_lines(predictor, explanation),
-        base=number(explanation["base"]) if "base" in explanation else "",
-        total=number(explanation["total"]) if "total" in explanation else "",
+        sure=off.words if off and not answer.get("beyond") else "",
+        unseen=tuple(of_feature(predictor.model, name) for name in answer.get("unseen", ())),
+        beyond=tuple(_beyond(predictor, name) for name in answer.get("beyond", ())),
+        lines=_lines(predictor, explanation, parts),
+        base=fixed(explanation["base"], parts) if "base" in explanation else "",
+        total=fixed(explanation["total"], parts) if "total" in explanation else "",
         unit=_unit(explanation),
         reason=explanation.get("reason", ""),
         exact=explanation["exact"],
@@ -68,13 +78,27 @@ def result(predictor: Predictor, record: Mapping[str, Any]) -> Result:
     )
 
 
+def _decimals(explanation: Mapping[str, Any], decimals: int) -> int:
+    """Return the decimals of contributions: one more than the answer has, so that they add up to
+    it; two of log-odds, which are small."""
+    return 2 if str(explanation.get("unit", "")).startswith("log") else decimals + 1
+
+
+def _beyond(predictor: Predictor, name: str) -> Named:
+    """Return in words that a number, `trip_distance=40`, lies beyond those of the training."""
+    field = name.partition("=")[0]
+    low, high = predictor.ranges.of[field]
+    title = fields(predictor.model)[field].title
+    return Named(f"{title} from {number(low)} to {number(high)} only", name)
+
+
 def _unit(explanation: Mapping[str, Any]) -> str:
     unit = str(explanation.get("unit", ""))
     return f"{unit} of {_value(explanation['class'])}" if "class" in explanation else unit
 
 
-def _headline(predictor: Predictor, answer: Mapping[str, Any]) -> str:
-    """Return the answer's first number, `37.4 minutes` or `61 %`, else its first text; of several
+def _headline(predictor: Predictor, answer: Mapping[str, Any], decimals: int) -> str:
+    """Return the answer's first number, `37 minutes` or `61 %`, else its first text; of several
     classes both."""
     likely = _by_class(predictor, answer)
     if likely:
@@ -84,7 +108,7 @@ def _headline(predictor: Predictor, answer: Mapping[str, Any]) -> str:
         return next((value for value in answer.values() if isinstance(value, str)), "")
     if predictor.model.task == "classification":
         return percent(float(numbers[0]))
-    return f"{numbers[0]:.1f} {predictor.model.unit}"
+    return f"{fixed(numbers[0], decimals)} {predictor.model.unit}"
 
 
 def _verdict(predictor: Predictor, answer: Mapping[str, Any]) -> str:
@@ -106,23 +130,29 @@ def _by_class(predictor: Predictor, answer: Mapping[str, Any]) -> list[tuple[str
     return sorted(found.items(), key=lambda pair: -pair[1]) if known else []
 
 
-def _lines(predictor: Predictor, explanation: Mapping[str, Any]) -> tuple[Line, ...]:
+def _lines(predictor: Predictor, explanation: Mapping[str, Any], decimals: int) -> tuple[Line, ...]:
     found: list[Mapping[str, Any]] = explanation["contributions"]
     if not found:
         return ()
     largest = max(abs(line["contribution"]) for line in found) or 1.0
-    titles = {field.name: field.title for field in inputs(predictor.model)}
+    model = predictor.model
+    titles = {field.name: field.title for field in inputs(model)}
 
-    def line(label: str, amount: float) -> Line:
-        return Line(label, signed(amount), 100 * min(abs(amount) / largest, 1), amount < 0)
+    def line(label: str, amount: float, code: str = "") -> Line:
+        share = 100 * min(abs(amount) / largest, 1)
+        return Line(label, code, signed(amount, decimals), share, amount < 0)
 
     shown = found if len(found) <= _LINES + 1 else found[:_LINES]
     lines = []
     for item in shown:
-        label = f"{titles.get(item['feature'], item['feature'])}: {_value(item['value'])}"
+        feature, named = item["feature"], of_value(model, item["feature"], item["value"])
+        label = f"{titles[feature]}: {named.words}" if feature in titles else named.words
+        if feature not in titles and not named.code:
+            label = f"{feature}: {named.words}"
         if "instead_of" in item:
-            label += f" instead of {_value(item['instead_of'])}"
-        lines.append(line(label, item["contribution"]))
+            label += f" instead of {of_value(model, feature, item['instead_of']).words}"
+        code = f"{feature}={named.code}" if named.code else ""
+        lines.append(line(label, item["contribution"], code))
     rest = found[len(shown) :]
     if rest and explanation["exact"]:
         together = sum(item["contribution"] for item in rest)
@@ -131,7 +161,5 @@ def _lines(predictor: Predictor, explanation: Mapping[str, Any]) -> tuple[Line, 
 
 
 def _value(value: object) -> str:
-    """Return a category without its underscores; `10_50` is a pair of numbers and keeps its own."""
-    if isinstance(value, str) and not value[:1].isdigit():
-        return value.replace("_", " ")
-    return str(value)
+    """Return a category without its underscores."""
+    return str(value).replace("_", " ")

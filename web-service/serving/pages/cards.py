@@ -11,7 +11,9 @@ from typing import Any, Final, NamedTuple
 from scoring.predictor import Predictor
 from scoring.scorers.classes import Classes
 from scoring.scorers.linear import Linear
-from serving.pages.numbers import number
+from serving.fields import fields
+from serving.pages.names import Named, of_feature, of_value
+from serving.pages.numbers import number, share
 
 TOP_WEIGHTS: Final = 20
 _LARGEST_MATRIX: Final = 20  # classes
@@ -21,7 +23,7 @@ _METRICS: Final = {
     "rmse": ("RMSE", "typical error, large ones weigh more; lower is better"),
     "mae": ("MAE", "average error; lower is better"),
     "r2": ("R²", "share of the variation that is explained; higher is better, 1 at most"),
-    "auc": ("AUC", "how well it ranks: 0.5 by chance, 1 perfect"),
+    "auc": ("ROC AUC", "how well it ranks: 0.5 by chance, 1 perfect"),
     "accuracy": ("Accuracy", "share of right decisions; higher is better"),
     "precision": ("Precision", "share of the predicted cases that were ones"),
     "recall": ("Recall", "share of the real cases that it found"),
@@ -31,6 +33,16 @@ _METRICS: Final = {
     "bias": ("Bias", "predicted minus actual, on average"),
     "rows": ("Rows", ""),
 }
+
+
+# Plots by the name of their file; another is shown by its own.
+_PLOTS: Final = {
+    "roc": "ROC",
+    "precision_recall": "Precision and recall",
+    "calibration": "Calibration",
+    "confusion_matrix": "Confusion matrix",
+}
+_DIGITS: Final = 3  # of a metric: a test of thousands of rows knows no more
 
 
 class Metric(NamedTuple):
@@ -73,8 +85,32 @@ def metrics(predictor: Predictor, split: str) -> list[Metric]:
         name, meaning = _METRICS.get(key, (key, ""))
         if key in {"rmse", "mae"}:
             name += f" ({predictor.model.unit})"
-        found.append(Metric(name, meaning, number(value), number(baseline.get(key))))
+        value, trivial_value = (number(one, _DIGITS) for one in (value, baseline.get(key)))
+        found.append(Metric(name, meaning, value, trivial_value))
     return found
+
+
+def left_out(predictor: Predictor) -> str:
+    """Return which share of the real rows is in no metric, because training left them out; empty
+    where it left none out or does not say."""
+    dropped = sum(predictor.manifest.dropped.values())
+    used = sum(data.rows for data in predictor.manifest.data.values())
+    if not dropped or not used:
+        return ""
+    return f"{share(dropped / (dropped + used))} of the real rows are in no metric"
+
+
+def plots(predictor: Predictor) -> dict[str, str]:
+    """Return the plots that add to what the page says, by file, each with its name. The confusion
+    matrix stands there as a table."""
+    shown = dict.fromkeys(predictor.artifact.plots)
+    split = held_out(predictor)
+    if split and confusion(predictor, split):
+        shown.pop("confusion_matrix.png", None)
+    stems = {name: name.removesuffix(".png") for name in shown}
+    return {
+        name: _PLOTS.get(stem, stem.replace("_", " ").capitalize()) for name, stem in stems.items()
+    }
 
 
 def segments(predictor: Predictor, split: str) -> Table | None:
@@ -87,7 +123,10 @@ def segments(predictor: Predictor, split: str) -> Table | None:
     keys = list(dict.fromkeys(key for band in bands for key in band if key != name))
     first = "Class" if predictor.model.classes else "Segment"
     heads = [first, *(_METRICS.get(key, (key, ""))[0] for key in keys)]
-    rows = [[str(band.get(name, "")), *(number(band.get(key)) for key in keys)] for band in bands]
+    rows = [
+        [str(band.get(name, "")), *(number(band.get(key), _DIGITS) for key in keys)]
+        for band in bands
+    ]
     return Table(heads, rows) if rows else None
 
 
@@ -103,22 +142,60 @@ def confusion(predictor: Predictor, split: str) -> list[list[str]] | None:
 
 
 def profile(predictor: Predictor) -> Table | None:
-    """Return what the training data looks like, field by field."""
+    """Return what the training data looks like, field by field; numbers that are names have neither
+    a range nor a mean."""
     rows = []
+    known = fields(predictor.model)
     for name, entry in predictor.manifest.profile.items():
         often = entry.get("most_frequent")
         pairs = [pair for pair in often if len(pair) == 2][:3] if isinstance(often, list) else []
-        span = f"{number(entry['min'])} to {number(entry.get('max'))}" if "min" in entry else ""
+        measured = "min" in entry and not (name in known and known[name].names)
         rows.append(
             [
                 name,
                 number(entry.get("distinct")),
-                span,
-                number(entry["mean"]) if "mean" in entry else "",
-                ", ".join(f"{value} ({number(count)})" for value, count in pairs),
+                f"{number(entry['min'])} to {number(entry.get('max'))}" if measured else "",
+                number(entry["mean"], _DIGITS) if measured and "mean" in entry else "",
+                ", ".join(f"{_often(predictor, name, value)} ({number(n)})" for value, n in pairs),
             ]
         )
     return Table(["Field", "Distinct", "Range", "Mean", "Most frequent"], rows) if rows else None
+
+
+def _often(predictor: Predictor, field: str, value: object) -> str:
+    found = of_value(predictor.model, field, value)
+    return f"{found.code} {found.words}" if found.code else str(value)
+
+
+class Effect(NamedTuple):
+    """A feature with its weight, and what that makes of a usual difference between two rows."""
+
+    feature: Named
+    weight: str
+    effect: str
+
+
+def effects(predictor: Predictor) -> list[Effect]:
+    """Return the weights that move answers most, the largest effect first; empty where the manifest
+    does not say how much the features vary."""
+    linear = predictor.scorer.linear()
+    weights = dict(linear.columns()) if linear is not None else {}
+    spread = {k: v for k, v in predictor.manifest.spread.items() if k in weights}
+    largest = sorted(spread, key=lambda name: -abs(weights[name] * spread[name]))[:TOP_WEIGHTS]
+    return [
+        Effect(
+            of_feature(predictor.model, name),
+            number(weights[name], _DIGITS),
+            number(abs(weights[name] * spread[name]), _DIGITS),
+        )
+        for name in largest
+    ]
+
+
+def named(predictor: Predictor, found: Iterable[tuple[str, float]]) -> list[tuple[Named, str]]:
+    """Return the first features of `features`, in words."""
+    first = list(found)[:TOP_WEIGHTS]
+    return [(of_feature(predictor.model, name), number(value, _DIGITS)) for name, value in first]
 
 
 def features(predictor: Predictor) -> tuple[str, list[tuple[str, float]]]:

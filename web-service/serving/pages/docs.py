@@ -29,6 +29,8 @@ def blueprint() -> Blueprint:
         [
             swagger / "swagger-ui.css",
             swagger / "swagger-ui-bundle.js",
+            STATIC / "head.css",
+            STATIC / "key.js",
             STATIC / "docs.css",
             STATIC / "docs.js",
             STATIC / "icon.svg",

@@ -64,6 +64,23 @@ def record_of(model: Model, typed: Mapping[str, str]) -> dict[str, Any]:
     return record
 
 
+def completed(model: Model, typed: Mapping[str, str]) -> dict[str, str]:
+    """Return what was typed, with the whole name in place of one that stands for a number."""
+    record = record_of(model, typed)
+    known = {
+        field.name: _text_of(field, record[field.name])
+        for field in inputs(model)
+        if field.names and record.get(field.name) in names(field.names)
+    }
+    return {**typed, **known}
+
+
+def query_of(model: Model, record: Mapping[str, Any]) -> dict[str, str]:
+    """Return a record as the query of an address, from which `record_of` makes it again."""
+    sent = [field.name for field in inputs(model) if record.get(field.name) is not None]
+    return {name: _text(record[name]) for name in sent}
+
+
 def options(shown: Iterable[Input]) -> Iterator[tuple[str, list[str]]]:
     """Return each list of names that the fields use, once: `132 JFK Airport, Queens`."""
     for name in dict.fromkeys(field.names for field in shown if field.names):

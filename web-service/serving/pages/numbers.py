@@ -10,22 +10,33 @@ _MINUS: Final = "\N{MINUS SIGN}"
 _NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 
 
-def number(value: object) -> str:
+def number(value: object, significant: int = 4) -> str:
     """Return a number as a person reads it, or a dash for what is not a number.
 
-    It has four significant digits and thousands apart; a whole number is shown in full.
+    It has so many significant digits and thousands apart; a whole number is shown in full.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return "\N{EN DASH}"
     if isinstance(value, int) or abs(value) >= 1000:
         return f"{value:,.0f}".replace("-", _MINUS)
-    digits = 3 - (math.floor(math.log10(abs(value))) if value else 0)
+    digits = significant - 1 - (math.floor(math.log10(abs(value))) if value else 0)
     return f"{value:.{min(max(digits, 0), 6)}f}".rstrip("0").rstrip(".").replace("-", _MINUS)
 
 
-def signed(value: float) -> str:
-    """Return a contribution with its sign and two decimals."""
-    return f"{value:+.2f}".replace("-", _MINUS)
+def fixed(value: float, decimals: int) -> str:
+    """Return a number with so many decimals."""
+    return f"{value:,.{decimals}f}".replace("-", _MINUS)
+
+
+def signed(value: float, decimals: int = 2) -> str:
+    """Return a contribution with its sign."""
+    return f"{value:+,.{decimals}f}".replace("-", _MINUS)
+
+
+def decimals_for(error: float) -> int:
+    """Return how many decimals a number has sense with that is wrong by `error`: none where it is
+    wrong by 3, one where by 0.3."""
+    return min(max(-math.floor(math.log10(error)), 0), 6) if error > 0 else 6
 
 
 def percent(value: float) -> str:
@@ -35,6 +46,11 @@ def percent(value: float) -> str:
     if 0.99 < value < 1:
         return f"more than{_NO_BREAK}99{_NO_BREAK}%"
     return f"{value:.0%}".replace("%", f"{_NO_BREAK}%")
+
+
+def share(value: float) -> str:
+    """Return a share of a whole as percents with a decimal."""
+    return f"{100 * value:.1f}{_NO_BREAK}%"
 
 
 def day(moment: date) -> str:

@@ -2,62 +2,100 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from flask import Blueprint, Response, abort, render_template, request
 from flask.blueprints import BlueprintSetupState
 
 from scoring.engine import Predictors
-from scoring.predictor import Predictor
-from serving.fields import example
-from serving.http.body import form_body
-from serving.pages import STATIC, TEMPLATES, cards, forms, snippets
-from serving.pages.answers import Result, result
+from scoring.errors import Unauthorised, UnsupportedMedia
+from serving.http.body import CSV, csv_header, form_body, text_body
+from serving.pages import STATIC, TEMPLATES, cards, files
 from serving.pages.assets import Assets, page, revalidated
+from serving.pages.home import Home, short_text
+from serving.pages.login import unauthorised
 from serving.pages.numbers import day, number
 from serving.pages.reports import Report, Reports
+from serving.pages.today import today
 from serving.responses import json_response
 from serving.services import Services
 
-_log = logging.getLogger(__name__)
+_FILES: Final = (
+    "head.css", "site.css", "key.js", "login.js", "combobox.js", "home.js", "whatif.js", "file.js",
+    "icon.svg",
+)  # fmt: skip
 
 
 def blueprint(services: Services) -> Blueprint:
     """Return the routes of the pages."""
     routes = Blueprint("pages", __name__, template_folder=str(TEMPLATES))
-    predictors, max_body_bytes = services.predictors, services.settings.max_body_bytes
-    files = [STATIC / name for name in ("site.css", "combobox.js", "home.js", "icon.svg")]
-    assets = Assets(routes, "assets", files)
+    assets = Assets(routes, "assets", [STATIC / name for name in _FILES])
     reports = Reports(services.settings.monitoring_url or "")
 
     def report(model: str) -> Report | None:
         return reports.of(model) if services.settings.monitoring_url else None
 
-    shared = {"asset": assets.url, "number": number, "day": day, "cards": cards, "report": report}
+    shared = {
+        "asset": assets.url,
+        "number": number,
+        "day": day,
+        "cards": cards,
+        "report": report,
+        "keys": services.keys is not None,
+    }
 
     @routes.record_once
     def tidy(state: BlueprintSetupState) -> None:
         # a third of the page would be the blank lines and indents of the template's own tags
         state.app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+        state.app.jinja_env.globals.update(
+            pages_asset=assets.url,  # of the page that asks for a key
+            counts=services.settings.metrics_port is None,
+        )
+
+    if services.keys:
+        routes.app_errorhandler(Unauthorised)(unauthorised)
+    _add_forms(routes, services, Home(services, shared))
+    if services.settings.metrics_port is None:  # else they are for those alone who reach that port
+        _add_today(routes, services, shared)
+    _add_cards(routes, services.predictors, shared)
+    return routes
+
+
+def _add_forms(routes: Blueprint, services: Services, forms: Home) -> None:
+    predictors, limits = services.predictors, services.settings.limits
 
     @routes.get("/", strict_slashes=False)  # `GET http://host` has no path: no redirect, in HTML
     def home() -> Response:
-        # curl and scripts say */* and get the short text that they always got
-        offered = request.accept_mimetypes.best_match(["text/plain", "text/html"])
-        answer = _text(predictors) if offered != "text/html" else _home(services, shared)
-        answer.vary.add("Accept")
-        return answer
+        return forms.negotiated()
 
     @routes.post("/models/<name>/try")
     def answer_form(name: str) -> Response:
-        predictor = predictors.get(name)
-        typed = form_body(request, max_body_bytes)
-        shown = result(predictor, forms.record_of(predictor.model, typed))
-        status = 200 if shown.errors is None else 422
-        return _home(services, shared, {name: (typed, shown)}, status)
+        return forms.tried(predictors.get(name), form_body(request, limits.max_body_bytes))
 
+    # also what a browser gets at /models/<name> with the fields in the query
+    @routes.get("/models/<name>/try")
+    def linked(name: str) -> Response:
+        return forms.linked(predictors.get(name))
+
+    @routes.post("/models/<name>/file")
+    def file(name: str) -> Response:
+        predictor = predictors.get(name)
+        if request.mimetype not in CSV:
+            raise UnsupportedMedia("send a CSV, with Content-Type: text/csv")
+        body = text_body(request, limits.max_body_bytes)
+        return json_response(files.answered(predictor, body, limits, csv_header(request)))
+
+
+def _add_today(routes: Blueprint, services: Services, shared: Mapping[str, Any]) -> None:
+    @routes.get("/today")
+    def counted() -> Response:
+        found = today(services.metrics.collector.collect(), services.predictors)
+        return page(render_template("today.html", t=found, **shared))
+
+
+def _add_cards(routes: Blueprint, predictors: Predictors, shared: Mapping[str, Any]) -> None:
     @routes.get("/models/<name>/card")
     def card(name: str) -> Response:
         predictor = predictors.get(name)
@@ -75,8 +113,6 @@ def blueprint(services: Services) -> Blueprint:
         document = cards.weights_document(predictors.get(name))
         return json_response(document)
 
-    return routes
-
 
 def text_blueprint(services: Services) -> Blueprint:
     """Return what is left at `/` without the pages."""
@@ -84,58 +120,6 @@ def text_blueprint(services: Services) -> Blueprint:
 
     @routes.get("/", strict_slashes=False)
     def home() -> Response:
-        return _text(services.predictors)
+        return short_text(services.predictors)
 
     return routes
-
-
-def _home(
-    services: Services,
-    shared: Mapping[str, Any],
-    tried: Mapping[str, tuple[Mapping[str, str], Result]] | None = None,
-    status: int = 200,
-) -> Response:
-    """Return the page of all forms.
-
-    What was `tried`, by model, is shown with its result, the others with their example. A model
-    whose form fails breaks no other's.
-    """
-    forms_shown: list[dict[str, Any]] = []
-    broken: list[Predictor] = []
-    for predictor in services.predictors:
-        model = predictor.model
-        try:
-            record = example(model)
-            typed, shown = (tried or {}).get(model.name) or (
-                forms.texts(model, record),
-                result(predictor, record),
-            )
-            forms_shown.append(_form(predictor, typed, shown))
-        except Exception:  # noqa: BLE001  # whatever it is, the page is every model's
-            _log.exception("the form of model '%s' cannot be shown", model.name)
-            broken.append(predictor)
-    lists = dict(forms.options([field for form in forms_shown for field in form["fields"]]))
-    html = render_template("home.html", forms=forms_shown, broken=broken, lists=lists, **shared)
-    return page(html, status)
-
-
-def _form(predictor: Predictor, typed: Mapping[str, str], shown: Result) -> dict[str, Any]:
-    url = f"{request.url_root}predict/{predictor.model.name}"
-    record = forms.record_of(predictor.model, typed)
-    return {
-        "p": predictor,
-        "fields": forms.inputs(predictor.model),
-        "typed": typed,
-        "result": shown,
-        "errors": shown.errors or {},
-        "url": url,
-        "curl": snippets.curl(url, record),
-        "requests": snippets.requests(url, record),
-    }
-
-
-def _text(predictors: Predictors) -> Response:
-    lines = ["Predictions over HTTP. POST a JSON record to:", ""]
-    lines += [f"  /predict/{p.model.name}  {p.model.title}" for p in predictors]
-    lines += ["", "GET /models shows each model's record, an example and its metrics.", ""]
-    return Response("\n".join(lines), mimetype="text/plain")

@@ -8,20 +8,30 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def curl(url: str, record: Mapping[str, Any]) -> str:
-    """Return a command for a POSIX shell."""
+def curl(url: str, record: Mapping[str, Any], *, with_key: bool = False) -> str:
+    """Return a command for a POSIX shell; `with_key` it sends the variable API_KEY."""
     body = shlex.quote(json.dumps(record, ensure_ascii=False))
+    key = '  -H "X-API-Key: $API_KEY" \\\n' if with_key else ""
     return (
-        f"curl {shlex.quote(url)} \\\n  -H 'Content-Type: application/json' \\\n  --data-raw {body}"
+        f"curl {shlex.quote(url)} \\\n{key}"
+        f"  -H 'Content-Type: application/json' \\\n  --data-raw {body}"
     )
 
 
-def requests(url: str, record: Mapping[str, Any]) -> str:
-    """Return a Python program that uses the package requests."""
+def requests(url: str, record: Mapping[str, Any], *, with_key: bool = False) -> str:
+    """Return a Python program that uses the package requests; `with_key` it sends the variable
+    API_KEY."""
     lines = "".join(f"    {_python(key)}: {_python(value)},\n" for key, value in record.items())
+    environ = "import os\n\n" if with_key else ""
+    sent = '    headers={"X-API-Key": os.environ["API_KEY"]},\n' if with_key else ""
+    call = f"answer = requests.post({_python(url)}, json=record, timeout=10)\n"
+    if with_key:
+        call = (
+            f"answer = requests.post(\n    {_python(url)},\n    json=record,\n{sent}"
+            "    timeout=10,\n)\n"
+        )
     return (
-        f"import requests\n\nrecord = {{\n{lines}}}\n"
-        f"answer = requests.post({_python(url)}, json=record, timeout=10)\n"
+        f"{environ}import requests\n\nrecord = {{\n{lines}}}\n{call}"
         "answer.raise_for_status()\nprint(answer.json())"
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from scoring.cells import NUMBERS, value
 from scoring.errors import FieldError, InvalidRecords, NotCsv, NotJson
@@ -21,14 +21,27 @@ from serving.protocols.tables import records
 _OTHER_SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
+class CsvTable(NamedTuple):
+    """A CSV's columns by name, its cells as texts, and its rows as records, not yet validated."""
+
+    names: list[str]
+    lines: list[list[str]]
+    records: list[dict[str, Any]]
+
+
 def csv_records(
     body: bytes, model: Model, *, limits: Limits, header: bool | None = None
 ) -> list[Any]:
-    """Return the records of a CSV text in UTF-8, not yet validated, in order.
+    """Return the records of `csv_table`."""
+    return list(csv_table(body, model, limits=limits, header=header).records)
 
-    Numbers where the record has numbers, None for an empty cell. `header` says whether the first
-    line holds column names; None: its cells tell. Without such a line, the columns are the record's
-    fields in order.
+
+def csv_table(body: bytes, model: Model, *, limits: Limits, header: bool | None = None) -> CsvTable:
+    """Return what a CSV text in UTF-8 holds, in order.
+
+    In the records numbers where the record has numbers, None for an empty cell. `header` says
+    whether the first line holds column names; None: its cells tell. Without such a line, the
+    columns are the record's fields in order.
 
     Raises NotCsv for what cannot be read, InvalidRecords where columns are missing or lines do not
     fit, TooLarge for too many.
@@ -63,7 +76,7 @@ def csv_records(
     else:
         names = list(expected)
     limits.check_records(len(lines))
-    return [
+    found = [
         {
             name: value(text, expected[name].kind)
             for name, text in record.items()
@@ -71,6 +84,7 @@ def csv_records(
         }
         for record in records(names, lines, model, "", limits)
     ]
+    return CsvTable(names, lines, found)
 
 
 def json_lines(body: bytes, *, limits: Limits) -> list[Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, current_app, request
 
 from scoring.predictor import Predictor
 from serving.fields import example, record_schema
@@ -31,7 +31,15 @@ def blueprint(services: Services) -> Blueprint:
 
     @routes.get("/models/<name>")
     def one_model(name: str) -> Response:
-        return json_response(described(predictors.get(name)))
+        predictor = predictors.get(name)
+        # a record in the address is a link to its prediction, for those who have a browser
+        page = current_app.view_functions.get("pages.linked") if request.query_string else None
+        kinds = request.accept_mimetypes
+        if page and kinds.best_match(["application/json", "text/html"]) == "text/html":
+            return cast("Response", page(name=name))
+        answer = json_response(described(predictor))
+        answer.vary.add("Accept")
+        return answer
 
     return routes
 

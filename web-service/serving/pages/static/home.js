@@ -13,7 +13,7 @@ function ourOrigin(form) {
 const modelOf = (form) => form.id.replace(/-form$/, "");
 
 // Takes the live parts of one form from the page that the server answered with.
-function show(form, page) {
+function show(form, page, sent) {
   const section = document.getElementById(modelOf(form));
   for (const part of section.querySelectorAll("[data-live]")) {
     const fresh = page.getElementById(part.id);
@@ -24,10 +24,14 @@ function show(form, page) {
     const fresh = page.getElementById(input.id);
     input.toggleAttribute("aria-invalid", false);
     if (fresh && fresh.hasAttribute("aria-invalid")) input.setAttribute("aria-invalid", "true");
+    // "times sq" becomes the whole name, unless somebody has typed on
+    else if (fresh && input.dataset.names && input.value === sent.get(input.name)) input.value = fresh.value;
   }
   ourOrigin(form);
   const wrong = form.querySelector("[aria-invalid]");
   if (wrong) wrong.focus();
+  // on a telephone the answer is below the fields: it comes into view
+  else section.querySelector(".answer").scrollIntoView({ block: "nearest" });
 }
 
 function say(form, headline, text) {
@@ -46,15 +50,13 @@ async function predict(form) {
   latest.set(form, turn);
   const answer = document.getElementById(`${modelOf(form)}-answer`);
   answer.setAttribute("aria-busy", "true");
+  const sent = new URLSearchParams(new FormData(form));
   try {
-    const response = await fetch(form.action, {
-      method: "POST",
-      body: new URLSearchParams(new FormData(form)),
-    });
+    const response = await fetch(form.action, { method: "POST", body: sent, headers: keyHeaders() });
     const text = await response.text();
     if (latest.get(form) !== turn) return; // a later click has asked anew
     if (response.headers.get("Content-Type")?.startsWith("text/html")) {
-      show(form, new DOMParser().parseFromString(text, "text/html"));
+      show(form, new DOMParser().parseFromString(text, "text/html"), sent);
     } else {
       say(form, "No answer", JSON.parse(text).detail);
     }
