@@ -11,6 +11,8 @@ from typing import Any, Literal
 from batch.errors import UsageError
 from batch.inputs.files import Format
 from batch.inputs.text import known_encoding
+from scoring.errors import InvalidQuery
+from scoring.intervals import level_of
 
 Engine = Literal["local", "spark"]
 
@@ -37,6 +39,7 @@ class Options:
     where: str | None = None
     limit: int | None = None
     explain: bool = False
+    interval: float | None = None  # the share of truths that it shall hold
     log: Path | None = None
     strict: bool = False
     max_rejected: float = 1.0
@@ -61,6 +64,7 @@ class Options:
             "where": self.where,
             "limit": self.limit,
             "explain": self.explain,
+            **({} if self.interval is None else {"interval": self.interval}),
             "log": str(self.log) if self.log else None,
             "separator": self.separator,
             "encoding": self.encoding,
@@ -96,6 +100,7 @@ def parse(words: Sequence[str] | None) -> Options:
         where=given.where,
         limit=given.limit,
         explain=given.explain,
+        interval=given.interval,
         log=given.log and given.log.absolute(),
         strict=given.strict,
         max_rejected=given.max_rejected,
@@ -131,6 +136,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--keep", default="all", metavar="A,B", help="columns to carry along: all (default), none, "
         "or names by commas")  # fmt: skip
     add("--explain", action="store_true", help="add each feature's contribution")
+    add("--interval", type=_level, metavar="SHARE", help="add the two numbers between which this "
+        "share of the truths lies: 0.9, say")  # fmt: skip
     rows = parser.add_argument_group("rows")
     add = rows.add_argument
     add("--where", metavar="'COLUMN OP VALUE'", help="score only these: = != < <= > >=")
@@ -166,6 +173,13 @@ def _check_engine(given: argparse.Namespace) -> None:
         raise UsageError("--workers is for one machine; Spark's configuration names its cores")
     if given.engine == "spark" and given.limit:
         raise UsageError("--limit is for a try on one machine: leave --engine spark out")
+
+
+def _level(text: str) -> float:
+    try:
+        return level_of(text)
+    except InvalidQuery as error:
+        raise argparse.ArgumentTypeError(f"{error.errors[0].problem}, got {text!r}") from error
 
 
 def _positive(text: str) -> int:

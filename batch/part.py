@@ -143,7 +143,7 @@ def _table(
         places = pa.array(answered.rows)
         kept = {name: column.take(places) for name, column in kept.items()}
     count = len(answered.scores)
-    made = flattened(answered.answers)
+    made = {**flattened(answered.answers), **scorer.ends(answered.scores)}
     every = pa.array(np.zeros(count, dtype=np.int8))
     version = pa.array([scorer.predictor.version], pa.string())
     made["model_version"] = pa.DictionaryArray.from_arrays(every, version)

@@ -25,6 +25,7 @@ from batch.outputs.staging import Staging
 from batch.progress import Progress
 from batch.publish import publish
 from batch.settings import BatchSettings
+from scoring.errors import InvalidQuery
 from scoring.process.cpus import available
 from scoring.registry.resolve import resolve
 
@@ -114,9 +115,11 @@ def _prepared(
         raise UsageError(f"{reference} is a model of '{resolved.model.name}', not {options.model}")
     predictor = resolved.load()
     try:
-        scorer = TableScorer(predictor)
+        scorer = TableScorer(predictor, options.interval)
     except ArithmeticError as error:
         raise BatchError(str(error)) from error
+    except InvalidQuery as error:
+        raise UsageError(f"--interval: {error.errors[0].problem}") from error
     model = {
         "name": options.model,
         "reference": options.reference or options.model,

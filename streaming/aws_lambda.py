@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
-from scoring.errors import SettingsError
+from scoring.errors import InvalidQuery, SettingsError
+from scoring.intervals import Interval, level_of
 from streaming import brokers, letters
 from streaming.addresses import Address
 from streaming.envelope import Envelope
@@ -34,8 +35,16 @@ _PATHS: Final = ("RECORD", "ID", "TIME")
 class Handler:
     """What an instance of the function keeps between its calls."""
 
-    def __init__(self, followed: Followed, envelope: Envelope, sink: Sink, dead: Sink) -> None:
+    def __init__(
+        self,
+        followed: Followed,
+        envelope: Envelope,
+        sink: Sink,
+        dead: Sink,
+        interval: float | None = None,
+    ) -> None:
         self._followed = followed
+        self._interval = interval
         self._envelope = envelope
         self._sink = sink
         self._dead = dead
@@ -53,7 +62,14 @@ class Handler:
         )
         record, ident, time = (environ.get(f"STREAM_{key}") or None for key in _PATHS)
         followed = follow(environ.get("STREAM_MODEL") or "ride", settings)
-        return cls(followed, Envelope(record, ident, time), sink, dead)
+        interval = None
+        if level := environ.get("STREAM_INTERVAL"):
+            try:
+                interval = level_of(level)
+                Interval(followed.current, interval)
+            except InvalidQuery as error:
+                raise SettingsError(f"STREAM_INTERVAL: {error.errors[0].problem}") from error
+        return cls(followed, Envelope(record, ident, time), sink, dead, interval)
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """Return which records are to come again: none, or all from the first."""
@@ -61,7 +77,7 @@ class Handler:
         if not records:
             return {"batchItemFailures": []}
         stream = str(records[0].get("eventSourceARN", "")).rpartition("/")[2] or "kinesis"
-        scoring = Scoring(stream, self._envelope)
+        scoring = Scoring(stream, self._envelope, interval=self._interval)
         predictor = self._followed.current
         made = scoring.outcome(predictor, [_event(record) for record in records])
         try:

@@ -11,16 +11,18 @@ import socket
 import sys
 from collections.abc import Iterator, Sequence
 
-from scoring.errors import SettingsError, StartError
+from scoring.errors import InvalidQuery, SettingsError, StartError
+from scoring.intervals import Interval
 from scoring.observers.log_setup import open_log
 from scoring.observers.model_metrics import ModelMetrics
 from scoring.observers.observer import Observers
+from scoring.predictor import Predictor
 from scoring.process import logs
 from scoring.registry.errors import RegistryError
 from scoring.registry.metrics import RegistryMetrics
 from streaming import brokers, replay
 from streaming.envelope import Envelope
-from streaming.errors import GraceOver, StreamError
+from streaming.errors import GraceOver, StreamError, UsageError
 from streaming.following import Followed, follow
 from streaming.health import Health, Port
 from streaming.interface import Delivery, Sink, Source
@@ -69,6 +71,14 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _check_interval(predictor: Predictor, level: float) -> None:
+    """Raise UsageError where the model gives no such interval, before an event is read."""
+    try:
+        Interval(predictor, level)
+    except InvalidQuery as error:
+        raise UsageError(f"--interval: {error.errors[0].problem}") from error
+
+
 def _failed(error: object, status: int) -> int:
     sys.stderr.write(f"streaming: {' '.join(str(error).split())}\n")
     return status
@@ -85,6 +95,8 @@ def _run(options: Options, settings: StreamSettings, stop: Stop) -> None:
         health, meter = Health(), Meter(journal.restarts)
         followed = follow(options.model, settings)
         closing.callback(followed.close)
+        if options.interval is not None:
+            _check_interval(followed.current, options.interval)
         metrics, collector = ModelMetrics.alone([followed.current])
         metrics.serve(followed.current)
         collector.registry.register(meter)
@@ -106,7 +118,8 @@ def _run(options: Options, settings: StreamSettings, stop: Stop) -> None:
             envelope = Envelope(options.record, options.id, options.time)
             parts = Parts(
                 source=source, sink=sink, dead=dead, followed=followed, journal=journal,
-                scoring=Scoring(source.name, envelope, observer, tracing), meter=meter,
+                scoring=Scoring(source.name, envelope, observer, tracing, options.interval),
+                meter=meter,
                 health=health, stop=stop, batch=options.batch,
             )  # fmt: skip
             followed.watch(metrics.serve)

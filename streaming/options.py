@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from scoring.errors import InvalidQuery
+from scoring.intervals import level_of
 from streaming.addresses import Address
 from streaming.errors import UsageError
 
@@ -36,6 +38,7 @@ class Options:
     start: Start = "earliest"
     batch: int = 2000
     guarantee: Guarantee = "at-least-once"
+    interval: float | None = None  # the share of truths that it shall hold
 
 
 def parse(words: Sequence[str] | None) -> Options:
@@ -60,6 +63,7 @@ def parse(words: Sequence[str] | None) -> Options:
         start=given.start,
         batch=given.batch,
         guarantee=given.guarantee,
+        interval=given.interval,
     )
 
 
@@ -92,12 +96,21 @@ def _parser() -> argparse.ArgumentParser:
         help="where a new group begins (default: with the oldest event)")  # fmt: skip
     add("--batch", type=_positive, default=2000, metavar="N",
         help="score at most so many events at a time (default: 2000)")  # fmt: skip
+    add("--interval", type=_level, metavar="SHARE", help="add the two numbers between which this "
+        "share of the truths lies: 0.9, say")  # fmt: skip
     events = parser.add_argument_group("events (default: the record itself, or a CloudEvent)")
     add = events.add_argument
     add("--record", metavar="PATH", help="where the record is in an event: data.ride")
     add("--id", metavar="PATH", help="where the event's id is: ride_id")
     add("--time", metavar="PATH", help="where its time is (default: when the broker took it)")
     return parser
+
+
+def _level(text: str) -> float:
+    try:
+        return level_of(text)
+    except InvalidQuery as error:
+        raise argparse.ArgumentTypeError(f"{error.errors[0].problem}, got {text!r}") from error
 
 
 def _positive(text: str) -> int:

@@ -49,11 +49,13 @@ class Scoring:
         envelope: Envelope,
         observer: PredictionObserver | None = None,
         tracing: EventTracing | None = None,
+        interval: float | None = None,
     ) -> None:
         self._stream = stream
         self._envelope = envelope
         self._observer = observer
         self._tracing = tracing
+        self._interval = interval
 
     def outcome(self, predictor: Predictor, events: Sequence[Event]) -> Outcome:
         """Return the outcome of `events`, all answered by one version of the model."""
@@ -119,7 +121,11 @@ class Scoring:
         """Return an answer each; where the batch fails by a fault of ours, one after the other, so
         that it is one event's fault alone."""
         try:
-            return answer_each(predictor, records, ids=ids, observer=self._observer)
+            return answer_each(
+                predictor, records, ids=ids, interval=self._interval, observer=self._observer
+            )
+        except RequestError as error:  # of all of them: a version that gives no intervals
+            return [error] * len(records)
         except Exception as error:  # noqa: BLE001  # whatever it is, the others are to be answered
             if len(records) != 1:
                 return [

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from scoring.models import Model, discover
 from serving.app import App, create_app
 from serving.settings import Settings
-from tests.support import Server, serving, write_artifact
+from tests.support import Server, calibration, serving, write_artifact
 from tests.support.containers import alone, docker, need_engine
 
 MODELS = discover()
@@ -44,7 +44,7 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny artifact of every model. Read it; write to a copy."""
     folder = tmp_path_factory.mktemp("models")
     for found in MODELS.values():
-        write_artifact(found, folder)
+        write_artifact(found, folder, calibration=calibration(found))
     return folder
 
 

@@ -21,10 +21,10 @@ HTTP = {"serving", "flask", "werkzeug", "gunicorn"}
 # of the artifact: what makes one asks the predictor, what reads one is asked by it
 MAKERS = ["artifact.writing"]
 # From what joins everything down to the errors: each may import what stands to its right.
-SPINE = ["registry", "engine", "explain", "observers", *MAKERS, "predictor", "ranges", "compiler",
-         "artifact", "saved", "shared_memory", "scorers", "lookups", "profiles", "models",
-         "model_checks", "model", "field_kinds", "cells", "untouched", "typed_decoder", "record",
-         "process", "limits", "values", "errors"]  # fmt: skip
+SPINE = ["registry", "engine", "explain", "intervals", "observers", *MAKERS, "predictor", "ranges",
+         "compiler", "artifact", "saved", "shared_memory", "scorers", "lookups", "profiles",
+         "models", "model_checks", "model", "field_kinds", "cells", "untouched", "typed_decoder",
+         "record", "process", "limits", "values", "errors"]  # fmt: skip
 
 # What the image holds, and where in the core each of the others may be imported.
 IMAGE = {"scoring", "serving", "flask", "werkzeug", "gunicorn", "pydantic", "pydantic_core",

@@ -24,6 +24,7 @@ from training.data.tables import Table, read
 from training.errors import Refused, TrainingError
 from training.evaluation import metrics as evaluation
 from training.evaluation import plots
+from training.evaluation.calibration import calibrate
 from training.evaluation.metrics import Metrics, Values
 from training.evaluation.reference import reference
 from training.evaluation.spread import spread
@@ -132,6 +133,7 @@ def train(options: Options) -> Manifest:
             metrics=metrics,
             baseline=baseline,
             profile=data.profile,
+            calibration=calibrate(model, part, held_out[part], scores[part], log),
             dropped=data.dropped,
             spread=spread(vectorizer, estimator, learned, model),
         )

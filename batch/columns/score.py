@@ -19,6 +19,7 @@ from batch.columns.fields import Array, Coded, Field, Mask, Values, fields_of, p
 from batch.columns.refusals import Refusals, Rejected, RowReader
 from batch.columns.scores import column_scorer
 from scoring.errors import InvalidRecords
+from scoring.intervals import ENDS, Interval, numbers_of
 from scoring.predictor import Predictor
 from scoring.ranges import Ranges, worded
 
@@ -41,9 +42,11 @@ class Answered:
 class TableScorer:
     """Scores record batches with one predictor; safe to use from several threads."""
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, interval: float | None = None) -> None:
         """Raise ArithmeticError where the columnar form does not give the golden records the
-        answers that `predictor` gives."""
+        answers that `predictor` gives, InvalidQuery where it has no calibration to make `interval`
+        of."""
+        self._interval = Interval(predictor, interval) if interval is not None else None
         self.predictor = predictor
         self.model = predictor.model
         self._answers = Answers(self.model, predictor.manifest.threshold)
@@ -69,7 +72,23 @@ class TableScorer:
     def answer_types(self) -> dict[str, pa.DataType]:
         """The answer's columns with their types, in order."""
         example = self.predictor.answers([self.model.record.model_validate(self.model.example)])
-        return {name: column.type for name, column in flattened(columns_of(example)).items()}
+        made = {**flattened(columns_of(example)), **self.ends(np.empty(0))}
+        return {name: column.type for name, column in made.items()}
+
+    def ends(self, scores: Array) -> dict[str, pa.Array]:
+        """Return the ends of the intervals of (n,) scores as columns by name; none where no
+        interval was asked for."""
+        if self._interval is None:
+            return {}
+        group = np.searchsorted(self._interval.edges, scores, side="right")
+        errors = (self._interval.below, self._interval.above)
+        low, high = (self._answers.of(scores + np.array(of_each)[group]) for of_each in errors)
+        found: dict[str, pa.Array] = {}
+        for name in numbers_of(self.model.some_answer()):
+            ends = low[name].to_numpy(), high[name].to_numpy()
+            found[f"{name}_{ENDS[0]}"] = pa.array(np.minimum(*ends))
+            found[f"{name}_{ENDS[1]}"] = pa.array(np.maximum(*ends))
+        return found
 
     def score(
         self, columns: Mapping[str, pa.Array], rows: int, read_row: RowReader | None = None

@@ -130,7 +130,7 @@ def _made(payload: Payload) -> Job:
         BatchSettings(**payload.log),
         payload.sources,
         Staging(payload.output),
-        TableScorer(predictor),
+        TableScorer(predictor, payload.options.interval),
         plan["model"],
         layouts=payload.layouts,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import socket
 import subprocess
 import sys
@@ -9,11 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from scoring.errors import SettingsError
 from scoring.process import logs
+from streaming import aws_lambda, brokers
 from streaming.addresses import Address
 from streaming.cli import main
 from streaming.errors import UsageError
 from streaming.options import parse
+from tests.streaming.fakes import FakeSink
+from tests.streaming.support import ride
 from tests.support import ROOT
 
 
@@ -58,6 +64,30 @@ def test_words_that_do_not_fit_together_are_refused(words: list[str]) -> None:
     with pytest.raises(UsageError):
         parse(words)
     assert main(words) == 2
+
+
+@pytest.mark.parametrize(
+    ("level", "model", "said"),
+    [
+        ("2", "ride", "expected a number from 0.5 to 0.99, got '2'"),
+        ("0.9", "churn", "--interval: 'churn' answers with probabilities"),
+    ],
+)
+def test_an_interval_that_cannot_be_given_ends_the_worker(
+    level: str, model: str, said: str, models_dir: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Before an event is read, with status 2."""
+    monkeypatch.setattr(logs, "configure", lambda _: None)
+    monkeypatch.setenv("MODELS_DIR", str(models_dir))
+    monkeypatch.setenv("STREAM_STATE", str(tmp_path))
+    words = [model, "--source", "redis://h/a", "--sink", "redis://h/b", "--interval", level]
+    try:
+        status = main(words)
+    except SystemExit as end:  # argparse's way
+        status = int(end.code or 0)
+    assert status == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [[], ["replay"]], ids=["stream", "replay"])
@@ -129,3 +159,44 @@ def test_a_port_that_is_taken_and_a_model_that_is_not_there_end_it(
     monkeypatch.setenv("MODELS_DIR", str(tmp_path))
     assert main(["ride", *words]) == 1
     assert capsys.readouterr().err.startswith("streaming: ")
+
+
+@pytest.mark.parametrize(
+    ("level", "model", "said"),
+    [
+        ("2", "ride", "STREAM_INTERVAL: expected a number from 0.5 to 0.99"),
+        ("0.9", "churn", "STREAM_INTERVAL: 'churn' answers with probabilities"),
+    ],
+)
+def test_the_function_refuses_an_interval_that_cannot_be_given(
+    level: str, model: str, said: str, models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When it starts, before a call."""
+    monkeypatch.setattr(brokers, "open_sink", lambda *_, **__: FakeSink())
+    given = {
+        "MODELS_DIR": str(models_dir), "STREAM_MODEL": model, "STREAM_SINK": "kinesis://a",
+        "STREAM_DEAD_LETTERS": "kinesis://b", "STREAM_INTERVAL": level,
+    }  # fmt: skip
+    with pytest.raises(SettingsError, match=said):
+        aws_lambda.Handler.from_environment(given)
+
+
+def test_the_function_answers_with_the_interval(
+    models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a worker does."""
+    sink = FakeSink()
+    monkeypatch.setattr(brokers, "open_sink", lambda *_, **__: sink)
+    handler = aws_lambda.Handler.from_environment(
+        {
+            "MODELS_DIR": str(models_dir),
+            "STREAM_SINK": "kinesis://a",
+            "STREAM_DEAD_LETTERS": "kinesis://b",
+            "STREAM_INTERVAL": "0.9",
+        }
+    )
+    data = base64.b64encode(ride(1)).decode()
+    event = {"kinesis": {"data": data, "partitionKey": "k", "sequenceNumber": "1"}}
+    assert handler({"Records": [event]}) == {"batchItemFailures": []}
+    [message] = sink.got
+    assert {"duration_low", "duration_high"} <= json.loads(message.value)["answer"].keys()

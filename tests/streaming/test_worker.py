@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from scoring.engine import Predictors
+from scoring.intervals import Interval
 from scoring.models import discover
 from scoring.predictor import Predictor
 from streaming.envelope import Envelope
@@ -27,6 +28,7 @@ from streaming.stop import Stop
 from streaming.worker import Parts, Worker
 from tests.streaming.fakes import FakeSink, FakeSource
 from tests.streaming.support import ride
+from tests.support import write_artifact
 
 LARGE = b"x" * (KEPT_BYTES + 1)
 
@@ -51,6 +53,7 @@ class Ran:
 def made(
     values: Sequence[bytes | None], models_dir: Path, folder: Path, *, batch: int = 100,
     sink: FakeSink | None = None, dead: FakeSink | None = None, grace_s: float = 10,
+    interval: float | None = None,
 ) -> tuple[Worker, Ran]:  # fmt: skip
     """Return a worker that stops when the events are at an end, and what it will leave."""
     predictor = Predictor.from_folder(models_dir / "ride", discover()["ride"])
@@ -60,7 +63,8 @@ def made(
     parts = Parts(
         source=source, sink=ran.sink, dead=ran.dead, batch=batch, stop=stop, meter=ran.meter,
         followed=Followed(Predictors({"ride": predictor})), health=ran.health,
-        scoring=Scoring("rides", Envelope()), journal=Journal.take(folder / "state", "g"),
+        scoring=Scoring("rides", Envelope(), interval=interval),
+        journal=Journal.take(folder / "state", "g"),
     )  # fmt: skip
     return Worker(parts), ran
 
@@ -75,6 +79,30 @@ def test_every_event_has_its_prediction_or_its_letter_in_order(
     assert [one["id"] for one in ran.answers()] == [f"rides/0/{n}" for n in range(250) if n % 10]
     assert [one["id"] for one in ran.letters()] == [f"rides/0/{n}" for n in range(0, 250, 10)]
     assert ran.source.committed == list(range(250))
+
+
+def test_answers_have_the_interval_that_is_asked_for(models_dir: Path, tmp_path: Path) -> None:
+    """That of a request; what is not valid is refused as ever."""
+    worker, ran = made([ride(1), b"[", ride(2)], models_dir, tmp_path, interval=0.9)
+    worker.run()
+    predictor = Predictor.from_folder(models_dir / "ride", discover()["ride"])
+    interval = Interval(predictor, 0.9)
+    for one, value in zip(ran.answers(), (ride(1), ride(2)), strict=True):
+        [score] = predictor.one(json.loads(value)).scores
+        assert interval.ends(score).items() <= one["answer"].items()
+    assert [letter["reason"] for letter in ran.letters()] == ["not_json"]
+
+
+def test_a_version_without_calibration_makes_letters_that_say_so(tmp_path: Path) -> None:
+    """One that the registry's alias moved to, say: events are not answered with less than what was
+    asked for."""
+    write_artifact(discover()["ride"], tmp_path / "models")
+    worker, ran = made([ride(1), ride(2)], tmp_path / "models", tmp_path, interval=0.9)
+    worker.run()
+    assert ran.answers() == []
+    problems = [letter["problem"]["errors"][0]["problem"] for letter in ran.letters()]
+    assert len(problems) == 2
+    assert all("was made without calibration" in problem for problem in problems)
 
 
 def test_a_stop_while_nothing_comes_commits_nothing(models_dir: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.artifacts import records, tiny_pair, write_artifact, write_pair
+from tests.support.artifacts import calibration, records, tiny_pair, write_artifact, write_pair
 from tests.support.places import (
     DATA_DIR,
     ROOT,
@@ -31,6 +31,7 @@ __all__ = [
     "ROOT",
     "Launch",
     "Server",
+    "calibration",
     "children",
     "clean_tree",
     "clone",

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
+from scoring.artifact.calibration import TAILS, Calibration
 from scoring.artifact.facts import Facts
 from scoring.artifact.manifest import Manifest
 from scoring.artifact.writing import write
@@ -59,6 +60,22 @@ def write_artifact(model: Model, output: Path, estimator: Any = None, **given: A
     """Write a tiny artifact of any model to `output/<model>/` and return its manifest."""
     chosen = {"golden": records(model, 4), **given}
     return write_pair(output, model, tiny_pair(model, estimator), **chosen)
+
+
+def calibration(model: Model) -> Calibration | None:
+    """Return made-up errors of a regression, smaller below a score of 30 than above it; None of a
+    classification."""
+    if model.task == "classification":
+        return None
+    wide = [10.0 - place / 10 for place in range(TAILS)]
+    narrow_ones = [error / 4 for error in wide]
+    return Calibration(
+        split="test",
+        rows=500,
+        edges=[30.0],
+        below=[[-error for error in errors] for errors in (narrow_ones, wide)],
+        above=[narrow_ones, wide],
+    )
 
 
 def write_pair(output: Path, model: Model, pair: tuple[Any, Any], **given: Any) -> Manifest:

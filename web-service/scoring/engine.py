@@ -9,6 +9,7 @@ from typing import Any
 
 from scoring.errors import ArtifactError, InvalidRecords, RequestError, UnknownModel
 from scoring.explain import explained
+from scoring.intervals import Interval
 from scoring.limits import Limits
 from scoring.models import Model, refuse_kept, select
 from scoring.observers.observer import NO_CALLER, Caller, PredictionObserver, carried
@@ -22,23 +23,28 @@ def predict(
     *,
     limits: Limits,
     explain: bool = False,
+    interval: float | None = None,
     observer: PredictionObserver | None = None,
     caller: Caller = NO_CALLER,
 ) -> dict[str, Any]:
     """Return the answer to a JSON object (one record) or a JSON array of records.
 
-    One version of the model answers all of them; with `explain` each answer says what moved it.
-    Raises a RequestError for a body that is not JSON, an invalid record or too many records.
+    One version of the model answers all of them; with `explain` each answer says what moved it,
+    with `interval` between which numbers that share of the truths lies. Raises a RequestError for a
+    body that is not JSON, an invalid record or too many records, and for an interval that the model
+    cannot give.
     """
     begun = time.perf_counter()
+    bounds = Interval(predictor, interval) if interval is not None else None
     if body[:1] == b"[" and not explain and not (observer and observer.wanted):
         scored = predictor.plain_array(body, limits)
         if scored is not None:
             if observer:
                 observer.answered(predictor, scored, time.perf_counter() - begun, caller)
-            return {"predictions": scored.answers, "model_version": predictor.version}
+            answers = bounds.added(scored.answers, scored.scores) if bounds else scored.answers
+            return {"predictions": answers, "model_version": predictor.version}
     value = decode(body)
-    answers = _answers(predictor, value, limits, explain, observer, caller, begun)
+    answers = _answers(predictor, value, limits, explain, bounds, observer, caller, begun)
     if isinstance(value, list):
         return {"predictions": answers, "model_version": predictor.version}
     return {**answers[0], "model_version": predictor.version}
@@ -49,17 +55,19 @@ def answer_values(
     values: list[Any],
     *,
     limits: Limits,
+    interval: float | None = None,
     observer: PredictionObserver | None = None,
     caller: Caller = NO_CALLER,
 ) -> list[dict[str, Any]]:
     """Return one answer to each of `values`, JSON values that hold a record each, in order.
 
-    For requests in other forms than our own, files and streams. Raises a RequestError for an
-    invalid record or too many of them.
+    For requests in other forms than our own. Raises a RequestError for an invalid record, too many
+    of them, or an `interval` that the model cannot give.
     """
     begun = time.perf_counter()
+    bounds = Interval(predictor, interval) if interval is not None else None
     explain = False
-    return _answers(predictor, values, limits, explain, observer, caller, begun)
+    return _answers(predictor, values, limits, explain, bounds, observer, caller, begun)
 
 
 def answer_each(
@@ -67,12 +75,14 @@ def answer_each(
     items: Sequence[Any],
     *,
     ids: Sequence[str],
+    interval: float | None = None,
     observer: PredictionObserver | None = None,
 ) -> list[dict[str, Any] | RequestError]:
     """Return for each of `items` its answer, or what is wrong with it: a bad one refuses no other.
 
     An item is one record, as JSON text (bytes) or as a JSON value; `ids` name them, one each, to
-    the observer. For streams, where every event is a request of its own.
+    the observer. For streams, where every event is a request of its own. Raises InvalidQuery for
+    an `interval` that the model cannot give.
     """
     begun = time.perf_counter()
     scored, refused = predictor.each(items)
@@ -87,9 +97,12 @@ def answer_each(
                 found = [one for place, one in enumerate(found) if place not in refused]
             caller = NO_CALLER._replace(ids=ids, carried=found)
             observer.answered(predictor, scored, time.perf_counter() - begun, caller)
+    found_answers = scored.answers
+    if interval is not None:
+        found_answers = Interval(predictor, interval).added(scored.answers, scored.scores)
     if not refused:
-        return list(scored.answers)
-    answers = iter(scored.answers)
+        return list(found_answers)
+    answers = iter(found_answers)
     return [refused.get(place) or next(answers) for place in range(len(items))]
 
 
@@ -98,6 +111,7 @@ def _answers(
     value: Any,
     limits: Limits,
     explain: bool,
+    bounds: Interval | None,
     observer: PredictionObserver | None,
     caller: Caller,
     begun: float,
@@ -112,6 +126,8 @@ def _answers(
         if explain:
             limits.check_explained(len(answers))
             answers = explained(predictor, scored.records)
+        if bounds:
+            answers = bounds.added(answers, scored.scores)
     except InvalidRecords as error:
         if observer:
             observer.refused(predictor, error)

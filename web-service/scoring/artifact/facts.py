@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from scoring.artifact.calibration import Calibration
 from scoring.artifact.manifest import VERSION_DIGITS, Dataset, Manifest
 from scoring.models import Model
 
@@ -36,6 +37,7 @@ class Facts:
     metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     baseline: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     profile: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    calibration: Calibration | None = None
     dropped: Mapping[str, int] = field(default_factory=dict)
     spread: Mapping[str, float] = field(default_factory=dict)
     notes: Sequence[str] = ()
@@ -81,6 +83,7 @@ def describe(
         metrics={split: dict(found) for split, found in facts.metrics.items()},
         baseline={split: dict(found) for split, found in facts.baseline.items()},
         profile={name: dict(found) for name, found in facts.profile.items()},
+        calibration=facts.calibration,
         dropped=dict(facts.dropped),
         spread=dict(facts.spread),
         notes=list(facts.notes),

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from scoring.artifact.calibration import Calibration
 from scoring.models import Answer, Model
 from scoring.scorers.base import Kind
 
@@ -108,6 +109,7 @@ class Manifest(_Part):
     metrics: dict[str, dict[str, Any]] = {}  # by split
     baseline: dict[str, dict[str, Any]] = {}  # the same metrics of the trivial model
     profile: dict[str, dict[str, Any]] = {}  # by field of the record and target
+    calibration: Calibration | None = None  # of a regression; artifacts of before it have none
     dropped: dict[str, int] = {}  # reason -> rows not used
     spread: dict[str, float] = {}  # standard deviation of the features that move answers most
     notes: list[str] = []

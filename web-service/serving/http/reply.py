@@ -30,13 +30,14 @@ def reply(
     *,
     limits: Limits,
     explain: bool = False,
+    interval: float | None = None,
     observer: PredictionObserver | None = None,
     caller: Caller = NO_CALLER,
 ) -> Reply:
     """Return the answer to a JSON body, or the problem with it; only a fault of ours raises."""
     try:
         result = predict(
-            predictor, body, limits=limits, explain=explain,
+            predictor, body, limits=limits, explain=explain, interval=interval,
             observer=observer, caller=caller,
         )  # fmt: skip
     except RequestError as error:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, Final
 
+from scoring.artifact.calibration import LEAST, MOST
 from scoring.engine import Predictors
 from scoring.errors import FieldError, InvalidRecords, Overloaded, RequestError, Unauthorised
+from scoring.intervals import ENDS, PARAMETER
 from scoring.models import Model
 from scoring.predictor import Predictor
 from serving.fields import example, record_schema
@@ -43,6 +46,14 @@ PARAMETERS: Final[dict[str, Schema]] = {
         "in": "query",
         "description": "add what moved the prediction: the contribution of each feature",
         "schema": {"type": "boolean", "default": False},
+    },
+    "interval": {
+        "name": PARAMETER,
+        "in": "query",
+        "description": "add the two numbers between which this share of the truths lies, as "
+        "`duration_low` and `duration_high`; of models that predict a number and were calibrated",
+        "schema": {"type": "number", "minimum": LEAST, "maximum": MOST},
+        "example": 0.9,
     },
     "request_id": {
         "name": "X-Request-ID",
@@ -221,6 +232,7 @@ def _prediction(predictor: Predictor, *, version: bool = True) -> Schema:
         else:
             described = {"type": "number", "description": f"in {predictor.model.unit}"}
         properties[name] = described
+    numbers = [name for name, described in properties.items() if described["type"] == "number"]
     if version:
         properties["model_version"] = {"type": "string", "examples": [predictor.version]}
     required = list(properties)
@@ -235,6 +247,12 @@ def _prediction(predictor: Predictor, *, version: bool = True) -> Schema:
         "description": "fields whose number lies beyond those of the training",
     }
     properties["explanation"] = ref("Explanation")
+    if predictor.manifest.calibration is not None:
+        for name, end in itertools.product(numbers, ENDS):
+            properties[f"{name}_{end}"] = {
+                "type": "number",
+                "description": f"the interval's {end} end, where `{PARAMETER}` asks for it",
+            }
     found: Schema = {"type": "object", "required": required, "properties": properties}
     return found | {"examples": [example_answer(predictor)]} if version else found
 

@@ -10,7 +10,8 @@ The default model answers. Two addresses beside it are those that their clients 
 
 Beside a form may stand `params`; of those, `output` is known here: `records`, the default, answers
 with our own objects, `numbers` with the first number of each, as a bare scikit-learn model would,
-or with the most likely one of several classes. CSV and JSON lines are taken too.
+or with the most likely one of several classes; `interval` adds prediction intervals, as the query
+`?interval=0.9` does for every form. CSV and JSON lines are taken too.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from scoring.models import Model
 from scoring.values.strict_json import decode
 from serving.fields import example, fields
 from serving.http.body import CSV, JSON_LINES, csv_header, json_body, text_body
+from serving.http.interval import asked
 from serving.http.reply import JSON
 from serving.openapi.components import Schema, example_answer, ref, schema_name
 from serving.openapi.operations import Operations, get, post
@@ -50,7 +52,7 @@ def blueprint(services: Services) -> Blueprint:
     def invoke() -> Response:
         predictor = services.predictors.default
         g.version = predictor.version
-        form = OUTPUTS[0]
+        form, params = OUTPUTS[0], None
         if request.mimetype in CSV:
             body = text_body(request, limits.max_body_bytes)
             header = csv_header(request)
@@ -60,6 +62,7 @@ def blueprint(services: Services) -> Blueprint:
         elif request.is_json:
             value = decode(json_body(request, limits.max_body_bytes))
             form = output(value)
+            params = value.get("params") if isinstance(value, dict) else None
             sent = values(value, predictor.model, limits=limits)
         else:
             raise UnsupportedMedia(
@@ -67,7 +70,7 @@ def blueprint(services: Services) -> Blueprint:
                 "CSV (text/csv)"
             )
         answers = answer_values(
-            predictor, sent, limits=limits,
+            predictor, sent, limits=limits, interval=asked(params),
             observer=services.observer, caller=g.caller,
         )  # fmt: skip
         return json_response(answer(answers, form))
@@ -163,6 +166,7 @@ def operations(services: Services) -> Operations:
             JSON_LINES[0]: {"schema": text},
         },
         answered={"schema": result, "example": {"predictions": [answered]}},
+        parameters=("interval", "request_id"),
     )
     return {
         "/invocations": invocations,

@@ -8,6 +8,7 @@ from scoring.errors import FieldError, InvalidQuery
 from scoring.predictor import Predictor
 from serving.fields import example
 from serving.http.body import json_body
+from serving.http.interval import queried
 from serving.http.reply import JSON, reply
 from serving.openapi.components import Schema, example_answer, ref, schema_name
 from serving.openapi.operations import Operations, post
@@ -24,10 +25,10 @@ def blueprint(services: Services) -> Blueprint:
     def answer(name: str | None) -> Response:
         predictor = predictors.get(name)
         # most requests have no query: for them this is one look-up, and no query is parsed
-        explain = bool(request.environ.get("QUERY_STRING")) and _explain()
+        asked = bool(request.environ.get("QUERY_STRING"))
         made = reply(
             predictor, json_body(request, limits.max_body_bytes),
-            limits=limits, explain=explain,
+            limits=limits, explain=asked and _explain(), interval=queried() if asked else None,
             observer=services.observer, caller=g.caller,
         )  # fmt: skip
         g.version = made.version
@@ -86,5 +87,5 @@ def _operation(predictor: Predictor, max_records: int, *, default: bool) -> Sche
         sent={JSON: sent},
         answered=answered,
         meaning=f"The prediction, in {model.unit}.",
-        parameters=("explain", "request_id"),
+        parameters=("explain", "interval", "request_id"),
     )

@@ -2,8 +2,8 @@
 
 A record's field is an input of its name, of shape [n] or [n, 1]; n records are one request. What
 the model answers under one key is an output of that name, of shape [n]; numbers by class are one
-for each, as `probabilities.adelie`. Errors are the service's
-own with the member `error`, where the protocol's clients look for the text."""
+each, as `probabilities.adelie`. With `"parameters": {"interval": 0.9}` so are intervals' ends, as
+`duration_low`. Errors are the service's own with the member `error`, where clients look for it."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from scoring.values.shares import flat
 from scoring.values.strict_json import decode, encode
 from serving.fields import example, fields
 from serving.http.body import json_body
+from serving.http.interval import asked
 from serving.http.reply import JSON
 from serving.openapi.components import Schema, example_answer
 from serving.openapi.operations import Operations, get, in_path, post
@@ -104,13 +105,11 @@ def blueprint(services: Services) -> Blueprint:
             raise UnsupportedMedia(
                 f"the binary data extension is not supported: send tensors as JSON ({_BINARY})"
             )
-        # the protocol's own clients declare no media type
-        sent = decode(json_body(request, limits.max_body_bytes, undeclared=True))
+        sent = decode(json_body(request, limits.max_body_bytes, undeclared=True))  # as clients do
         records = values(sent, predictor.model, limits=limits)
         answers = answer_values(
-            predictor, records, limits=limits,
-            observer=services.observer, caller=g.caller,
-        )  # fmt: skip
+            predictor, records, limits=limits, interval=asked(sent.get("parameters")),
+            observer=services.observer, caller=g.caller)  # fmt: skip
         return json_response(answer(sent, answers, predictor.model, predictor.version))
 
     routes.register_error_handler(RequestError, _refused)
@@ -178,11 +177,12 @@ def answer(
     What training never saw comes as `unseen` and `beyond`, JSON arrays in text. Raises
     InvalidRecords for an output that the model does not have.
     """
-    known = flat(model.some_answer())
+    columns = list(map(flat, answers))
+    made = columns[0] if columns else flat(model.some_answer())  # with intervals' ends, if asked
+    known = {name: value for name, value in made.items() if name not in _TOLD}
     wanted = _wanted(sent.get("outputs"), [*known, *_TOLD])
     if not wanted:
         wanted = [*known, *(told for told in _TOLD if any(told in a for a in answers))]
-    columns = list(map(flat, answers))
     outputs = []
     for name in wanted:
         if name in _TOLD:
@@ -221,9 +221,9 @@ def operations(services: Services) -> Operations:
 def _infer(predictor: Predictor, name: str) -> Schema:
     model, record = predictor.model, example(predictor.model)
     inputs = [
-        described | {"shape": [1], "data": [record[described["name"]]]}
-        for described in metadata(model, [])["inputs"]
-        if described["name"] in record
+        found | {"shape": [1], "data": [record[found["name"]]]}
+        for found in metadata(model, [])["inputs"]
+        if found["name"] in record
     ]
     answered = example_answer(predictor)
     outputs = answer({}, [answered], model, predictor.version) if answered else {}
@@ -233,10 +233,11 @@ def _infer(predictor: Predictor, name: str) -> Schema:
         "protocols",
         summary="Predictions of a model, a tensor a field (V2)",
         description="Input tensors of shape [n] or [n, 1], one for each field of the record; only "
-        "JSON, without the binary data extension. The example is for the model "
-        f"'{model.name}'.",
+        "JSON, without the binary data extension. `interval` among the request's `parameters` adds "
+        f"the outputs of prediction intervals. The example is for the model '{model.name}'.",
         sent={JSON: {"schema": any_object, "example": {"inputs": inputs}}},
         answered={"schema": any_object, **({"example": outputs} if outputs else {})},
+        parameters=("interval", "request_id"),
     )
 
 

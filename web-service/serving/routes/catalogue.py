@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, request
 
+from scoring.artifact.calibration import LEAST, MOST
 from scoring.predictor import Predictor
 from serving.fields import example, record_schema
 from serving.openapi.operations import Operations, get, in_path
@@ -54,6 +55,15 @@ def operations(services: Services) -> Operations:
     }
 
 
+def intervals(predictor: Predictor) -> dict[str, Any] | None:
+    """Return which prediction intervals a model gives, and from how many rows of which part of the
+    data they are; None where it gives none."""
+    found = predictor.manifest.calibration
+    if found is None:
+        return None
+    return {"least": LEAST, "most": MOST, "split": found.split, "rows": found.rows}
+
+
 def summary(predictor: Predictor) -> dict[str, Any]:
     """Return what a caller should know about a model before asking it."""
     model, manifest = predictor.model, predictor.manifest
@@ -75,6 +85,7 @@ def summary(predictor: Predictor) -> dict[str, Any]:
         "metrics": manifest.metrics,
         "baseline": manifest.baseline,
         "notes": manifest.notes,
+        "intervals": intervals(predictor),
         "record": record_schema(model),
         "example": example(model),
     }
