@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from sklearn.feature_extraction import DictVectorizer
 
 from benchmarks.load import BadAnswer
 from scoring.artifact.reading import load
-from scoring.models import Model
+from scoring.models import Features, Model
 from training.data.checks import check
 from training.data.publishers import default_folder
 from training.data.tables import read
@@ -51,7 +51,7 @@ def matrix(frame: pd.DataFrame, model: Model) -> tuple[float, float]:
 def answers(folder: Path, model: Model) -> tuple[float, Callable[[], float]]:
     """Return the number that scikit-learn answers the example with, and what computes it anew."""
     vectorizer, estimator = pickle.loads((folder / model.name / model.artifact_file).read_bytes())
-    features = model.features(model.record.model_validate(dict(model.example)))
+    features = _features(model, vectorizer.feature_names_, vectorizer.separator)
 
     def theirs() -> float:
         x = vectorizer.transform([features])
@@ -62,12 +62,19 @@ def answers(folder: Path, model: Model) -> tuple[float, Callable[[], float]]:
     return theirs(), theirs
 
 
+def _features(model: Model, names: Sequence[str], separator: str) -> Features:
+    """Return the example's features, those that a pair with these columns was fitted on."""
+    fitted = model.fitted_on(names, separator)
+    return fitted.features(model.record.model_validate(dict(model.example)))
+
+
 def single(folder: Path, model: Model, calls: int) -> tuple[float, float]:
     """Return the microseconds that scikit-learn takes from one record's features to its score, and
     those of the scorer that the artifact chose. Raises BadAnswer unless both scores agree."""
     expected, theirs = answers(folder, model)
-    scorer = load(folder / model.name, model).scorer
-    features = model.features(model.record.model_validate(dict(model.example)))
+    artifact = load(folder / model.name, model)
+    scorer = artifact.scorer
+    features = _features(model, artifact.manifest.feature_names, "=")
     if abs(scorer.one(features)[0] - expected) > 1e-6:
         raise BadAnswer("the scorer and scikit-learn differ")
     return _each(theirs, calls), _each(lambda: scorer.one(features), calls)

@@ -16,6 +16,7 @@ from scoring.artifact.folder import refuse_foreign
 from scoring.artifact.manifest import Dataset, Manifest
 from scoring.artifact.writing import write
 from scoring.models import Model
+from training.contest import Candidate, contender_of, contest
 from training.data.checks import Checked, check
 from training.data.profile import profile
 from training.data.profile import table as profile_table
@@ -89,7 +90,7 @@ def train(options: Options) -> Manifest:
     refuse_foreign(options.output / model.name)  # now, not after the long work
     task = estimators.task_of(model)
     name = options.estimator or estimators.names(task)[0]
-    estimator = estimators.make(task, name, options.parameters, options.seed, sparse=source.sparse)
+    candidate = Candidate.of(model, source, name, options.parameters, options.seed)
     threshold = model.threshold if options.threshold is None else options.threshold
     with tqdm(total=5, desc="reading", bar_format="{desc:12} {bar} {elapsed}", disable=None) as bar:
 
@@ -101,8 +102,15 @@ def train(options: Options) -> Manifest:
         log(profile_table(data.profile))
         step("fitting")
         learned, held_out = _roles(data.splits, refit=options.refit)
-        vectorizer = DictVectorizer(sparse=source.sparse)
-        fit(vectorizer, estimator, learned, data.splits.validation, model)
+        left_open = not (options.estimator or options.parameters or options.published)
+        contender = contender_of(source, data.splits) if left_open else None
+        if contender is not None:
+            rival = Candidate.of(model, source, contender, {}, options.seed)
+            candidate = contest(candidate, rival, data.splits, log)
+        name, model = candidate.name, candidate.model
+        vectorizer, estimator = candidate.vectorizer, candidate.estimator
+        if contender is None or options.refit:
+            fit(vectorizer, estimator, learned, data.splits.validation, model)
         step("evaluating")
         scores = {part: score(vectorizer, estimator, held_out[part], model) for part in held_out}
         metrics: dict[str, Metrics] = {}
@@ -112,7 +120,7 @@ def train(options: Options) -> Manifest:
             metrics[part] = evaluation.evaluate(model, source, frame, scores[part], threshold)
             baseline[part] = evaluation.evaluate(model, source, frame, trivial, threshold)
         if options.folds:
-            metrics |= _cross_validated(options, name, data.splits, source)
+            metrics |= _cross_validated(options, candidate, data.splits, source)
         step("judging")
         log(evaluation.table({p: metrics[p] for p in held_out}, baseline, _trivial(model)))
         if "cross_validation" in metrics:
@@ -224,17 +232,14 @@ def _roles(splits: Splits, *, refit: bool) -> tuple[pd.DataFrame, dict[str, pd.D
 
 
 def _cross_validated(
-    options: Options, name: str, splits: Splits, source: Source
+    options: Options, candidate: Candidate, splits: Splits, source: Source
 ) -> dict[str, Metrics]:
-    model = options.model
+    name, model = candidate.name, candidate.model
 
     def fit_and_score(training: pd.DataFrame, held_out: pd.DataFrame) -> Values:
-        vectorizer = DictVectorizer(sparse=source.sparse)
-        estimator = estimators.make(
-            estimators.task_of(model), name, options.parameters, options.seed, sparse=source.sparse
-        )
-        fit(vectorizer, estimator, training, held_out, model)
-        return score(vectorizer, estimator, held_out, model)
+        one = Candidate.of(model, source, name, options.parameters, options.seed)
+        fit(one.vectorizer, one.estimator, training, held_out, model)
+        return score(one.vectorizer, one.estimator, held_out, model)
 
     result = evaluation.cross_validate(
         model, splits.together(), options.folds, options.seed, fit_and_score

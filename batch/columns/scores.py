@@ -17,6 +17,7 @@ from batch.columns.forest import Forest
 from scoring.scorers import Scorer
 from scoring.scorers.classes import Classes
 from scoring.scorers.linear import Linear
+from scoring.scorers.means import Means
 from scoring.scorers.trees import Trees
 from scoring.values.shares import Link
 
@@ -50,6 +51,8 @@ def column_scorer(scorer: Scorer) -> ColumnScorer | None:
         return _TreeColumns(scorer)
     if isinstance(scorer, Classes):
         return _ClassColumns(scorer)
+    if isinstance(scorer, Means):
+        return _MeansColumns(scorer)
     return None
 
 
@@ -235,6 +238,45 @@ def _added(columns: Sequence[Array]) -> Array:
 def _is_text(column: Column) -> bool:
     choices: Sequence[Any] = column.choices or ()
     return bool(choices) and isinstance(choices[0], str)
+
+
+class _MeansColumns:
+    def __init__(self, scorer: Means) -> None:
+        self._categories = scorer.header.categories
+        self._trees = _TreeColumns(scorer.trees)
+        self._places = _Looked(-1.0)
+        # of each category, the place of each value, and the numbers by place; last, of a new value
+        self._known = {
+            name: {value: float(place) for place, value in enumerate(found.values)}
+            for name, found in self._categories.items()
+        }
+        self._numbers = {
+            name: np.array([*found.values.values(), found.unseen]).T
+            for name, found in self._categories.items()
+        }
+
+    def score(self, features: Mapping[str, Column]) -> Scored:
+        rows = len(next(iter(features.values())).values)
+        numbers: dict[str, Column] = {}
+        unseen: dict[str, Mask] = {}
+        for name, column in features.items():
+            if name in self._categories:
+                continue
+            if _is_text(column):
+                unseen[name] = np.full(rows, True)
+            else:
+                numbers[name] = column
+        for name, known in self._known.items():
+            places: Array = np.full(rows, -1.0)
+            if name in features:
+                column = features[name]
+                places = self._places.of(name, column, known).take(column.values)
+                if (new := places < 0).any():
+                    unseen[name] = new
+            of_each = self._numbers[name].take(places.astype(np.int64), axis=1)
+            each = zip(self._categories[name].numbers, of_each, strict=True)
+            numbers |= {number: Column(values) for number, values in each}
+        return Scored(self._trees.score(numbers).scores, unseen)
 
 
 def _numbers(column: Column) -> Array:

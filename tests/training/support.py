@@ -22,6 +22,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "forest": {"n_estimators": 10},
     "boosting": {"max_iter": 10},
     "xgboost": {"n_estimators": 10},
+    "means": {"max_iter": 10},
 }
 
 

@@ -123,6 +123,8 @@ def _load(task: _Task) -> Manifest:
     notes += _respelled(saved.respelled, options)
     try:
         vectorizer, estimator = check_pair(saved.pair, model, options.positive)
+        model = model.fitted_on(vectorizer.feature_names_, vectorizer.separator)
+        task = task._replace(model=model)
         options.say(known_share((vectorizer, estimator), model))
         scorer = SklearnScorer(saved.pair, model, options.positive)
         notes += _expected(task, lambda features: scorer.one(features)[0])

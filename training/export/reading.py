@@ -10,6 +10,7 @@ from scoring.predictor import Predictor
 from scoring.record import RecordReader
 from scoring.scorers.classes import Classes
 from scoring.scorers.linear import Linear
+from scoring.scorers.means import Means
 from scoring.scorers.trees import Trees
 from training.export.answers import answers_of
 from training.export.form import Category, ExportError, Feature, Form, Lookup, Value
@@ -22,6 +23,11 @@ def read_form(predictor: Predictor) -> Form:
     """Return the form of a model that may serve. Raises ExportError where it has no compiled form,
     or its features are made in a way that no format can hold."""
     model, manifest, scorer = predictor.model, predictor.manifest, predictor.scorer
+    if isinstance(scorer, Means):
+        raise ExportError(
+            f"'{model.name}' is trees over numbers that stand for categories, and no format holds "
+            "those yet; skops keeps the pair as it is"
+        )
     if not isinstance(scorer, Linear | Trees | Classes):
         raise ExportError(
             f"{manifest.estimator} has no compiled form, from which formats are written; skops "

@@ -71,7 +71,7 @@ def _prove(
     except ArtifactError as error:
         raise ExportError(f"as skops, the pair would not be read again: {error}") from error
     records = [dict(model.example), *(dict(one.record) for one in predictor.manifest.golden)]
-    features = [model.features(predictor.reader.one(record)) for record in records]
+    features = [predictor.model.features(predictor.reader.one(record)) for record in records]
     if again.many(features) != scorer.many(features):
         raise ExportError("as skops, the pair scores otherwise")
     return {"judge": "the service's reader", "records": len(records), "equal_within": 0.0,

@@ -15,6 +15,7 @@ from training.errors import TrainingError
 from training.evaluation.metrics import Values, places_of
 from training.fit import estimators
 from training.fit.features import fit_transform, narrow, transform
+from training.fit.means import tell_columns, threads
 
 
 def fit(
@@ -30,12 +31,13 @@ def fit(
     """
     x = narrow(fit_transform(vectorizer, training, model))  # (n_rows, n_features) float64
     y = _truth(training, estimator, model)
+    tell_columns(estimator, vectorizer, x)
     watch: dict[str, Any] = {}
     if getattr(estimator, "early_stopping_rounds", None):
         seen = transform(vectorizer, validation, model)
         watch = {"eval_set": [(seen, _truth(validation, estimator, model))], "verbose": False}
     try:
-        with estimators.progress(estimator), estimators.parallel():
+        with estimators.progress(estimator), estimators.parallel(), threads(estimator):
             estimator.fit(x, y, **watch)
     except (ValueError, TypeError) as error:
         raise TrainingError(f"the estimator cannot be fitted: {error}") from error
@@ -50,7 +52,8 @@ def score(vectorizer: DictVectorizer, estimator: Any, frame: pd.DataFrame, model
 
     Raises ArtifactError where it was fitted without rows of some class.
     """
-    x = transform(vectorizer, frame, model)
+    taken = model.fitted_on(vectorizer.feature_names_, vectorizer.separator)
+    x = transform(vectorizer, frame, taken)
     if model.classes:
         columns: Any = class_columns(estimator.classes_, model.classes)
     else:

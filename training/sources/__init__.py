@@ -41,6 +41,8 @@ class Source:
     sample: Path | None = None  # the bundled data
     bands: tuple[str, tuple[float, ...]] | None = None  # field and edges for the error by segment
     months: bool = False  # whether it can be downloaded by month
+    # an estimator of a regression that takes the default's place where it is better on the data
+    contender: str | None = None
     sparse: bool = True  # whether one-hot columns are too many for a dense matrix
 
 

@@ -34,4 +34,5 @@ SOURCE = Source(
     sample=sample.TRIPS,
     bands=("trip_distance", (0, 1, 2, 5, 10, 20, float("inf"))),
     months=True,
+    contender="means",
 )

@@ -126,7 +126,8 @@ def _log_model(model: Model, trained: Trained) -> str:
     vectorizer, estimator = trained.pair
     pipeline = Pipeline([("vectorizer", vectorizer), ("estimator", estimator)])
     part = next(reversed(trained.frames))
-    rows = [dict(row) for row in features(trained.frames[part].head(_EXAMPLES), model)]
+    taken = model.fitted_on(vectorizer.feature_names_, vectorizer.separator)
+    rows = [dict(row) for row in features(trained.frames[part].head(_EXAMPLES), taken)]
     signature = infer_signature(rows, pipeline.predict(rows))
     info = mlflow.sklearn.log_model(
         pipeline,

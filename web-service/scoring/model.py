@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final, Literal
 
@@ -37,6 +37,18 @@ class Present:
         }
 
 
+@dataclass(frozen=True)
+class Together:
+    """A model's further features and the others."""
+
+    further: Callable[[Any], Features]
+    others: Callable[[Any], Features]
+
+    def __call__(self, record: Any) -> Features:
+        """Return the features of a record."""
+        return {**self.further(record), **self.others(record)}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Model:
     """Everything the service and the training know about one model.
@@ -56,6 +68,8 @@ class Model:
     record: type[Record]
     features: Callable[[Any], Features]  # takes a `record`
     answer: Callable[[Any, float], Answer]  # takes the score and the threshold
+    # more features, for the estimators that take them: a pair is fitted with all of them or none
+    further: Callable[[Any], Features] | None = None
     example: Mapping[str, Any]  # a valid record: warms up, checks, documents
     classes: tuple[str, ...] = ()  # of a classification that tells three or more apart
     threshold: float = 0.5  # of a classification, unless the manifest says otherwise
@@ -68,6 +82,21 @@ class Model:
         object.__setattr__(self, "example", all_as_json(self.example))
         if not isinstance(self.features, Present) and self.not_as_they_are:
             object.__setattr__(self, "features", Present(self.features))
+
+    def whole(self) -> Model:
+        """Return the model with its further features among the others."""
+        if self.further is None:
+            return self
+        return replace(self, features=Together(self.further, self.features), further=None)
+
+    def fitted_on(self, columns: Iterable[str], separator: str) -> Model:
+        """Return the model whose features are those of a pair: `columns` are its vectorizer's, or
+        the names of its features. It is this one, or that with the further features."""
+        if self.further is None:
+            return self
+        names = {column.partition(separator)[0] for column in columns}
+        further = self.further(self.record.model_validate(self.example))
+        return self if names.isdisjoint(further) else self.whole()
 
     def some_answer(self) -> Answer:
         """Return an answer for its keys and kinds of value, which are always the same."""

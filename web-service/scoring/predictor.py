@@ -47,7 +47,8 @@ class Predictor:
     def __init__(self, model: Model, artifact: Artifact) -> None:
         """Raise ArtifactError if the artifact does not answer its golden records as it did when
         it was made. That also warms up everything that the first request would."""
-        self.model = model
+        separator = getattr(artifact.scorer, "separator", "=")
+        self.model = model = model.fitted_on(artifact.manifest.feature_names, separator)
         self.artifact = artifact
         self.manifest = artifact.manifest
         self.version = artifact.manifest.version

@@ -26,7 +26,7 @@ class Terminal(io.StringIO):
 
 def test_the_first_estimator_is_the_default() -> None:
     """Linear for rides, logistic with liblinear and C=1.0 for churn; the others by name."""
-    rides = ["linear", "lasso", "ridge", "forest", "boosting", "xgboost"]
+    rides = ["linear", "lasso", "ridge", "forest", "boosting", "xgboost", "means"]
     assert estimators.names("regression") == rides
     assert estimators.names("classification") == ["logistic", "forest", "boosting", "xgboost"]
     assert isinstance(estimators.make("regression", "linear", {}, 1), LinearRegression)
@@ -40,6 +40,9 @@ def test_the_seed_reaches_every_estimator(task: Any, name: str) -> None:
     """It is the random_state of whatever has one, unless that is given."""
     made = estimators.make(task, name, {}, 7).get_params()
     seeds = {k: v for k, v in made.items() if k.rpartition("__")[2] == "random_state"}
+    if cut := made.get("columns__means__cv"):  # has it in the place of an encoder's own
+        assert seeds.pop("columns__means__random_state") == "deprecated"
+        assert cut.random_state == 7
     assert set(seeds.values()) <= {7}
     assert seeds or name == "linear"
     if seeds:

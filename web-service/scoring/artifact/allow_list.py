@@ -51,14 +51,17 @@ _ALLOWED: Final[dict[str, frozenset[str]]] = {
         "sklearn.linear_model._logistic": "LogisticRegression LogisticRegressionCV",
         "sklearn.linear_model._ridge": "Ridge RidgeCV",
         "sklearn.linear_model._stochastic_gradient": "SGDRegressor",
+        "sklearn.model_selection._split": "KFold",  # numbers alone
         "sklearn.pipeline": "Pipeline",
         "sklearn.preprocessing._data": "MaxAbsScaler StandardScaler",
         "sklearn.preprocessing._function_transformer": "FunctionTransformer",
         "sklearn.preprocessing._label": "LabelEncoder",
+        "sklearn.preprocessing._target_encoder": "TargetEncoder",
         "sklearn.tree._classes": (
             "DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier ExtraTreeRegressor"
         ),
         "sklearn.tree._tree": "Tree",
+        "sklearn.utils.extmath": "safe_sparse_dot",  # a product of two matrices
         "xgboost.core": "Booster",
         "xgboost.sklearn": "XGBClassifier XGBRegressor",
     }.items()

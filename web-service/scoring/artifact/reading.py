@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from scoring.artifact.history import Former, former
 from scoring.artifact.manifest import MANIFEST, OTHER_VERSION, UNKNOWN, Compiled, Manifest
 from scoring.errors import ArtifactError
 from scoring.models import Model
-from scoring.scorers import Scorer, classes, linear, trees
+from scoring.scorers import Scorer, classes, linear, means, trees
 from scoring.scorers.base import Kind, check_features
 from scoring.values.pydantic_errors import first_error
 
@@ -73,23 +73,24 @@ def _load(folder: Path, model: Model, *, compiled: bool) -> Artifact:
     return Artifact(manifest, scorer, _plots(folder), former(folder))
 
 
-def read_compiled(
-    kind: Kind, data: bytes, model: Model
-) -> linear.Linear | trees.Trees | classes.Classes:
+_Compiled = linear.Linear | trees.Trees | means.Means | classes.Classes
+_READERS: Final[Mapping[Kind, Callable[[bytes], _Compiled]]] = {
+    "linear": linear.read, "trees": trees.read, "means": means.read, "classes": classes.read,
+}  # fmt: skip
+
+
+def read_compiled(kind: Kind, data: bytes, model: Model) -> _Compiled:
     """Return the scorer that the file of a compiled form holds, or raise ArtifactError where it
     cannot be read, or is none for the model's classes and features."""
-    scorer: linear.Linear | trees.Trees | classes.Classes
-    if kind == "classes":
-        scorer = classes.read(data)
-    else:
-        scorer = linear.read(data) if kind == "linear" else trees.read(data)
+    scorer = _READERS[kind](data)
     found = getattr(scorer, "classes", ())
     if found != model.classes:
         said = ", ".join(model.classes) or "none"
         raise ArtifactError(
             f"it was made for the classes {', '.join(found) or 'none'}; the model file has {said}"
         )
-    check_features(scorer.fitted, scorer.separator, model)
+    separator = scorer.separator
+    check_features(scorer.fitted, separator, model.fitted_on(scorer.fitted, separator))
     return scorer
 
 

@@ -149,8 +149,9 @@ def add_compiled(
     record is answered otherwise.
     """
     golden = [model.record.model_validate(dict(line.record)) for line in manifest.golden]
+    features = model.fitted_on(manifest.feature_names, pair.vectorizer.separator).features
     try:
-        made = compile_pair(pair, [model.features(record) for record in golden])
+        made = compile_pair(pair, [features(record) for record in golden])
     except NotCompiled as reason:
         say(f"scikit-learn will serve it: {reason}")
         return manifest.model_copy(update={"compiled": None}), {}

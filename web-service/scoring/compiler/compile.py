@@ -12,9 +12,9 @@ from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.pipeline import Pipeline
 
-from scoring.compiler import ensembles, flatten, weights
+from scoring.compiler import encoders, ensembles, flatten, weights
 from scoring.models import Features
-from scoring.scorers import Scorer, classes, linear, tree_file, trees
+from scoring.scorers import Scorer, classes, linear, means, tree_file, trees
 from scoring.scorers.base import Kind
 from scoring.scorers.sklearn import SklearnScorer
 from scoring.values.shares import numbers_of
@@ -67,6 +67,10 @@ def _compiled(pair: SklearnScorer, records: Sequence[Features]) -> CompiledFile:
         file = CompiledFile("classes", classes.FILE, classes.write(scorer))
         scorer = classes.read(file.data)
         grown = [part for part in scorer.parts if isinstance(part, trees.Trees)]
+    elif encoders.is_encoded(pair.estimator):
+        file = CompiledFile("means", means.FILE, _means(pair))
+        scorer = means.read(file.data)
+        grown = [scorer.trees]
     elif of == "linear":
         file = CompiledFile("linear", linear.FILE, linear.write(_linear(pair)))
         scorer, grown = linear.read(file.data), []
@@ -127,6 +131,22 @@ def _trees(pair: SklearnScorer, of: int | None = None) -> bytes:
         where = "in a Pipeline, " if estimator is not pair.estimator else ""
         raise NotCompiled(f"{where}{error}") from error
     return tree_file.write(header, nodes)
+
+
+def _means(pair: SklearnScorer) -> bytes:
+    try:
+        found = encoders.encoded(pair.vectorizer, pair.estimator)
+        header, nodes = flatten.build_nodes(
+            ensembles.ensemble(pair.estimator.steps[-1][1]),
+            found.names,
+            np.arange(len(found.names)),
+            pair.vectorizer.separator,
+            absent_is_missing=False,
+            importances=None,
+        )
+    except ensembles.NotFlat as error:
+        raise NotCompiled(f"in a Pipeline, {error}") from error
+    return means.write(found.header, tree_file.write(header, nodes))
 
 
 def _kept(step: Any, width: int) -> Any:

@@ -32,6 +32,11 @@ def features(ride: Ride) -> Features:
     }
 
 
+def zones(ride: Ride) -> Features:
+    """Either zone as a category of its own: of a new pair of zones, both are mostly known."""
+    return {"PULocationID": str(ride.PULocationID), "DOLocationID": str(ride.DOLocationID)}
+
+
 def answer(score: float, _threshold: float) -> Answer:
     """The duration in minutes; a linear model can fall below zero where no ride can."""
     return {"duration": score if score > 0.0 else 0.0}  # max() takes twice the time
@@ -47,6 +52,7 @@ MODEL = Model(
     unit="minutes",
     record=Ride,
     features=features,
+    further=zones,
     answer=answer,
     example={"PULocationID": 74, "DOLocationID": 75, "trip_distance": 2.5},
     intended_use="An estimate of a taxi ride's length in time, made when the ride begins: to tell "

@@ -9,7 +9,7 @@ from scoring.errors import ArtifactError
 from scoring.models import Features, Model
 
 # Of compiled forms, as the manifest names them.
-Kind = Literal["linear", "trees", "classes"]
+Kind = Literal["linear", "trees", "means", "classes"]
 
 # The score, of several classes a `Shares`, and the one-hot names that training never saw:
 # `PU_DO=10_50`.

@@ -33,7 +33,8 @@ class SklearnScorer:
         self.task = model.task
         self.positive = 1  # the place of that class
         self.classes = model.classes
-        self.may_be_absent = may_be_absent(model)
+        names = self.vectorizer.feature_names_
+        self.may_be_absent = may_be_absent(model.fitted_on(names, self.vectorizer.separator))
         self.places: list[int] = []  # of several classes, in the estimator's columns
         if model.task == "classification":
             counts_to_shares(self.estimator)
@@ -110,6 +111,7 @@ def check_pair(
     names = _columns_of(vectorizer)
     _check_task(estimator, len(names), model)
     separator = vectorizer.separator
+    model = model.fitted_on(names, separator)
     # one-hot columns must come from the code's texts, plain columns from its numbers
     fitted = {head + found for head, found, _ in (name.partition(separator) for name in names)}
     check_features(fitted, separator, model)

@@ -49,7 +49,7 @@ class Trees:
     def one(self, features: Features) -> Score:
         """Return one record's score and its unseen categories."""
         x, unseen = self._encoded(features)
-        return self._score(x), unseen
+        return self.score_of(x), unseen
 
     def many(self, features: Sequence[Features]) -> Scores:
         """Return the scores of several records, in order, and their unseen categories."""
@@ -60,12 +60,17 @@ class Trees:
             rows.append(x)
             if unseen:
                 new[place] = unseen
+        return self.scores_of(rows), new
+
+    def scores_of(self, rows: Sequence[list[float]]) -> list[float]:
+        """Return the scores of n_records rows of (n_numbers + n_categories,) numbers each; a
+        category is its place in its list, -1 where training never saw it."""
         few = len(rows) < (_VECTORISED_SETS if self._leaf_sets else _VECTORISED)
         if few or not _HAS_NUMPY:
-            return list(map(self._score, rows)), new
+            return list(map(self.score_of, rows))
         from scoring.scorers.vectorised import totals  # imports numpy
 
-        return list(map(self._linked, totals(self.header, self.nodes, rows))), new
+        return list(map(self._linked, totals(self.header, self.nodes, rows)))
 
     def linear(self) -> None:
         """Return None: trees have no weights."""
@@ -93,7 +98,8 @@ class Trees:
                 unseen = (*unseen, f"{name}{self.separator}{value}")
         return x, unseen
 
-    def _score(self, x: list[float]) -> float:
+    def score_of(self, x: list[float]) -> float:
+        """Return the score of one such row."""
         leaves = self._leaf_sets.leaves(x) if self._leaf_sets else self._walk(x)
         if not self.header.single:
             # in order, as a column is added up; `sum` has another way from Python 3.12 on

@@ -1,0 +1,138 @@
+"""Trees over numbers that stand for categories: the target's mean among the rows of each, and more.
+
+`scorer.means` is one line of JSON, then a `scorer.trees` (tree_file.py), whose features are numbers
+alone. Of each category of the record, the line has the names of the numbers that stand for it, what
+they are for each value, and what they are for one that training never saw:
+
+    {"format": 1, "kind": "means", "separator": "=", "categories": {"PU_DO":
+     {"numbers": ["PU_DO 0", "PU_DO 1"], "values": {"10_50": [31.2, 2.1]}, "unseen": [14.6, 0]}}}
+
+To change the format, raise FORMAT and keep reading the old number here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from scoring.errors import ArtifactError
+from scoring.models import Features
+from scoring.scorers import trees
+from scoring.scorers.base import Score, Scores
+from scoring.scorers.trees import Trees
+from scoring.values.pydantic_errors import first_error
+
+FORMAT: Final = 1
+FILE: Final = "scorer.means"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Category(_Part):
+    """The numbers of a category's values, each as long as their names."""
+
+    numbers: list[str]
+    values: dict[str, list[float]]
+    unseen: list[float]
+
+
+class Header(_Part):
+    """The file's first line."""
+
+    format: Literal[1] = FORMAT
+    kind: Literal["means"] = "means"
+    separator: str
+    categories: dict[str, Category]
+
+
+class Means:
+    """Looks the numbers up and asks the trees."""
+
+    def __init__(self, header: Header, grown: Trees) -> None:
+        """The trees have the categories' numbers among theirs, and no categories of their own."""
+        self.header, self.trees = header, grown
+        self.separator = header.separator
+        places = {name: place for place, name in enumerate(grown.header.numbers)}
+        self._values = {
+            name: ([places[number] for number in found.numbers], found.values)
+            for name, found in header.categories.items()
+        }
+        self._usual = [0.0] * len(places)
+        for found in header.categories.values():
+            for number, value in zip(found.numbers, found.unseen, strict=True):
+                self._usual[places.pop(number)] = value
+        self._places = places  # of the record's own numbers
+
+    @property
+    def fitted(self) -> set[str]:
+        """The features that it takes, as `check_features` wants them."""
+        return {*self._places, *(name + self.separator for name in self._values)}
+
+    def one(self, features: Features) -> Score:
+        """Return one record's score and its unseen categories."""
+        x, unseen = self._encoded(features)
+        return self.trees.score_of(x), unseen
+
+    def many(self, features: Sequence[Features]) -> Scores:
+        """Return the scores of several records, in order, and their unseen categories."""
+        rows = []
+        new: dict[int, Sequence[str]] = {}
+        for place, record in enumerate(features):
+            x, unseen = self._encoded(record)
+            rows.append(x)
+            if unseen:
+                new[place] = unseen
+        return self.trees.scores_of(rows), new
+
+    def linear(self) -> None:
+        """Return None: trees have no weights."""
+
+    def importances(self) -> None:
+        """Return None: histogram boosting has none."""
+
+    def _encoded(self, features: Features) -> tuple[list[float], Sequence[str]]:
+        """Return the record as the trees' (n_numbers,) numbers."""
+        x = self._usual.copy()
+        unseen: tuple[str, ...] = ()
+        for name, value in features.items():
+            if not isinstance(value, str):
+                if name in self._places:
+                    x[self._places[name]] = value
+                continue
+            places, known = self._values.get(name, ((), {}))
+            if value in known:
+                for place, number in zip(places, known[value], strict=True):
+                    x[place] = number
+            else:
+                unseen = (*unseen, f"{name}{self.separator}{value}")
+        return x, unseen
+
+
+def read(data: bytes) -> Means:
+    """Return the scorer that a `scorer.means` holds, or raise ArtifactError."""
+    line, _, rest = data.partition(b"\n")
+    try:
+        header = Header.model_validate_json(line)
+    except ValidationError as error:
+        what = first_error(error, "its first line")
+        raise ArtifactError(f"{FILE} cannot be used: {what}") from error
+    grown = trees.read(rest)
+    asked = Counter(grown.header.numbers)
+    told = Counter(number for found in header.categories.values() for number in found.numbers)
+    if grown.header.categories or not told <= asked or max(asked.values(), default=0) > 1:
+        raise ArtifactError(f"{FILE} cannot be used: its trees ask for other features")
+    for name, found in header.categories.items():
+        lengths = {len(found.numbers), len(found.unseen), *map(len, found.values.values())}
+        if len(lengths) > 1:
+            raise ArtifactError(f"{FILE} cannot be used: a value of {name} has too few numbers")
+    return Means(header, grown)
+
+
+def write(header: Header, data: bytes) -> bytes:
+    """Return the bytes of the `scorer.means` file of a header and a `scorer.trees`."""
+    return header.model_dump_json().encode() + b"\n" + data
