@@ -94,6 +94,11 @@ def parser() -> argparse.ArgumentParser:
         help="probability from which a class is predicted (default: the model's, 0.5)",
     )  # fmt: skip
     fitting.add_argument(
+        "--calibrate", action="store_true",
+        help="probabilities of two classes through a sigmoid, where that is no worse on held-out "
+        "data",
+    )  # fmt: skip
+    fitting.add_argument(
         "--seed", type=int, default=1, help="of the split and the estimator (default: 1)"
     )
     fitting.add_argument(
@@ -190,6 +195,7 @@ def _train(model: Model, arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         threshold=arguments.threshold,
         folds=arguments.folds,
+        calibrate=arguments.calibrate,
         published=arguments.published,
         refit=arguments.refit,
         force=arguments.force,

@@ -16,7 +16,7 @@ from scoring.artifact.folder import refuse_foreign
 from scoring.artifact.manifest import Dataset, Manifest
 from scoring.artifact.writing import write
 from scoring.models import Model
-from training.contest import Candidate, contender_of, contest
+from training.contest import Candidate, calibration_of, contender_of, contest
 from training.data.checks import Checked, check
 from training.data.profile import profile
 from training.data.profile import table as profile_table
@@ -60,6 +60,7 @@ class Options:
     seed: int = 1
     threshold: float | None = None
     folds: int = 0
+    calibrate: bool = False
     published: bool = False
     refit: bool = False
     force: bool = False
@@ -111,6 +112,11 @@ def train(options: Options) -> Manifest:
         vectorizer, estimator = candidate.vectorizer, candidate.estimator
         if contender is None or options.refit:
             fit(vectorizer, estimator, learned, data.splits.validation, model)
+        if options.calibrate:
+            part = next(iter(held_out))
+            estimator = calibration_of(
+                candidate, options.seed, learned, part, held_out[part], log
+            ).estimator
         step("evaluating")
         scores = {part: score(vectorizer, estimator, held_out[part], model) for part in held_out}
         metrics: dict[str, Metrics] = {}

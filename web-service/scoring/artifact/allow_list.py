@@ -33,6 +33,7 @@ _ALLOWED: Final[dict[str, frozenset[str]]] = {
             "AbsoluteError ExponentialLoss HalfBinomialLoss HalfMultinomialLoss HalfSquaredError "
             "HuberLoss PinballLoss"
         ),
+        "sklearn.calibration": "CalibratedClassifierCV _CalibratedClassifier _SigmoidCalibration",
         "sklearn.compose._column_transformer": "ColumnTransformer",
         "sklearn.dummy": "DummyClassifier DummyRegressor",
         "sklearn.ensemble._forest": (
@@ -51,7 +52,7 @@ _ALLOWED: Final[dict[str, frozenset[str]]] = {
         "sklearn.linear_model._logistic": "LogisticRegression LogisticRegressionCV",
         "sklearn.linear_model._ridge": "Ridge RidgeCV",
         "sklearn.linear_model._stochastic_gradient": "SGDRegressor",
-        "sklearn.model_selection._split": "KFold",  # numbers alone
+        "sklearn.model_selection._split": "KFold StratifiedKFold",  # numbers alone
         "sklearn.pipeline": "Pipeline",
         "sklearn.preprocessing._data": "MaxAbsScaler StandardScaler",
         "sklearn.preprocessing._function_transformer": "FunctionTransformer",

@@ -12,7 +12,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.pipeline import Pipeline
 
-from scoring.compiler import encoders, ensembles, flatten, weights
+from scoring.compiler import calibrated, encoders, ensembles, flatten, weights
 from scoring.models import Features
 from scoring.scorers import Scorer, classes, linear, means, tree_file, trees
 from scoring.scorers.base import Kind
@@ -109,7 +109,8 @@ def _linear(pair: SklearnScorer, of: int | None = None) -> linear.Linear:
 
 
 def _trees(pair: SklearnScorer, of: int | None = None) -> bytes:
-    estimator, columns = pair.estimator, np.arange(len(pair.vectorizer.feature_names_))
+    estimator, sigmoid = calibrated.behind(pair.estimator)
+    columns = np.arange(len(pair.vectorizer.feature_names_))
     if isinstance(estimator, Pipeline):
         *before, (_, estimator) = estimator.steps
         for _, step in before:
@@ -117,6 +118,8 @@ def _trees(pair: SklearnScorer, of: int | None = None) -> bytes:
     importances = pair.importances()
     try:
         found = ensembles.ensemble(estimator, of)
+        if sigmoid is not None:
+            found = ensembles.behind_sigmoid(found, sigmoid)
         header, nodes = flatten.build_nodes(
             found if pair.positive else ensembles.of_first_class(found),
             pair.vectorizer.feature_names_,

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from scoring.compiler.calibrated import Sigmoid
 from scoring.scorers.tree_file import MAX_NODES
 from scoring.values.shares import Link
 
@@ -76,6 +77,15 @@ def of_first_class(found: Ensemble) -> Ensemble:
         raise NotFlat("XGBoost with its positive class first has no compiled form")
     base = -found.base if found.logistic else 1 - found.base
     return found._replace(base=base, scale=-found.scale)
+
+
+def behind_sigmoid(found: Ensemble, sigmoid: Sigmoid) -> Ensemble:
+    """Return the ensemble whose score, log-odds or a share, goes through a calibration's sigmoid;
+    raise NotFlat where it has no such form."""
+    if found.single:  # its score is a probability, and a sigmoid of one is none of a sum
+        raise NotFlat("XGBoost behind a calibration has no compiled form")
+    base = -sigmoid.slope * found.base - sigmoid.offset
+    return found._replace(base=base, scale=-sigmoid.slope * found.scale, logistic=True)
 
 
 def _forest(estimator: Any, of: int | None) -> Ensemble:

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from scoring.compiler import calibrated
 from scoring.values.shares import Link
 
 _LINEAR: Final = {
@@ -67,11 +68,15 @@ def weights(estimator: Any, width: int, of: int | None = None) -> Weights:
             columns = columns / np.asarray(scale, dtype=np.float64)
         if getattr(scaler, "with_mean", False) and scaler.mean_ is not None:
             intercept -= float(np.dot(columns, np.asarray(scaler.mean_, dtype=np.float64)))
+    sigmoid = calibrated.behind(estimator)[1]
+    if sigmoid is not None:
+        columns, intercept = -sigmoid.slope * columns, -sigmoid.slope * intercept - sigmoid.offset
     return Weights(columns, intercept)
 
 
 def _steps(estimator: Any) -> list[Any]:
     """Return what a Pipeline does one after the other, or the estimator alone."""
+    estimator, _ = calibrated.behind(estimator)
     if type(estimator).__name__ != "Pipeline":
         return [estimator]
     return [step for _, step in estimator.steps if step is not None and step != "passthrough"]
