@@ -185,7 +185,7 @@ def test_a_table_is_scored_as_its_rows_are(pair: tuple[Any, Any], tmp_path: Path
     frame = rides(500, 6).drop(columns="duration")
     scorer = TableScorer(predictor)
     assert scorer.vectorised
-    columns = {name: pa.array(frame[name]) for name in frame}
+    columns = {str(name): pa.array(frame[name]) for name in frame}
     answered = scorer.score(columns, len(frame))
     expected = predictor.many(frame.to_dict("records"))
     assert answered.scores.tolist() == expected.scores
