@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from scoring.errors import RequestError
@@ -33,7 +34,7 @@ def answered(
     table = csv_table(body, predictor.model, limits=limits, header=header)
     scored, refused = predictor.each(table.records)
     answers = iter(scored.answers)
-    own = [*predictor.model.some_answer(), "model_version", *_NAMED, _PROBLEM]
+    own = [*_flat(predictor.model.some_answer()), "model_version", *_NAMED, _PROBLEM]
     names = [f"{name}_input" if name in own else name for name in table.names]
     rows = []
     for place, cells in enumerate(table.lines):
@@ -54,9 +55,21 @@ def answered(
 
 
 def _cells(predictor: Predictor, own: list[str], answer: dict[str, Any]) -> dict[str, str]:
-    found = {name: answer.get(name, "") for name in own} | {"model_version": predictor.version}
+    flat = _flat(answer)
+    found = {name: flat.get(name, "") for name in own} | {"model_version": predictor.version}
     joined = {name: ",".join(answer.get(name, ())) for name in _NAMED}
     return {name: _text(value) for name, value in (found | joined).items()}
+
+
+def _flat(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer with a column for each class: `probabilities.setosa`."""
+    flat: dict[str, Any] = {}
+    for name, value in answer.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{key}": part for key, part in value.items()}
+        else:
+            flat[name] = value
+    return flat
 
 
 def _text(value: object) -> str:
