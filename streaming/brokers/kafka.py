@@ -161,7 +161,9 @@ class KafkaSource:
         self._joined = True
         self._rebalanced()
         self._mine |= {place.partition for place in places}
-        self._all_paused = False
+        # librdkafka keeps a pause over a rebalance, where the assignment is empty for a moment and
+        # a resume misses it: the next poll ends it
+        self._paused, self._all_paused = True, False
 
     def _revoked(self, _consumer: Any, places: Sequence[Any]) -> None:
         gone = {place.partition for place in places}

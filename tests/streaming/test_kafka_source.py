@@ -49,6 +49,8 @@ class Consumer:
         self.consumed: Callable[[], list[Message]] = list
         self.committed: list[Any] = []
         self.sought: list[tuple[int, int]] = []
+        self.assigned: list[Any] = []
+        self.standing: set[int] = set()  # partitions that are paused, also over a rebalance
 
     def subscribe(self, _topics: list[str], **callbacks: Any) -> None:
         self.assign, self.revoke = callbacks["on_assign"], callbacks["on_revoke"]
@@ -60,12 +62,13 @@ class Consumer:
         return self.consumed()
 
     def assignment(self) -> list[Any]:
-        return []
+        return self.assigned
 
-    def pause(self, _places: list[Any]) -> None:
-        pass
+    def pause(self, places: list[Any]) -> None:
+        self.standing |= {place.partition for place in places}
 
-    resume = pause
+    def resume(self, places: list[Any]) -> None:
+        self.standing -= {place.partition for place in places}
 
     def seek(self, place: Any) -> None:
         self.sought.append((place.partition, place.offset))
@@ -229,3 +232,30 @@ def test_events_that_come_again_begin_with_the_first(made: tuple[Any, Consumer])
     assert consumer.sought == [(1, 3)]
     consumer.polled = lambda: None
     assert source.poll(10, 0) == []
+
+
+def test_partitions_that_were_paused_while_the_broker_was_away_go_on(
+    made: tuple[Any, Consumer],
+) -> None:
+    """They are lost and assigned anew, and librdkafka has them stand still all the time."""
+    source, consumer = made
+    consumer.assigned = places(0, 1)
+    consumer.assign(consumer, consumer.assigned)
+    source.poll(1, 0)
+    source.keep_alive()
+    assert consumer.standing == {0, 1}
+
+    def lost() -> None:
+        consumer.assigned = []
+        consumer.revoke(consumer, places(0, 1))
+
+    def back() -> None:
+        consumer.assigned = places(0, 1)
+        consumer.assign(consumer, consumer.assigned)
+
+    consumer.polled = lost
+    source.keep_alive()
+    for polled in (back, lambda: None):
+        consumer.polled = polled
+        source.poll(1, 0)
+    assert consumer.standing == set()
