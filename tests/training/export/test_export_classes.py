@@ -52,8 +52,8 @@ def test_the_probabilities_are_the_score_whatever_the_answer(
     assert isinstance(scorer, Classes)
     form = read_form(predictor)
     assert [answer.kind for answer in form.answers] == ["most_likely", "score"]
-    assert form.notes == (
-        "the answer's 'words' is left out: it is not one of the classes or of their probabilities",
+    assert form.notes[-1] == (
+        "the answer's 'words' is left out: it is not one of the classes or of their probabilities"
     )
     for link in ("softmax", "logistic"):
         predictor.scorer = Classes(scorer.parts, scorer.classes, link)

@@ -21,7 +21,8 @@ from training.export.onnx_read import read_onnx
 
 
 @pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize(("name", "kind"), CASES)
+# of several classes none is read back: test_export_classes.py
+@pytest.mark.parametrize(("name", "kind"), [case for case in CASES if case[0] != "flowers"])
 def test_out_and_back_is_identical(name: str, kind: str, tmp_path: Path) -> None:
     """The compiled form, to the byte."""
     form = form_of(name, kind)

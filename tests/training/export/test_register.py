@@ -83,7 +83,7 @@ def test_exports_are_attached_to_the_version(
         main([CHAMPION, "--to", "javascript", "--register"])
     assert "export.javascript" not in {tag["key"] for tag in version(mlflow)["tags"]}
 
-    body = {"name": RIDE.registered_name, "source": found["source"]}
+    body = {"name": RIDE.registered_name, "source": "s3://elsewhere/ride"}
     alone = mlflow.call("POST", "model-versions/create", body)["model_version"]
     with pytest.raises(ExportError, match="has no run, among whose files"):
         Attachment(ref(alone["version"]))
