@@ -47,7 +47,8 @@ def test_what_pages_are_made_of_needs_no_key(closed: FlaskClient) -> None:
     """Styles and scripts are the release's, the same for everybody."""
     html = closed.get("/", headers=HTML).text
     style = html.partition('rel="stylesheet" href="')[2].partition('"')[0]
-    assert closed.get(style).status_code == 200
+    with closed.get(style) as answer:
+        assert answer.status_code == 200
 
 
 def test_what_is_copied_sends_the_key_from_a_variable(closed: FlaskClient) -> None:
