@@ -29,15 +29,23 @@ SEED := $(if $(filter 1,$(SHUFFLE)),$(shell date +%s),$(SHUFFLE))
 CPUS := $(shell getconf _NPROCESSORS_ONLN)
 PYTEST := $(BIN)/python -m pytest -n $(CPUS) --dist worksteal $(if $(SEED),-p randomly --randomly-seed=$(SEED))
 
+# Three environments, each with what the one before holds: what training on files and serving need,
+# what any command may be asked for, what tests need. The largest that is there is used.
+RUN_GROUPS := packages sklearn fit
+SETUP_GROUPS := $(RUN_GROUPS) training otel s3 redis kafka kinesis
+TEST_GROUPS := $(SETUP_GROUPS) benchmarks dev-packages
+RUN := $(firstword $(wildcard $(VENV)/.ready $(VENV)/.setup) $(VENV)/.run)
+SETUP := $(firstword $(wildcard $(VENV)/.ready) $(VENV)/.setup)
+
 .DEFAULT_GOAL := help
 .PHONY: help data soak setup run train test check format published bench bench-batch bench-formats sample mlflow image eb-bundle eb-verify spark-bundle test-spark test-kills test-stream-long test-pipeline-long test-orchestrators pmml-judges clean fuzz audit sbom
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.ready ## Make the virtual environment with the locked dependencies
+setup: $(SETUP) ## Install what `make run` does without: MLflow, XGBoost, plots, ONNX, Kafka, Redis, S3
 
-run: $(VENV)/.ready trained ## Serve on PORT (9696), training first where there is no model
+run: $(RUN) trained ## Serve on PORT (9696), training first where there is no model
 	@$(if $(MISSING),MODELS=$$($(BIN)/python -c '$(WITH_ARTIFACT)' "$(MODELS_DIR)") )exec $(BIN)/gunicorn -c web-service/gunicorn.conf.py
 
 # without MODELS, a model with neither a sample nor an artifact is left out, and train.py says how to train it
@@ -45,11 +53,11 @@ TRAIN = $(BIN)/python train.py --output "$(MODELS_DIR)"
 WITH_ARTIFACT = import pathlib, sys; from scoring.models import discover; \
   print(*(name for name in discover() if pathlib.Path(sys.argv[1], name, "manifest.json").exists()), sep=",")
 
-train: $(VENV)/.ready ## Train every model on the bundled sample, over what is there
+train: $(RUN) ## Train every model on the bundled sample, over what is there
 	@$(if $(MODELS),$(foreach name,$(SERVED),$(TRAIN) $(name) &&) true,$(TRAIN) --all)
 
 .PHONY: trained
-trained: $(VENV)/.ready
+trained: $(RUN)
 	@$(if $(MISSING),$(if $(MODELS),$(foreach name,$(MISSING),$(TRAIN) $(name) &&) true,$(TRAIN) --all --missing))
 
 test: $(VENV)/.ready $(VENV)-pmml/.ready ## Run every check and every test, with coverage
@@ -102,7 +110,7 @@ format: $(VENV)/.ready ## Format the code and mend what can be mended by itself
 	$(BIN)/ruff check -q --fix
 	$(BIN)/ruff format -q
 
-published: $(VENV)/.ready ## Print the published results next to ours (needs the real data; minutes)
+published: $(SETUP) ## Print the published results next to ours (needs the real data; minutes)
 	$(BIN)/python -m training.published
 
 SOAK_SECONDS ?= 600
@@ -123,15 +131,15 @@ fuzz: $(VENV)/.ready ## Look for requests that break the service, for FUZZ_SECON
 	$(BIN)/python -m tests.fuzz.decoder --seconds $$(( $(FUZZ_SECONDS) / 2 ))
 	$(BIN)/python -m tests.fuzz.openapi --seconds $$(( $(FUZZ_SECONDS) / 2 ))
 
-data: $(VENV)/.ready ## Download the published data into DATA_DIR (data), with checksums
+data: $(RUN) ## Download the published data into DATA_DIR (data), with checksums
 	$(BIN)/python -m training.data
 
-sample: $(VENV)/.ready ## Make files in the shape of the bundled sample, in data/sample
+sample: $(RUN) ## Make files in the shape of the bundled sample, in data/sample
 	$(BIN)/python -m training.sample
 
 # --artifacts-destination: new versions go through the server, so that a service elsewhere can have
 # them; those that train.py put into ./mlruns itself are read from there
-mlflow: $(VENV)/.ready ## Open MLflow's server and UI on MLFLOW_PORT (5000) over the local store
+mlflow: $(SETUP) ## Open MLflow's server and UI on MLFLOW_PORT (5000) over the local store
 	@exec $(BIN)/mlflow server --host 127.0.0.1 --port $(MLFLOW_PORT) --workers 1 \
 	  --backend-store-uri sqlite:///mlflow.db --artifacts-destination ./mlartifacts
 
@@ -148,7 +156,7 @@ sbom: $(VENV)/.ready ## List what the image holds, dist/prediction-service.cdx.j
 	@$(BIN)/python -m deploy.supplychain sbom
 
 # EB_POLICY, EB_IMAGE, EB_SETTINGS and EB_SECRETS: docs/elastic-beanstalk.md
-eb-bundle: $(VENV)/.ready $(if $(EB_IMAGE),,trained) ## Make the bundle for Elastic Beanstalk, dist/prediction-service-eb.zip
+eb-bundle: $(RUN) $(if $(EB_IMAGE),,trained) ## Make the bundle for Elastic Beanstalk, dist/prediction-service-eb.zip
 	@$(BIN)/python -m deploy.bundle build
 
 eb-verify: eb-bundle ## Check the bundle, then deploy it behind nginx on this machine, under load
@@ -161,7 +169,7 @@ eb-verify: eb-bundle ## Check the bundle, then deploy it behind nginx on this ma
 	@touch $@
 
 # what executors import from: spark-submit --py-files dist/prediction-service-spark.zip (docs/batch.md)
-spark-bundle: $(VENV)/.ready ## Make our packages' zip for Spark, dist/prediction-service-spark.zip
+spark-bundle: $(RUN) ## Make our packages' zip for Spark, dist/prediction-service-spark.zip
 	@$(BIN)/python -m batch.spark.bundle dist
 
 # PySpark is 456 MB: in an environment of its own, which `make check` needs not
@@ -184,15 +192,48 @@ clean: ## Remove the virtual environments and caches, keep models and data
 	rm -rf .venv .venv-* .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # pipenv gets an environment of its own: what it needs must not decide what we lock
-$(VENV)/.ready: Pipfile.lock web-service/pyproject.toml
+define environment
 	@test -n "$(INTERPRETER)" || \
 	  { echo "$(PYTHON) is not installed; another from 3.11 on will do: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
-	$(INTERPRETER) -m venv $(VENV)
-	$(INTERPRETER) -m venv $(VENV)/pipenv
-	$(VENV)/pipenv/bin/python -m pip install --quiet --disable-pip-version-check pipenv==$(PIPENV_VERSION)
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) PIPENV_VERBOSITY=-1 \
-	  $(VENV)/pipenv/bin/pipenv sync --categories "packages sklearn otel s3 redis kafka kinesis training benchmarks dev-packages"
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) PIPENV_VERBOSITY=-1 \
-	  $(VENV)/pipenv/bin/pipenv sync --categories fast >$(VENV)/fast.log 2>&1 || \
-	  echo "without a C compiler, requests are parsed in Python, which takes longer ($(VENV)/fast.log)" >&2
+	@$(INTERPRETER) -m venv $(VENV)
+	@$(INTERPRETER) -m venv --without-pip $(VENV)/pipenv
+	@$(BIN)/python -m pip --python $(VENV)/pipenv/bin/python install --quiet --disable-pip-version-check pipenv==$(PIPENV_VERSION)
+endef
+PIPENV = VIRTUAL_ENV=$(CURDIR)/$(VENV) PIPENV_VERBOSITY=-1 $(VENV)/pipenv/bin/pipenv
+WITHOUT_COMPILER = echo "without a C compiler, requests are parsed in Python, which takes longer ($(VENV)/fast.log)" >&2
+
+# pip shows what it downloads, and compiles nothing, as most is never imported: Python compiles a file
+# at its first use. The one package that needs a C compiler is built meanwhile.
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+LOCKED := --no-deps --require-hashes
+define install
+	@for group in $(1); do $(PIPENV) requirements --hash --categories $$group || exit 1; done \
+	  | awk '!seen[$$0]++' >$(VENV)/packages.txt
+	@$(PIPENV) requirements --hash --categories fast >$(VENV)/fast.txt
+	@$(PIP) wheel $(LOCKED) --wheel-dir $(VENV)/wheels -r $(VENV)/fast.txt >$(VENV)/fast.log 2>&1 & \
+	$(PIP) install $(LOCKED) --no-compile --only-binary :all: -r $(VENV)/packages.txt || exit 1; \
+	wait $$! && $(PIP) install --quiet --no-compile --no-deps $(VENV)/wheels/*.whl || $(WITHOUT_COMPILER)
+	@echo "$(CURDIR)/web-service" >"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/web-service.pth"
+endef
+
+# the sizes that are said are those of the packages and of pipenv, with what Python compiles
+$(VENV)/.run: Pipfile.lock web-service/pyproject.toml
+	@echo "First, once: 130 MB of packages are downloaded into $(VENV), 500 MB on the disk (Flask, gunicorn, scikit-learn,"
+	@echo "pandas, pyarrow). Then two models are trained on the sample and served: half a minute after the downloads."
+	$(environment)
+	$(call install,$(RUN_GROUPS))
+	@touch $@
+
+$(VENV)/.setup: Pipfile.lock web-service/pyproject.toml
+	@echo "400 MB of packages are downloaded into $(VENV), 1.3 GB on the disk; it takes some minutes"
+	$(environment)
+	$(call install,$(SETUP_GROUPS))
+	@touch $@
+
+# pipenv itself, as pip takes no folder of ours among what has hashes
+$(VENV)/.ready: Pipfile.lock web-service/pyproject.toml
+	@echo "600 MB of packages are downloaded into $(VENV), 2 GB on the disk; it takes some minutes"
+	$(environment)
+	$(PIPENV) sync --categories "$(TEST_GROUPS)"
+	@$(PIPENV) sync --categories fast >$(VENV)/fast.log 2>&1 || $(WITHOUT_COMPILER)
 	@touch $@

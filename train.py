@@ -11,7 +11,8 @@ python train.py --all --missing                         each model that has a sa
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from scoring.artifact.manifest import MANIFEST
@@ -21,6 +22,7 @@ from training.data.download import fetch
 from training.data.publishers import default_folder, months
 from training.errors import TrainingError, leave, usable_model
 from training.fit import estimators
+from training.optional import needed_by
 from training.run import Options, train
 from training.sources import source_of
 
@@ -179,6 +181,11 @@ def _train_all(models: Iterable[Model], arguments: argparse.Namespace) -> None:
 
 
 def _train(model: Model, arguments: argparse.Namespace) -> None:
+    work: Callable[[Options], object] = train
+    if arguments.track or arguments.register:
+        with needed_by("--register" if arguments.register else "--track"):
+            from training.tracking.runs import train_tracked  # MLflow takes seconds to import
+        work = partial(train_tracked, register=arguments.register)
     data, validation = arguments.data, arguments.validation
     if arguments.months:
         data = fetch(months(arguments.months), arguments.cache)
@@ -201,12 +208,7 @@ def _train(model: Model, arguments: argparse.Namespace) -> None:
         force=arguments.force,
         max_dropped=arguments.max_dropped,
     )
-    if arguments.track or arguments.register:
-        from training.tracking.runs import train_tracked  # MLflow takes seconds to import
-
-        train_tracked(options, register=arguments.register)
-    else:
-        train(options)
+    work(options)
 
 
 if __name__ == "__main__":

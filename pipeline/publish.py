@@ -71,11 +71,13 @@ def copy(artifact: Path, target: Path) -> None:
 
 
 def _of_registry(model: Model, what: Callable[[Any], str]) -> str:
-    from training import errors, registry  # MLflow takes seconds to import
+    from training import errors, optional  # it and MLflow take seconds to import
 
     try:
-        with registry.in_one_line():
-            return what(registry.opened(model))
+        with optional.needed_by("a version in the registry"):
+            from training.tracking import versions
+        with versions.in_one_line():
+            return what(versions.opened(model))
     except errors.Refused as error:
         raise RefusedError([str(error)]) from None
     except (errors.TrainingError, ArtifactError) as error:

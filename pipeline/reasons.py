@@ -18,8 +18,8 @@ CODE: Final = {
     "check": (*_TRAINS, "monitoring", "pipeline/check.py"),
     "train": (*_TRAINS, "pipeline/fit.py"),
     "gate": (*_TRAINS, "pipeline/gate.py"),
-    "register": ("training/registry.py", "pipeline/publish.py"),
-    "promote": ("training/registry.py", "pipeline/publish.py"),
+    "register": ("training/tracking/versions.py", "pipeline/publish.py"),
+    "promote": ("training/tracking/versions.py", "pipeline/publish.py"),
 }
 # what decides when a run begins, or what is done about it later, and not what it does
 _ASIDE: Final[Any] = {

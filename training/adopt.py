@@ -23,11 +23,11 @@ from scoring.artifact.writing import compile_again
 from scoring.compiler.compile import NotCompiled
 from scoring.errors import ArtifactError
 from scoring.models import discover
-from training.adoption.onnx_back import adopt_onnx
 from training.adoption.take_in import Options, adopt
 from training.adoption.unknown import adopt_unknown
 from training.errors import TrainingError, leave, usable_model
 from training.new import model_name
+from training.optional import needed_by
 
 
 def probability(text: str) -> float:
@@ -106,6 +106,8 @@ def main(words: Sequence[str] | None = None) -> None:
         if model is None:
             manifest = adopt_unknown(given.model, given.files, options)
         elif given.files[0].suffix == ".onnx" and len(given.files) == 1:
+            with needed_by("an ONNX file"):
+                from training.adoption.onnx_back import adopt_onnx
             manifest = adopt_onnx(model, given.files[0], options)
         elif not (given.files[0] / MANIFEST).is_file():
             manifest = adopt(model, given.files, options)

@@ -138,6 +138,8 @@ def train(options: Options) -> Manifest:
         part = next(reversed(held_out))  # the test where there is one, else the validation
         _judge(options, metrics[part], baseline[part], part)
         step("writing")
+        if not plots.installed():
+            log("no plots are drawn: matplotlib is not installed; make setup installs it")
         facts = Facts(
             threshold=threshold,
             provenance=provenance(),
@@ -158,8 +160,10 @@ def train(options: Options) -> Manifest:
             facts,
             golden=golden_records(held_out[part], model),
             profile=reference(model, learned, part, held_out[part], scores[part]).content(),
-            draw=lambda folder: plots.draw(
-                folder, model, source, held_out[part], scores[part], threshold
+            draw=lambda folder: (
+                plots.draw(folder, model, source, held_out[part], scores[part], threshold)
+                if plots.installed()
+                else []
             ),
             say=log,
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import (
     ConfusionMatrixDisplay,
@@ -21,7 +21,15 @@ from scoring.models import Model
 from training.evaluation.metrics import Places, Values, places_of
 from training.sources import Source
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _ROWS = 5000  # more points than these only blacken a scatter plot
+
+
+def installed() -> bool:
+    """Return whether plots can be drawn: `make run` does without matplotlib."""
+    return find_spec("matplotlib") is not None
 
 
 def draw(
@@ -33,6 +41,8 @@ def draw(
     threshold: float,
 ) -> list[str]:
     """Write the plots of one split's `scores` into `folder` and return their file names."""
+    import matplotlib as mpl
+
     mpl.use("Agg")  # files only: no display is needed
     if model.classes:
         figures = _several_classes(places_of(frame, model), scores, model.classes)
@@ -49,8 +59,14 @@ def _numbers(frame: pd.DataFrame, model: Model) -> Values:
     return frame[model.target].to_numpy(dtype=np.float64)
 
 
+def _empty(width: float, height: float = 4.5) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
 def _figure(title: str, x: str, y: str) -> Figure:
-    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    figure = _empty(6)
     axes = figure.add_subplot()
     axes.set(title=title, xlabel=x, ylabel=y)
     axes.grid(visible=True, alpha=0.3)
@@ -96,7 +112,7 @@ def _classification(truth: Values, scores: Values, threshold: float) -> dict[str
     happened, predicted = calibration_curve(truth, scores, n_bins=10, strategy="quantile")
     calibration.axes[0].plot(predicted, happened, marker="o")
     calibration.axes[0].plot([0, 1], [0, 1], color="black", linewidth=1)
-    confusion = Figure(figsize=(5, 4.5), layout="constrained")
+    confusion = _empty(5)
     axes = confusion.add_subplot(title=f"Confusion matrix at {threshold:g}")
     matrix = confusion_matrix(truth, scores >= threshold, labels=[0, 1])
     ConfusionMatrixDisplay(matrix).plot(ax=axes, colorbar=False)
@@ -116,7 +132,7 @@ def _several_classes(truth: Places, scores: Values, classes: tuple[str, ...]) ->
     calibration.axes[0].plot(predicted, right, marker="o")
     calibration.axes[0].plot([0, 1], [0, 1], color="black", linewidth=1)
     size = 4 + 0.4 * min(len(classes), 30)
-    confusion = Figure(figsize=(size, size), layout="constrained")
+    confusion = _empty(size, size)
     axes = confusion.add_subplot(title="Confusion matrix")
     matrix = confusion_matrix(truth, decided, labels=[*range(len(classes))])
     display = ConfusionMatrixDisplay(matrix, display_labels=classes)

@@ -11,12 +11,11 @@ from training.export.c_file import c_files
 from training.export.databases import judge_duckdb, judge_postgres, judge_spark, judge_sqlite
 from training.export.form import ExportError, Form
 from training.export.judges import Judged, judge_c, judge_javascript, judge_python
-from training.export.onnx_graph import onnx_files
-from training.export.onnx_judge import judge_onnx
 from training.export.pmml_file import pmml_files
 from training.export.pmml_judge import judge_pmml
 from training.export.scripts import javascript_files, python_files
 from training.export.sql_query import sql_files
+from training.optional import needed_by
 
 Judge = Callable[[Form, Path, Sequence[Mapping[str, Any]]], list[Judged]]
 
@@ -50,13 +49,25 @@ class Format:
         return self.write(form)
 
 
+def _onnx_files(form: Form) -> dict[str, bytes]:
+    with needed_by("the format onnx"):
+        from training.export.onnx_graph import onnx_files
+    return onnx_files(form)
+
+
+def _judge_onnx(form: Form, folder: Path, records: Sequence[Mapping[str, Any]]) -> list[Judged]:
+    from training.export.onnx_judge import judge_onnx
+
+    return judge_onnx(form, folder, records)
+
+
 FORMATS: Final = {
     one.name: one
     for one in (
         Format("python", python_files, judge_python, "CPython", 1_000_000, 1e-12, 1e-6),
         Format("javascript", javascript_files, judge_javascript, "Node", 1_000_000, 1e-12, 1e-6),
         Format("c", c_files, judge_c, "gcc", 500_000, 1e-12, 1e-6),
-        Format("onnx", onnx_files, judge_onnx, "ONNX Runtime", 4_000_000, 1e-12, 1e-6),
+        Format("onnx", _onnx_files, _judge_onnx, "ONNX Runtime", 4_000_000, 1e-12, 1e-6),
         Format("pmml", pmml_files, judge_pmml, "PMML4S", 200_000, 1e-9, 1e-6),
         Format("sql-duckdb", sql_files("duckdb"), judge_duckdb, "DuckDB", 20_000, 1e-9, 1e-6),
         Format(

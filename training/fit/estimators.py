@@ -29,6 +29,7 @@ from tqdm import tqdm
 from scoring.models import Model
 from training.errors import TrainingError
 from training.fit.means import FOLDS, means
+from training.optional import needed_by
 
 Task = Literal["regression", "classification", "classes"]  # classes: more than two
 
@@ -78,12 +79,8 @@ def _multinomial() -> Any:
 
 
 def _xgboost(name: str) -> Any:
-    try:
+    with needed_by("--estimator xgboost"):
         import xgboost
-    except ModuleNotFoundError as error:
-        raise TrainingError(
-            "xgboost is not installed: it is in the Pipfile's training group"
-        ) from error
     return getattr(xgboost, name)()
 
 
