@@ -225,14 +225,14 @@ $(VENV)/.run: Pipfile.lock web-service/pyproject.toml
 	@touch $@
 
 $(VENV)/.setup: Pipfile.lock web-service/pyproject.toml
-	@echo "400 MB of packages are downloaded into $(VENV), 1.3 GB on the disk; it takes some minutes"
+	@echo "230 MB of packages are downloaded into $(VENV), 850 MB on the disk: MLflow, XGBoost, plots, ONNX, brokers; some minutes"
 	$(environment)
 	$(call install,$(SETUP_GROUPS))
 	@touch $@
 
 # pipenv itself, as pip takes no folder of ours among what has hashes
 $(VENV)/.ready: Pipfile.lock web-service/pyproject.toml
-	@echo "600 MB of packages are downloaded into $(VENV), 2 GB on the disk; it takes some minutes"
+	@echo "All packages of the project are downloaded into $(VENV), those of tests too: 2 GB on the disk, some minutes"
 	$(environment)
 	$(PIPENV) sync --categories "$(TEST_GROUPS)"
 	@$(PIPENV) sync --categories fast >$(VENV)/fast.log 2>&1 || $(WITHOUT_COMPILER)

@@ -46,13 +46,15 @@ def profile(used: pd.DataFrame, read: pd.DataFrame, model: Model) -> dict[str, d
 
 
 def table(profile: dict[str, dict[str, Any]]) -> str:
-    """Return the profile as lines for a terminal."""
-    lines = [f"{'field':18}{'count':>9}{'missing':>9}{'range':>22}{'mean':>10}  most frequent"]
+    """Return the profile as lines for a terminal, in columns that fit the longest name."""
+    width = max(map(len, ["field", *profile])) + 1
+    lines = [f"{'field':{width}}{'count':>9}{'missing':>9}{'range':>22}{'mean':>10}  most frequent"]
     for name, entry in profile.items():
         span = f"{entry['min']:g} to {entry['max']:g}" if "min" in entry else ""
         mean = f"{entry['mean']:.4g}" if "mean" in entry else ""
         often = ", ".join(f"{value} ({count})" for value, count in entry["most_frequent"][:3])
         lines.append(
-            f"{name:18}{entry['count']:>9}{entry['missing']:>9.2%}{span:>22}{mean:>10}  {often}"
+            f"{name:{width}}{entry['count']:>9}{entry['missing']:>9.2%}{span:>22}{mean:>10}"
+            f"  {often}"
         )
     return "\n".join(lines)

@@ -181,22 +181,29 @@ def cross_validate(
 
 
 def table(found: dict[str, Metrics], baseline: dict[str, Metrics], trivial: str) -> str:
-    """Return the metrics of every split as lines for a terminal."""
+    """Return the metrics of every split as lines for a terminal, in columns that fit the longest
+    name."""
+    names = [split + f" ({values['rows']} rows)" for split, values in found.items()]
+    for values in found.values():
+        names += [one["class"] for one in values.get("by_class", [])]
+        names += [band["band"] for band in values.get("bands", [])]
+    width = max(20, *map(len, names))
     lines = []
     for split, values in found.items():
-        lines.append(f"{split} ({values['rows']} rows){'model':>14}{trivial:>16}")
+        rows = f"{split} ({values['rows']} rows)"
+        lines.append(f"{rows:{width + 2}}{'model':>14}{trivial:>16}")
         for name, value in values.items():
             if isinstance(value, float):
-                lines.append(f"  {name:20}{value:>14.6f}{baseline[split][name]:>16.6f}")
+                lines.append(f"  {name:{width}}{value:>14.6f}{baseline[split][name]:>16.6f}")
         if matrix := values.get("confusion_matrix"):
-            lines.append(f"  confusion matrix    {matrix}")
+            lines.append(f"  {'confusion matrix':{width}}{matrix}")
         lines += [
-            f"  {one['class']:20}{one['precision']:>14.4f} precision{one['recall']:>9.4f} recall"
-            f"{one['rows']:>9} rows"
+            f"  {one['class']:{width}}{one['precision']:>14.4f} precision"
+            f"{one['recall']:>9.4f} recall{one['rows']:>9} rows"
             for one in values.get("by_class", [])
         ]
         lines += [
-            f"  {band['band']:20}{band['rmse']:>14.6f} rmse{band['bias']:>11.4f} bias"
+            f"  {band['band']:{width}}{band['rmse']:>14.6f} rmse{band['bias']:>11.4f} bias"
             f"{band['rows']:>9} rows"
             for band in values.get("bands", [])
         ]

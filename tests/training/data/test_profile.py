@@ -25,6 +25,13 @@ READ = pd.DataFrame(
 USED = READ[:4].astype({"PULocationID": "int64", "DOLocationID": "int64"})
 
 
+def test_columns_stand_below_each_other() -> None:
+    """However long a field's name is."""
+    entry = {"count": 3, "missing": 0.0, "most_frequent": [["a", 3]]}
+    head, *lines = as_text({"zone": entry, "kilometres_by_bicycle": entry}).splitlines()
+    assert {line.index("a (3)") for line in lines} == {head.index("most frequent")}
+
+
 def test_a_number_has_count_range_mean_and_quantiles() -> None:
     """Over the rows that are used; the missing share is over those that were read."""
     found = profile(USED, READ, RIDE)

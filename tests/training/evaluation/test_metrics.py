@@ -190,6 +190,19 @@ def test_a_person_sees_the_trivial_model_beside_ours() -> None:
     assert " ".join(lines[5].split()) == "trip_distance 1-2 1.000000 rmse 1.0000 bias 1 rows"
 
 
+def test_the_columns_of_all_parts_stand_below_each_other() -> None:
+    """However long the name of a part, of a class or of a band is."""
+    ours = {"rows": 2, "rmse": 1.0, "bands": [{"band": "kilometres_by_bicycle 10-20", "rmse": 2.0,
+            "bias": 0.5, "rows": 2}]}  # fmt: skip
+    found = {"validation": {**ours, "rows": 123456}, "test": ours}
+    lines = evaluation.table(found, found, "the mean").splitlines()
+    heads = [line for line in lines if line.endswith("the mean")]
+    assert len({line.index("model") for line in heads}) == 1
+    ends = {line.index("model") + len("model") for line in heads}
+    assert ends == {line.index("1.000000") + 8 for line in lines if "  rmse" in line}
+    assert ends == {line.index("2.000000") + 8 for line in lines if "bicycle" in line}
+
+
 def test_a_person_sees_the_confusion_matrix() -> None:
     """Negatives in the first row."""
     found = {"validation": evaluation.classification(TRUTH, SCORES, 0.5)}
