@@ -33,7 +33,6 @@ from tests.support import (
     needs_real_data,
     post,
     serving,
-    tiny_pair,
     wait_for,
 )
 
@@ -92,6 +91,10 @@ def running(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield server
 
 
+# the first column of each row of the table of what it does, and the command that stands in it
+TABLE = dict(re.findall(r"^\| ([a-z]+).*? \| `(.+?)` \| \[", TEXTS["README.md"], flags=re.M))
+
+
 # What a contributor types: the targets of the Makefile exist, the test files named exist.
 CHECKS = ("make check", "make format", "make help", ".venv/bin/python -m pytest ",
           ".venv/pipenv/bin/pipenv upgrade ")  # fmt: skip
@@ -145,7 +148,7 @@ def test_the_readme_is_short() -> None:
 
 def test_every_command_belongs_to_a_test() -> None:
     """No page has a command that no test of this file, the container's or the bundle's runs."""
-    tested = ("make run", "make test", "curl ", "python ", "docker build ", "docker run ",
+    tested = ("make run", "make test", "make setup", "curl ", "python ", "docker build ", "docker run ",
               "make eb-", *CHECKS)  # fmt: skip
     assert [command for command in COMMANDS if not command.startswith(tested)] == []
     assert len(COMMANDS) >= 15
@@ -219,18 +222,17 @@ def test_a_training_command_writes_a_model(command: str, trained: Path, tmp_path
 
 
 @pytest.mark.slow
-def test_a_tutorials_pickle_is_taken_in(tmp_path: Path) -> None:
-    """The command for a pair that was pickled elsewhere writes an artifact that serves."""
-    import pickle
-
-    folder = clean_tree(tmp_path)
-    ride = discover()["ride"]
-    (folder / "lin_reg.bin").write_bytes(pickle.dumps(tiny_pair(ride)))
-    [command] = commands("python -m training.adopt")
-    done = run(command, folder)
-    assert done.returncode == 0, done.stderr
-    app = create_app(Settings(models=("ride",), models_dir=folder / "models"))
-    assert app.test_client().post("/predict", json=dict(ride.example)).status_code == 200
+def test_each_capability_has_a_command_that_runs(trained: Path, tmp_path: Path) -> None:
+    """In the order of the table, with the files that it names; brokers and images have tests of
+    their own (tests/streaming, tests/container), and `make run` is the last of this file."""
+    folder = shutil.copytree(trained, tmp_path / "copy")
+    done = {}
+    for what, command in TABLE.items():
+        if command.startswith("python") and what != "stream":
+            for one in command.split(" && "):
+                done[what] = run(one, folder, MODELS_DIR=str(folder / "models"))
+                assert done[what].returncode == 0, (one, done[what].stdout, done[what].stderr)
+    assert list(TABLE) == ["serve", "batch", "stream", "watch", "loop", "adopt", "export", "deploy"]
 
 
 @pytest.mark.slow
