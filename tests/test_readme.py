@@ -148,8 +148,8 @@ def test_the_readme_is_short() -> None:
 
 def test_every_command_belongs_to_a_test() -> None:
     """No page has a command that no test of this file, the container's or the bundle's runs."""
-    tested = ("make run", "make test", "make setup", "curl ", "python ", "docker build ", "docker run ",
-              "make eb-", *CHECKS)  # fmt: skip
+    tested = ("make run", "make test", "make setup", "curl ", "python ", "docker build ",
+              "docker run ", "make eb-", *CHECKS)  # fmt: skip
     assert [command for command in COMMANDS if not command.startswith(tested)] == []
     assert len(COMMANDS) >= 15
 
