@@ -18,6 +18,7 @@ from pathlib import Path
 from scoring.artifact.manifest import MANIFEST
 from scoring.errors import ArtifactError
 from scoring.models import Model, discover
+from scoring.process.usage import of_docstring
 from training.data.download import fetch
 from training.data.publishers import default_folder, months
 from training.errors import TrainingError, leave, usable_model
@@ -37,12 +38,9 @@ def parser() -> argparse.ArgumentParser:
         f"{estimators.names(estimators.task_of(m))[0]} for {m.name}" for m in models.values()
     )
     downloaded = ", ".join(m.name for m in models.values() if source_of(m).months)
-    described, *_, examples = (__doc__ or "").split("\n\n")
     line = argparse.ArgumentParser(
         prog="train.py",
-        description=described,
-        epilog=f"examples:\n{examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        **of_docstring(__doc__),
     )
     line.add_argument(
         "model", nargs="?", type=usable_model, choices=list(models), metavar="MODEL",

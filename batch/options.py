@@ -13,6 +13,7 @@ from batch.inputs.files import Format
 from batch.inputs.text import known_encoding
 from scoring.errors import InvalidQuery
 from scoring.intervals import level_of
+from scoring.process.usage import described
 
 Engine = Literal["local", "spark"]
 
@@ -118,8 +119,12 @@ def parse(words: Sequence[str] | None) -> Options:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m batch",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        **described(
+            _DESCRIPTION,
+            "python -m batch ride trips.parquet --output scored.parquet",
+            "python -m batch ride trips/ --output s3://bucket/scored --keep ride_id",
+            "python -m batch churn customers.csv --output scored/ --model models:/churn@champion",
+        ),
     )
     add = parser.add_argument
     add("model_name", metavar="MODEL", help="ride, churn or another model that is known here")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from monitoring import commands
 from monitoring.errors import MonitoringError
 from scoring.errors import SettingsError, StartError
+from scoring.process.usage import described
 from scoring.registry.errors import RegistryError
 
 _DESCRIPTION = """\
@@ -46,12 +47,15 @@ def _failed(error: object, status: int) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m monitoring",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        **described(
+            _DESCRIPTION,
+            *(f"python -m monitoring {one.name} {one.example}" for one in commands.ALL),
+        ),
     )
     words = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in commands.ALL:
-        line = words.add_parser(command.name, help=command.help, description=command.help)
+        example = f"python -m monitoring {command.name} {command.example}"
+        line = words.add_parser(command.name, help=command.help, **described(command.help, example))
         line.add_argument(
             "--store", metavar="URL", default=os.environ.get("MONITORING_STORE", "monitoring.db"),
             help="SQLite file or database URL (default: MONITORING_STORE, else monitoring.db)",

@@ -16,6 +16,7 @@ from pipeline.errors import LostError, PipelineError, StoppedError
 from pipeline.reasons import Nothing
 from pipeline.records import Busy
 from scoring.errors import SettingsError, StartError
+from scoring.process.usage import described
 
 _DESCRIPTION = """\
 From new data to a better model that serves: docs/pipeline.md.
@@ -67,12 +68,15 @@ def _failed(error: object, status: int) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        **described(
+            _DESCRIPTION,
+            *(f"python -m pipeline {one.name} {one.example}" for one in commands.ALL),
+        ),
     )
     words = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in commands.ALL:
-        line = words.add_parser(command.name, help=command.help, description=command.help)
+        example = f"python -m pipeline {command.name} {command.example}"
+        line = words.add_parser(command.name, help=command.help, **described(command.help, example))
         if command.one_model:
             line.add_argument("model", metavar="MODEL", help="its name, as ride")
         line.add_argument(

@@ -9,6 +9,7 @@ from typing import Literal
 
 from scoring.errors import InvalidQuery
 from scoring.intervals import level_of
+from scoring.process.usage import described
 from streaming.addresses import Address
 from streaming.errors import UsageError
 
@@ -79,8 +80,13 @@ def _check_transactions(source: Address, *others: Address | None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m streaming",
-        description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        **described(
+            _DESCRIPTION,
+            "python -m streaming ride --source kafka://localhost:9092/rides --sink "
+            "kafka://localhost:9092/predictions",
+            "python -m streaming ride --source redis://localhost:6379/rides --sink "
+            "redis://localhost:6379/predictions --group scorer",
+        ),
     )
     add = parser.add_argument
     add("model", metavar="MODEL", help="what predicts")

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import orjson
 
+from scoring.process.usage import described
 from streaming import brokers
 from streaming.addresses import Address
 from streaming.delivery import AtLeastOnce, Patience
@@ -51,7 +52,11 @@ def parse(words: Sequence[str]) -> ReplayOptions:
     """Return the options; a wrong one ends the process with status 2."""
     parser = argparse.ArgumentParser(
         prog="python -m streaming replay",
-        description="Send the events of dead letters through again: docs/streaming.md.",
+        **described(
+            "Send the events of dead letters through again: docs/streaming.md.",
+            "python -m streaming replay --source redis://localhost:6379/churn-dead --sink "
+            "redis://localhost:6379/customers --dry-run",
+        ),
     )
     add = parser.add_argument
     add("--source", required=True, metavar="URL", help="the dead letters")

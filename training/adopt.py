@@ -1,10 +1,10 @@
 """Take in a model that was saved elsewhere, such as a tutorial's `lin_reg.bin`.
 
     python -m training.adopt ride lin_reg.bin
-    python -m training.adopt ride dv.pkl model.joblib     the parts in files of their own
-    python -m training.adopt ride models.pkl --pick ridge one of several models in a file
+    python -m training.adopt ride dv.pkl model.joblib   the parts in files of their own
+    python -m training.adopt ride models.pkl --pick ridge   one of several models in a file
     python -m training.adopt gratuity x.pkl --data tips.csv --target tip   without a model file
-    python -m training.adopt ride models/ride     an artifact of before compiled forms gets its own
+    python -m training.adopt ride models/ride   an artifact of before compiled forms gets its own
 
 A file is never run. It is read as data, the pair in it is found, loaded through the service's
 allow-list, checked for the features that the model's code makes, tried on the example, and written
@@ -23,6 +23,7 @@ from scoring.artifact.writing import compile_again
 from scoring.compiler.compile import NotCompiled
 from scoring.errors import ArtifactError
 from scoring.models import discover
+from scoring.process.usage import of_docstring
 from training.adoption.take_in import Options, adopt
 from training.adoption.unknown import adopt_unknown
 from training.errors import TrainingError, leave, usable_model
@@ -46,7 +47,8 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     models = discover()
     line = argparse.ArgumentParser(
-        prog="python -m training.adopt", description=(__doc__ or "").partition("\n")[0]
+        prog="python -m training.adopt",
+        **of_docstring(__doc__),
     )
     line.add_argument(
         "model", type=_name, metavar="MODEL",

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from scoring.errors import ArtifactError, SettingsError
 from scoring.models import discover
+from scoring.process.usage import of_docstring
 from training.data.tables import read_raw
 from training.errors import TrainingError, leave
 from training.run import Options, train
@@ -46,19 +47,28 @@ def new(name: str, data: Sequence[Path], target: str, output: Path, estimator: s
         raise
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Make one model; exits with status 1, or 3 where a limit refused it, and one line."""
-    described, *_ = (__doc__ or "").split("\n\n")
-    line = argparse.ArgumentParser(prog="python -m training.new", description=described)
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    line = argparse.ArgumentParser(prog="python -m training.new", **of_docstring(__doc__))
     line.add_argument("model", type=model_name, metavar="NAME", help="name of the new model")
     line.add_argument(
-        "--data", nargs="+", type=Path, required=True, metavar="FILE", help="Parquet or CSV files"
+        "--data",
+        nargs="+",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="Parquet or CSV files with the columns and the target",
     )
     line.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
-    line.add_argument("--estimator", metavar="NAME", help="as in train.py")
+    line.add_argument("--estimator", metavar="NAME", help="estimator, as in train.py")
     line.add_argument("--output", type=Path, default=Path("models"), metavar="DIR",
                       help="writes DIR/NAME/ (default: %(default)s)")  # fmt: skip
-    given = line.parse_args(words)
+    return line
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Make one model; exits with status 1, or 3 where a limit refused it, and one line."""
+    given = parser().parse_args(words)
     try:
         new(given.model, given.data, given.target, given.output, given.estimator)
     except (ArtifactError, SettingsError, TrainingError) as error:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from scoring.errors import StartError
 from scoring.models import discover
+from scoring.process.usage import described, of_docstring
 from training.errors import TrainingError, leave, usable_model
 from training.optional import needed_by
 
@@ -24,8 +25,7 @@ from training.optional import needed_by
 def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     models = discover()
-    described, *_ = (__doc__ or "").split("\n\n")
-    line = argparse.ArgumentParser(prog="python -m training.registry", description=described)
+    line = argparse.ArgumentParser(prog="python -m training.registry", **of_docstring(__doc__))
     actions = line.add_subparsers(dest="action", required=True, metavar="ACTION")
     said = {
         "list": "the versions, the newest first",
@@ -34,7 +34,19 @@ def parser() -> argparse.ArgumentParser:
         "archive": "mark a version as archived",
         "history": "which version was champion since when, set by whom, and why",
     }
-    made = {name: actions.add_parser(name, help=text) for name, text in said.items()}
+    shown = {
+        "list": "ride",
+        "promote": "ride 4 --why 'two more months of data'",
+        "rollback": "ride --why 'bias on short rides'",
+        "archive": "ride 2",
+        "history": "ride",
+    }
+    made = {
+        name: actions.add_parser(
+            name, help=text, **described(text, f"python -m training.registry {name} {shown[name]}")
+        )
+        for name, text in said.items()
+    }
     for name, action in made.items():
         action.add_argument(
             "model", type=usable_model, choices=list(models), metavar="MODEL",

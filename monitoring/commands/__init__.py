@@ -18,13 +18,20 @@ class Command:
     help: str
     options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace, Mapping[str, str]], int]
+    example: str  # what may stand behind its name
 
 
 ALL: Final = (
-    Command("profile", profile.HELP, profile.options, profile.run),
-    Command("report", report.HELP, report.options, report.run),
-    Command("labels", labels.HELP, labels.options, labels.run),
-    Command("score", score.HELP, score.options, score.run),
-    Command("watch", watch.HELP, watch.options, watch.run),
-    Command("who", who.HELP, who.options, who.run),
+    Command("profile", profile.HELP, profile.options, profile.run, "predictions.jsonl"),
+    Command("report", report.HELP, report.options, report.run, "ride --window 24h --until now"),
+    Command("labels", labels.HELP, labels.options, labels.run, "truth.csv --key request_id"),
+    Command("score", score.HELP, score.options, score.run, "ride labelled.parquet"),
+    Command(
+        "watch",
+        watch.HELP,
+        watch.options,
+        watch.run,
+        "ride --log log.jsonl",
+    ),
+    Command("who", who.HELP, who.options, who.run, "ride --request-id 4f1c"),
 )

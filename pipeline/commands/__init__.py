@@ -18,15 +18,16 @@ class Command:
     help: str
     options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace, Mapping[str, str]], int]
+    example: str  # what may stand behind its name
     one_model: bool = True  # that it is to be given
 
 
 ALL: Final = (
-    Command("run", run.HELP, run.options, run.run),
-    Command("backfill", backfill.HELP, backfill.options, backfill.run),
-    Command("watch", watch.HELP, watch.options, watch.run, one_model=False),
-    Command("observe", observe.HELP, observe.options, observe.run),
-    Command("trigger", trigger.HELP, trigger.options, trigger.run),
-    Command("status", status.HELP, status.options, status.run),
-    Command("history", history.HELP, history.options, history.run),
+    Command("run", run.HELP, run.options, run.run, "ride --data trips/ --dry-run"),
+    Command("backfill", backfill.HELP, backfill.options, backfill.run, "ride 2025-01..2025-12"),
+    Command("watch", watch.HELP, watch.options, watch.run, "ride --once", one_model=False),
+    Command("observe", observe.HELP, observe.options, observe.run, "ride"),
+    Command("trigger", trigger.HELP, trigger.options, trigger.run, "ride --why 'a new tariff'"),
+    Command("status", status.HELP, status.options, status.run, "ride"),
+    Command("history", history.HELP, history.options, history.run, "ride"),
 )

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scoring.errors import StartError
+from scoring.process.usage import of_docstring
 from scoring.registry.resolve import ResolvedModel, resolve
 from scoring.registry.settings import RegistrySettings
 from training.errors import TrainingError, leave
@@ -36,8 +37,7 @@ if TYPE_CHECKING:
 def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     names = [*dict.fromkeys(name.partition("-")[0] for name in FORMATS), SKOPS]
-    described, *_ = (__doc__ or "").split("\n\n")
-    line = argparse.ArgumentParser(prog="python -m training.export", description=described)
+    line = argparse.ArgumentParser(prog="python -m training.export", **of_docstring(__doc__))
     line.add_argument(
         "model", metavar="NAME", help="a model, its folder, or models:/NAME@ALIAS or /NUMBER"
     )
