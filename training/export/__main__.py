@@ -29,6 +29,7 @@ from training.export.package import export
 from training.export.reading import read_form
 from training.export.skops_pair import NAME as SKOPS
 from training.export.skops_pair import export_skops
+from training.optional import needed_by
 
 if TYPE_CHECKING:
     from training.export.attach import Attachment
@@ -94,7 +95,8 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def _version(resolved: ResolvedModel) -> Attachment:
-    from training.export.attach import Attachment  # imports mlflow, which takes seconds
+    with needed_by("--register"):
+        from training.export.attach import Attachment  # imports mlflow, which takes seconds
 
     assert resolved.ref is not None  # noqa: S101  # it is of the registry
     return Attachment(resolved.ref)
