@@ -9,7 +9,8 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Final, Literal
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
 
 from joblib import parallel_config
 from sklearn.compose import ColumnTransformer
@@ -29,6 +30,7 @@ from tqdm import tqdm
 from scoring.models import Model
 from training.errors import TrainingError
 from training.fit.means import FOLDS, means
+from training.fit.spaces import Number, Space
 from training.optional import needed_by
 
 Task = Literal["regression", "classification", "classes"]  # classes: more than two
@@ -84,25 +86,63 @@ def _xgboost(name: str) -> Any:
     return getattr(xgboost, name)()
 
 
-# Each function is told whether its matrix will be sparse.
-_MAKERS: dict[Task, dict[str, Callable[[bool], Any]]] = {
+class Kind(NamedTuple):
+    """How an estimator is made, and which values of its parameters a search tries."""
+
+    make: Callable[[bool], Any]  # is told whether its matrix will be sparse
+    space: Space = MappingProxyType({})
+    quick: bool = True  # whether a search that is not told which estimator tries this one too
+
+
+_ALPHA: Final[Space] = {"alpha": Number(1e-3, 100.0, log=True)}
+_FOREST: Final[Space] = {
+    "n_estimators": Number(20, 200, log=True),
+    "max_depth": Number(4, 24),
+    "min_samples_leaf": Number(1, 50, log=True),
+    "max_features": Number(0.1, 1.0),
+}
+_BOOSTING: Final[Space] = {
+    "max_iter": Number(30, 400, log=True),
+    "learning_rate": Number(0.02, 0.4, log=True),
+    "max_leaf_nodes": Number(8, 128, log=True),
+    "min_samples_leaf": Number(5, 200, log=True),
+    "l2_regularization": Number(1e-3, 30.0, log=True),
+}
+_XGBOOST: Final[Space] = {
+    "n_estimators": Number(30, 400, log=True),
+    "learning_rate": Number(0.02, 0.5, log=True),
+    "max_depth": Number(3, 10),
+    "min_child_weight": Number(0.3, 30.0, log=True),
+    "reg_lambda": Number(1e-2, 30.0, log=True),
+    "subsample": Number(0.5, 1.0),
+}
+
+_MAKERS: dict[Task, dict[str, Kind]] = {
     "regression": {
-        "linear": lambda _: LinearRegression(),
-        "lasso": lambda _: Lasso(),
-        "ridge": lambda _: Ridge(),
-        "forest": lambda _: RandomForestRegressor(),
-        "boosting": lambda s: _boosting(HistGradientBoostingRegressor(), sparse=s),
-        "xgboost": lambda _: _xgboost("XGBRegressor"),
-        "means": lambda _: means(HistGradientBoostingRegressor(**_MEANS)),
+        "linear": Kind(lambda _: LinearRegression()),
+        "lasso": Kind(lambda _: Lasso(), _ALPHA, quick=False),
+        "ridge": Kind(lambda _: Ridge(), _ALPHA),
+        "forest": Kind(lambda _: RandomForestRegressor(), _FOREST, quick=False),
+        "boosting": Kind(lambda s: _boosting(HistGradientBoostingRegressor(), sparse=s), _BOOSTING),
+        "xgboost": Kind(lambda _: _xgboost("XGBRegressor"), _XGBOOST),
+        "means": Kind(lambda _: means(HistGradientBoostingRegressor(**_MEANS)), _BOOSTING),
     },
     "classification": {
-        "logistic": lambda _: LogisticRegression(solver="liblinear", C=1.0),
-        "forest": lambda _: RandomForestClassifier(),
-        "boosting": lambda s: _boosting(HistGradientBoostingClassifier(), sparse=s),
-        "xgboost": lambda _: _xgboost("XGBClassifier"),
+        "logistic": Kind(
+            lambda _: LogisticRegression(solver="liblinear", C=1.0),
+            {"C": Number(1e-3, 100.0, log=True)},
+        ),
+        "forest": Kind(lambda _: RandomForestClassifier(), _FOREST, quick=False),
+        "boosting": Kind(
+            lambda s: _boosting(HistGradientBoostingClassifier(), sparse=s), _BOOSTING
+        ),
+        "xgboost": Kind(lambda _: _xgboost("XGBClassifier"), _XGBOOST),
     },
 }
-_MAKERS["classes"] = {**_MAKERS["classification"], "logistic": lambda _: _multinomial()}
+_MAKERS["classes"] = {
+    **_MAKERS["classification"],
+    "logistic": Kind(lambda _: _multinomial(), {"C": Number(1e-3, 100.0, log=True)}),
+}
 
 
 def task_of(model: Model) -> Task:
@@ -113,6 +153,16 @@ def task_of(model: Model) -> Task:
 def names(task: Task) -> list[str]:
     """Return the names of a task's estimators; the first is the default."""
     return list(_MAKERS[task])
+
+
+def space_of(task: Task, name: str) -> Space:
+    """Return which values a search tries for an estimator; empty where there is nothing to try."""
+    return _MAKERS[task][name].space
+
+
+def searched(task: Task) -> list[str]:
+    """Return the names of the estimators that a search tries which is not told one."""
+    return [name for name, kind in _MAKERS[task].items() if kind.space and kind.quick]
 
 
 def make(
@@ -127,7 +177,7 @@ def make(
         raise TrainingError(
             f"no estimator '{name}' for {task}; there are: {', '.join(names(task))}"
         )
-    estimator = _MAKERS[task][name](sparse)
+    estimator = _MAKERS[task][name].make(sparse)
     known = estimator.get_params()
     given = {_full_name(key, known, name): value for key, value in parameters.items()}
     seeds: dict[str, Any] = {
