@@ -4,6 +4,7 @@ python train.py ride                                    the bundled sample
 python train.py ride --months 2021-01 2021-02           published months, downloaded once
 python train.py ride --data trips.csv more/             CSV or Parquet files, folders of them
 python train.py churn --data telco.csv --estimator forest --param n_estimators=300
+python train.py ride --search 100 --jobs 2 --resume     the best of 100 sets of parameters
 python train.py ride --register                         logged to MLflow, a new version
 python train.py --all --missing                         each model that has a sample and no artifact
 """
@@ -25,6 +26,7 @@ from training.errors import TrainingError, leave, usable_model
 from training.fit import estimators
 from training.optional import needed_by
 from training.run import Options, train
+from training.search import settings as search
 from training.sources import source_of
 
 
@@ -109,6 +111,7 @@ def parser() -> argparse.ArgumentParser:
         "--refit", action="store_true",
         help="learn from training and validation data together, evaluate on the test data",
     )  # fmt: skip
+    search.add_options(line)
     line.add_argument(
         "--output", type=Path, default=Path("models"), metavar="DIR",
         help="write DIR/MODEL/ (default: %(default)s)",
@@ -159,6 +162,7 @@ def _check(line: argparse.ArgumentParser, arguments: argparse.Namespace) -> None
     if arguments.months and (arguments.data or not source_of(discover()[arguments.model]).months):
         downloaded = ", ".join(m.name for m in discover().values() if source_of(m).months)
         line.error(f"--months is for {downloaded}, and goes without --data")
+    search.check_options(line, arguments)
     if arguments.folds and arguments.folds < 2:
         line.error("--folds takes 2 or more")
     if not 0 <= arguments.seed < 2**32:
@@ -205,6 +209,7 @@ def _train(model: Model, arguments: argparse.Namespace) -> None:
         refit=arguments.refit,
         force=arguments.force,
         max_dropped=arguments.max_dropped,
+        search=search.settings_of(arguments),
     )
     work(options)
 

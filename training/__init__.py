@@ -3,6 +3,7 @@
     sources, sample   how each model's published files are read; the bundled data
     data              download -> tables -> checks -> split, and the profile of what was used
     fit               features -> estimator -> a fitted pair
+    search            parameters that are better than the default, by trying
     evaluation        metrics and plots on held-out rows, candidate against champion
     tracking          MLflow: runs and registered versions
     adoption          models that others saved: from files to a pair, without running them

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from sklearn.feature_extraction import DictVectorizer
@@ -33,7 +34,12 @@ from training.fit import estimators
 from training.fit.pair import fit, score
 from training.golden import golden_records
 from training.provenance import provenance
+from training.search.settings import Settings
+from training.search.within import searching
 from training.sources import WHEN, Source, source_of
+
+if TYPE_CHECKING:
+    from training.search.verdict import Found
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ class Options:
     refit: bool = False
     force: bool = False
     max_dropped: float = 0.2
+    search: Settings | None = None
+    searched: Callable[[Found], object] = lambda _found: None  # called after a search
     finished: Callable[[Trained], object] = lambda _trained: None  # called before `train` returns
     log: Callable[[str], None] = tqdm.write  # takes the lines meant for a person
 
@@ -93,7 +101,8 @@ def train(options: Options) -> Manifest:
     name = options.estimator or estimators.names(task)[0]
     candidate = Candidate.of(model, source, name, options.parameters, options.seed)
     threshold = model.threshold if options.threshold is None else options.threshold
-    with tqdm(total=5, desc="reading", bar_format="{desc:12} {bar} {elapsed}", disable=None) as bar:
+    bar = tqdm(total=5, desc="reading", bar_format="{desc:12} {bar} {elapsed}", disable=None)
+    with ExitStack() as held, bar:
 
         def step(what: str) -> None:
             bar.set_description_str(what)
@@ -101,6 +110,8 @@ def train(options: Options) -> Manifest:
 
         data = _prepare(options, source)
         log(profile_table(data.profile))
+        found = held.enter_context(searching(options, data, candidate))
+        options, candidate = found.options, found.candidate
         step("fitting")
         learned, held_out = _roles(data.splits, refit=options.refit)
         left_open = not (options.estimator or options.parameters or options.published)
@@ -152,7 +163,14 @@ def train(options: Options) -> Manifest:
             calibration=calibrate(model, part, held_out[part], scores[part], log),
             dropped=data.dropped,
             spread=spread(vectorizer, estimator, learned, model),
+            notes=found.notes,
         )
+
+        def draw(folder: Path) -> None:
+            if plots.installed():
+                plots.draw(folder, model, source, held_out[part], scores[part], threshold)
+                found.draw(folder)
+
         manifest = write(
             options.output,
             model,
@@ -160,11 +178,7 @@ def train(options: Options) -> Manifest:
             facts,
             golden=golden_records(held_out[part], model),
             profile=reference(model, learned, part, held_out[part], scores[part]).content(),
-            draw=lambda folder: (
-                plots.draw(folder, model, source, held_out[part], scores[part], threshold)
-                if plots.installed()
-                else []
-            ),
+            draw=draw,
             say=log,
         )
         folder = options.output / model.name

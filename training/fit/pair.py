@@ -30,12 +30,12 @@ def fit(
     Raises TrainingError where the estimator refuses its parameters or the data.
     """
     x = narrow(fit_transform(vectorizer, training, model))  # (n_rows, n_features) float64
-    y = _truth(training, estimator, model)
+    y = truth_of(training, estimator, model)
     tell_columns(estimator, vectorizer, x)
     watch: dict[str, Any] = {}
     if getattr(estimator, "early_stopping_rounds", None):
         seen = transform(vectorizer, validation, model)
-        watch = {"eval_set": [(seen, _truth(validation, estimator, model))], "verbose": False}
+        watch = {"eval_set": [(seen, truth_of(validation, estimator, model))], "verbose": False}
     try:
         with estimators.progress(estimator), estimators.parallel(), threads(estimator):
             estimator.fit(x, y, **watch)
@@ -53,7 +53,11 @@ def score(vectorizer: DictVectorizer, estimator: Any, frame: pd.DataFrame, model
     Raises ArtifactError where it was fitted without rows of some class.
     """
     taken = model.fitted_on(vectorizer.feature_names_, vectorizer.separator)
-    x = transform(vectorizer, frame, taken)
+    return scores_of(estimator, transform(vectorizer, frame, taken), model)
+
+
+def scores_of(estimator: Any, x: Any, model: Model) -> Values:
+    """Return the scores of a matrix, as `score` does of its rows."""
     if model.classes:
         columns: Any = class_columns(estimator.classes_, model.classes)
     else:
@@ -66,7 +70,7 @@ def score(vectorizer: DictVectorizer, estimator: Any, frame: pd.DataFrame, model
     return np.asarray(found, dtype=np.float64)
 
 
-def _truth(frame: pd.DataFrame, estimator: Any, model: Model) -> Any:
+def truth_of(frame: pd.DataFrame, estimator: Any, model: Model) -> Any:
     """Return what the estimator learns; of several classes their names, to XGBoost their places."""
     if model.classes and hasattr(estimator, "get_booster"):
         return places_of(frame, model)

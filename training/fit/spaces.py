@@ -122,18 +122,18 @@ def _of_file(path: Path) -> dict[str, Number | Choice]:
 
 
 def _number(name: str, part: Mapping[str, Any], place: str) -> Number:
-    low, high, log = part.get("low"), part.get("high"), part.get("log", False)
-    right = (
-        part.keys() <= {"low", "high", "log"}
-        and all(type(end) in (int, float) and math.isfinite(end) for end in (low, high))
-        and isinstance(log, bool)
-    )
-    if not right:
+    low: Any = part.get("low")
+    high: Any = part.get("high")
+    log = part.get("log", False)
+    right = part.keys() <= {"low", "high", "log"} and isinstance(log, bool)
+    if not (right and _finite(low) and _finite(high)):
         seen = ", ".join(f"{key}={value!r}" for key, value in part.items())
         raise TrainingError(f"{place}: {name} has {seen}; numbers as low and high are expected")
-    assert low is not None  # noqa: S101  # for the type checker
-    assert high is not None  # noqa: S101  # for the type checker
     if not low < high or (log and low <= 0):
         above = ", above 0 with log," if log else ""
         raise TrainingError(f"{place}: {name} goes from {low} to {high}; low{above} below high")
     return Number(low, high, log)
+
+
+def _finite(end: Any) -> bool:
+    return type(end) in (int, float) and math.isfinite(end)

@@ -22,7 +22,7 @@ import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 import skops.io
@@ -39,6 +39,9 @@ from training.fit.features import features
 from training.run import Options, Trained, train
 from training.sources import source_of
 from training.tracking import naming
+
+if TYPE_CHECKING:
+    from training.search.verdict import Found
 
 _LOCK = Path(__file__).resolve().parents[2] / "Pipfile.lock"
 _EXAMPLES = 5  # rows of the input example
@@ -64,7 +67,9 @@ def train_tracked(options: Options, *, register: bool) -> Manifest:
             logged: list[str] = []
             manifest = train(
                 dataclasses.replace(
-                    options, finished=lambda t: logged.append(log(model, t, run.info.run_id))
+                    options,
+                    searched=lambda found: _log_trials(found, run.info.run_id),
+                    finished=lambda t: logged.append(log(model, t, run.info.run_id)),
                 )
             )
             if register:
@@ -74,6 +79,12 @@ def train_tracked(options: Options, *, register: bool) -> Manifest:
     except MlflowException as error:
         raise TrainingError(one_line(uri, error)) from error
     return manifest
+
+
+def _log_trials(found: Found, run_id: str) -> None:
+    from training.tracking.trials import log_trials  # Optuna takes a second to import
+
+    log_trials(found, run_id)
 
 
 def log(model: Model, trained: Trained, run_id: str) -> str:
