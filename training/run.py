@@ -35,7 +35,7 @@ from training.fit.pair import fit, score
 from training.golden import golden_records
 from training.provenance import provenance
 from training.search.settings import Settings
-from training.search.within import searching
+from training.search.within import Within, searching
 from training.sources import WHEN, Source, source_of
 
 if TYPE_CHECKING:
@@ -149,8 +149,6 @@ def train(options: Options) -> Manifest:
         part = next(reversed(held_out))  # the test where there is one, else the validation
         _judge(options, metrics[part], baseline[part], part)
         step("writing")
-        if not plots.installed():
-            log("no plots are drawn: matplotlib is not installed; make setup installs it")
         facts = Facts(
             threshold=threshold,
             provenance=provenance(),
@@ -166,10 +164,7 @@ def train(options: Options) -> Manifest:
             notes=found.notes,
         )
 
-        def draw(folder: Path) -> None:
-            if plots.installed():
-                plots.draw(folder, model, source, held_out[part], scores[part], threshold)
-                found.draw(folder)
+        shown = (model, source, held_out[part], scores[part], threshold)
 
         manifest = write(
             options.output,
@@ -178,7 +173,7 @@ def train(options: Options) -> Manifest:
             facts,
             golden=golden_records(held_out[part], model),
             profile=reference(model, learned, part, held_out[part], scores[part]).content(),
-            draw=draw,
+            draw=lambda folder: _draw(folder, *shown, found, log),
             say=log,
         )
         folder = options.output / model.name
@@ -186,6 +181,23 @@ def train(options: Options) -> Manifest:
         step("done")
     log(f"wrote {options.output / model.name}: {name}, version {manifest.version}")
     return manifest
+
+
+def _draw(
+    folder: Path,
+    model: Model,
+    source: Source,
+    frame: pd.DataFrame,
+    scores: Values,
+    threshold: float,
+    found: Within,
+    log: Callable[[str], object],
+) -> None:
+    if not plots.installed():
+        log("no plots are drawn: matplotlib is not installed; make setup installs it")
+        return
+    plots.draw(folder, model, source, frame, scores, threshold)
+    found.draw(folder)
 
 
 def _prepare(options: Options, source: Source) -> Data:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.contest import Candidate
+from training.errors import TrainingError
 from training.sources import source_of
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ def searching(options: Options, data: Data, candidate: Candidate) -> Iterator[Wi
     if options.search is None:
         yield Within(options, candidate, [], lambda _folder: None)
         return
+    if find_spec("optuna") is None:
+        raise TrainingError("--search needs Optuna; make setup installs it")
     from training.search.run import searched  # Optuna takes a second to import
     from training.search.verdict import Asked
 

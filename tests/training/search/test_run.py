@@ -162,6 +162,15 @@ def test_what_cannot_be_searched_is_refused(
     assert said in str(caught.value)
 
 
+def test_without_optuna_a_search_says_how_to_have_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make run` installs what training and serving need, and no more."""
+    monkeypatch.setattr("training.search.within.find_spec", lambda _name: None)
+    with pytest.raises(TrainingError, match="--search needs Optuna; make setup installs it"):
+        searched(CHURN, tmp_path)
+
+
 def test_the_test_data_has_no_part_in_a_search(tmp_path: Path) -> None:
     """Nor have rows to validate on, where they are what the metrics are of."""
     data = data_of(RIDE, tmp_path)
