@@ -200,20 +200,16 @@ def test_the_months_of_a_year(world: World) -> None:
 
 def the_rest_of_the_year(world: World) -> None:
     """Eight more months."""
-    world.publish(4)
-    promoted(world, rf"new data: green_tripdata_{world.names[4]}.parquet")
-    world.publish(5, crowded=True)
-    refused(world, r"PULocationID.*: a PSI of .* \(max_psi\)")
-    for place in (6, 7):
+    for place in (4, 5, 6, 7):
         world.publish(place)
-        promoted(world, "new data: ")
+        promoted(world, rf"new data: green_tripdata_{world.names[place]}.parquet")
     world.publish(8, miles=1.609)
     refused(world, r"trip_distance is [56]\d% higher on average")
     for place in (9, 10):  # which learn from those kilometres
         world.publish(place)
         refused(world, r"its rmse is .*, the champion's .*: worse by \d+.*, 10.0% is allowed")
-    world.publish(11)
-    promoted(world, "new data: ")
+    world.publish(11, crowded=True)
+    refused(world, r"PULocationID: '1' is 9\d.*: a PSI of .* \(max_psi\)")
 
 
 def promoted(world: World, why: str) -> None:
