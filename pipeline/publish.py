@@ -71,13 +71,11 @@ def copy(artifact: Path, target: Path) -> None:
 
 
 def _of_registry(model: Model, what: Callable[[Any], str]) -> str:
-    from training import errors, optional  # it and MLflow take seconds to import
+    from training import errors, registry  # it and MLflow take seconds to import
 
     try:
-        with optional.needed_by("a version in the registry"):
-            from training.tracking import versions
-        with versions.in_one_line():
-            return what(versions.opened(model))
+        with registry.opened(model, "a version in the registry") as versions:
+            return what(versions)
     except errors.Refused as error:
         raise RefusedError([str(error)]) from None
     except (errors.TrainingError, ArtifactError) as error:

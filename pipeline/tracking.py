@@ -28,13 +28,11 @@ def keep(
     stopped there is nothing. Where MLflow does not take it, say so in a line."""
     if not environ.get("MLFLOW_TRACKING_URI") or record["state"] not in (*FINISHED, FAILED):
         return
-    from training import errors, optional  # it and MLflow take seconds to import
+    from training import errors, registry  # it and MLflow take seconds to import
 
     try:
-        with optional.needed_by("MLFLOW_TRACKING_URI"):
-            from training.tracking import versions
-        with versions.in_one_line():
-            _parent(versions.opened(model).client, f"{model.registered_name}-pipeline", record)
+        with registry.opened(model, "MLFLOW_TRACKING_URI") as versions:
+            _parent(versions.client, f"{model.registered_name}-pipeline", record)
     except errors.TrainingError as error:
         say(f"MLflow keeps no record of this run: {error}")
 

@@ -12,14 +12,31 @@ The registry is the one at MLFLOW_TRACKING_URI, by default the embedded sqlite:/
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scoring.errors import StartError
-from scoring.models import discover
+from scoring.models import Model, discover
 from scoring.process.usage import described, of_docstring
 from training.errors import TrainingError, leave, usable_model
 from training.optional import needed_by
+
+if TYPE_CHECKING:
+    from training.tracking.versions import Registry
+
+
+@contextlib.contextmanager
+def opened(model: Model, what: str) -> Iterator[Registry]:
+    """Yield the versions of a model in the registry at MLFLOW_TRACKING_URI; `what` needs them.
+
+    Raises TrainingError where MLflow is not installed, or fails within the block.
+    """
+    with needed_by(what):  # it takes seconds to import, and --help needs it not
+        from training.tracking import versions
+    with versions.in_one_line():
+        yield versions.opened(model)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -84,10 +101,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _done(arguments: argparse.Namespace) -> str:
     """Do the action and return what there is to say of it."""
-    with needed_by("the registry"):  # which takes seconds to import, and --help needs not
-        from training.tracking import versions
-    with versions.in_one_line():
-        registry = versions.opened(discover()[arguments.model])
+    with opened(discover()[arguments.model], "the registry") as registry:
         if arguments.action == "list":
             return "\n".join(registry.versions())
         if arguments.action == "history":
