@@ -123,8 +123,9 @@ def test_a_file_of_records_is_answered(
     page.screenshot(path=output / f"file-{width}.png", full_page=True)
     assert faults(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    rides.write_text("x" * 1_100_000)
-    part.locator("input").set_input_files(rides)
+    large = tmp_path / "large.csv"
+    large.write_text("x" * 1_100_000)
+    part.locator("input").set_input_files(large)
     expect(part.locator(".rows pre")).to_have_text("python -m batch ride FILE --output scored/")
 
 
