@@ -43,7 +43,7 @@ def test_a_key_is_asked_for_once(
     all other pages of the tab. Nothing outlives the tab."""
     size = {"width": width, "height": 900}
     page = open_page("/", url=closed.url, expect=UNKNOWN, viewport=size)
-    expect(page.get_by_label("API key")).to_be_focused()
+    expect(page.get_by_label("API key", exact=True)).to_be_focused()
     page.keyboard.type("wrong")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_have_text("This key is not known here.")
@@ -68,7 +68,7 @@ def test_a_key_is_asked_for_once(
     assert "one" not in page.url
     other = page.context.new_page()
     other.goto(closed.url)
-    expect(other.get_by_label("API key")).to_be_visible()
+    expect(other.get_by_label("API key", exact=True)).to_be_visible()
 
 
 def test_the_copied_requests_send_the_key_from_the_environment(
@@ -77,7 +77,7 @@ def test_the_copied_requests_send_the_key_from_the_environment(
     """Both run as they are where API_KEY is set."""
     installed("curl")
     page = open_page("/", url=closed.url, expect=UNKNOWN)
-    page.get_by_label("API key").fill("one")
+    page.get_by_label("API key", exact=True).fill("one")
     page.keyboard.press("Enter")
     command = page.locator("#ride-curl").inner_text()
     program = tmp_path / "program.py"
@@ -92,7 +92,7 @@ def test_the_copied_requests_send_the_key_from_the_environment(
 def test_the_api_page_asks_with_the_key(open_page: OpenPage, closed: Server) -> None:
     """Swagger UI's document and its requests have the tab's key; it can log in with another."""
     page = open_page("/docs", url=closed.url, expect=UNKNOWN)
-    page.get_by_label("API key").fill("one")
+    page.get_by_label("API key", exact=True).fill("one")
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Authorize")).to_be_visible()
     ride = page.locator("#operations-predictions-predict_ride")
