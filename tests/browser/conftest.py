@@ -69,7 +69,7 @@ def open_page(browser: Browser, site: Server) -> Iterator[OpenPage]:
                 wrong.append(f"console {message.type}: {message.text}")
 
         def request(sent: Any) -> None:
-            if not sent.url.startswith((f"{url}/", "data:")):
+            if not sent.url.startswith((f"{url}/", f"blob:{url}/", "data:")):
                 wrong.append(f"request to {sent.url}")
 
         page.on("console", console)

@@ -51,7 +51,8 @@ PARAMETERS: Final[dict[str, Schema]] = {
         "name": PARAMETER,
         "in": "query",
         "description": "add the two numbers between which this share of the truths lies, as "
-        "`duration_low` and `duration_high`: 0.9, say; of models that predict a number and were calibrated",
+        "`duration_low` and `duration_high` (0.9, say); of models that predict a number and were "
+        "calibrated",
         # no example: Swagger UI would send it with every request, also to models without intervals
         "schema": {"type": "number", "minimum": LEAST, "maximum": MOST},
     },
