@@ -163,6 +163,7 @@ def test_the_configuration_table_is_that_of_the_settings() -> None:
     for name, default, meaning in rows:
         field = fields[name.lower()]
         assert meaning == field.description, name
+        assert re.fullmatch(r"[A-Z`].*\.", meaning), name
         if name not in ("MODELS", "MODELS_DIR", "WORKERS"):
             value = field.default
             value = str(value).lower() if isinstance(value, bool) else value

@@ -78,130 +78,131 @@ class ServingSettings(PredictionLogSettings, ModelSettings):
 
     details_of: ClassVar[Mapping[str, tuple[str, ...]]] = _OF_THE_LOG
 
-    host: str = Field(default="0.0.0.0", description="address to listen on")  # noqa: S104  # a container's only useful one
-    port: int = Field(default=9696, ge=1, le=_LAST_PORT, description="port to listen on")
+    host: str = Field(default="0.0.0.0", description="Address to listen on.")  # noqa: S104  # a container's only useful one
+    port: int = Field(default=9696, ge=1, le=_LAST_PORT, description="Port to listen on.")
     metrics_port: int | None = Field(
         default=None,
         ge=1,
         le=_LAST_PORT,
-        description="port that serves GET /metrics and nothing else; unset: it is served on PORT",
+        description="Port that serves GET /metrics and nothing else; unset: it is served on PORT.",
     )
     workers: int | None = Field(
         default=None,
         ge=1,
         le=256,
-        description="number of worker processes; unset: one for each CPU of the quota",
+        description="Number of worker processes; unset: one for each CPU of the quota.",
     )
     web_concurrency: int | None = Field(
         default=None,
         ge=1,
         le=256,
-        description="number of worker processes, by the name that gunicorn and platforms "
-        "use; WORKERS takes precedence",
+        description="Number of worker processes, by the name that gunicorn and platforms "
+        "use; WORKERS takes precedence.",
     )
     threads: int = Field(
         default=4,
         ge=1,
         le=256,
-        description="threads of each worker, for requests that the fast path does not answer",
+        description="Threads of each worker, for requests that the fast path does not answer.",
     )
     timeout: int = Field(
         default=30,
         ge=1,
         le=3600,
-        description="seconds that a request may take to arrive, and its answer to be ready;"
-        " a worker that hangs longer is killed",
+        description="Seconds that a request may take to arrive, and its answer to be ready;"
+        " a worker that hangs longer is killed.",
     )
     graceful_timeout: int = Field(
         default=8,
         ge=1,
         le=3600,
-        description="seconds that accepted requests have to finish when the service stops",
+        description="Seconds that accepted requests have to finish when the service stops.",
     )
     drain_seconds: int = Field(
         default=1,
         ge=0,
         le=3600,
-        description="seconds of GRACEFUL_TIMEOUT in which new connections are still "
-        "accepted while readiness answers 503",
+        description="Seconds of GRACEFUL_TIMEOUT in which new connections are still "
+        "accepted while readiness answers 503.",
     )
     keep_alive: int = Field(
         default=75,
         ge=0,
         le=3600,
-        description="seconds that an idle connection is kept open; 0: each is closed after "
-        "its answer",
+        description="Seconds that an idle connection is kept open; 0: each is closed after "
+        "its answer.",
     )
     max_connections: int = Field(
         default=4096,
         ge=1,
         le=1_000_000,
-        description="maximum open connections per worker; further ones are answered 503",
+        description="Maximum open connections per worker; further ones are answered 503.",
     )
     max_in_flight: int = Field(
         default=64,
         ge=1,
         le=100_000,
-        description="maximum requests per worker that run in a thread or wait for one; "
-        "further ones are answered 503",
+        description="Maximum requests per worker that run in a thread or wait for one; "
+        "further ones are answered 503.",
     )
     max_body_bytes: int = Field(
         default=Limits.max_body_bytes,
         ge=1,
         le=1024**3,
-        description="maximum bytes of a request's body; larger ones are answered 413",
+        description="Maximum bytes of a request's body; larger ones are answered 413.",
     )
     max_records: int = Field(
         default=Limits.max_records,
         ge=1,
         le=10_000_000,
-        description="maximum records in one request; more are answered 413",
+        description="Maximum records in one request; more are answered 413.",
     )
     max_errors: int = Field(
         default=Limits.max_errors,
         ge=1,
         le=100_000,
-        description="maximum number of bad fields that one answer lists",
+        description="Maximum number of bad fields that one answer lists.",
     )
     api_keys_file: FilePath | None = Field(
-        default=None, description="file with the hashes of the API keys; unset: no key is asked for"
+        default=None,
+        description="File with the hashes of the API keys; unset: no key is asked for.",
     )
     trusted_proxies: Annotated[
         tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...],
         BeforeValidator(comma_separated),
     ] = Field(
         default=(),
-        description="networks of proxies, separated by commas, whose X-Forwarded-For and "
-        "X-Forwarded-Prefix are believed",
+        description="Networks of proxies, separated by commas, whose X-Forwarded-For and "
+        "X-Forwarded-Prefix are believed.",
     )
     script_name: Annotated[str, AfterValidator(_prefix)] | None = Field(
         default=None,
-        description="path below which the service is mounted, such as `/predictions`",
+        description="Path below which the service is mounted, such as `/predictions`.",
     )
     cors_origins: Annotated[
         tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(comma_separated)
     ] = Field(
         default=(),
-        description="sites whose pages may call the service from a browser, separated by "
-        "commas; `*` for all",
+        description="Sites whose pages may call the service from a browser, separated by "
+        "commas; `*` for all.",
     )
     pages: Literal["on", "off"] = Field(
-        default="on", description="`on` serves the pages for people: /, /docs and the model cards"
+        default="on", description="`on` serves the pages for people: /, /docs and the model cards."
     )
     access_log: Literal["on", "errors", "off"] = Field(
         default="on",
         description="`on` logs one line for each request, `errors` only those that were "
-        "refused or failed",
+        "refused or failed.",
     )
     monitoring_url: Annotated[str, AfterValidator(_monitor)] | None = Field(
         default=None,
-        description="address of `python -m monitoring watch`, or the folder of its --reports; the "
-        "pages show the last report's state; unset: they show none",
+        description="Address of `python -m monitoring watch`, or the folder of its --reports; the "
+        "pages show the last report's state; unset: they show none.",
     )
     feedback: Literal["on", "off"] = Field(
         default="off",
         description="`on` serves POST /feedback/<model>, which writes what came true to the "
-        "prediction log",
+        "prediction log.",
     )
 
     @classmethod

@@ -17,17 +17,17 @@ class LoggedFieldSettings(EnvironmentSettings):
     """Which fields of a record a prediction log holds, and how."""
 
     prediction_log_omit: Names = Field(
-        default=(), description="fields that the prediction log leaves out, separated by commas"
+        default=(), description="Fields that the prediction log leaves out, separated by commas."
     )
     prediction_log_hash: Names = Field(
         default=(),
-        description="fields that the prediction log replaces by a keyed hash, separated by commas",
+        description="Fields that the prediction log replaces by a keyed hash, separated by commas.",
     )
     prediction_log_secret: str | None = Field(
         default=None,
         repr=False,
         min_length=16,
-        description="key of those hashes, at least 16 characters",
+        description="Key of those hashes, at least 16 characters.",
     )
 
 
@@ -36,24 +36,24 @@ class PredictionLogSettings(LoggedFieldSettings):
 
     prediction_log: Annotated[Path, AfterValidator(Path.absolute)] | None = Field(
         default=None,
-        description="file to which each prediction is written as a line of JSON; unset: "
-        "none is kept",
+        description="File to which each prediction is written as a line of JSON; unset: "
+        "none is kept.",
     )
     prediction_log_max_bytes: int = Field(
         default=100 * 1024 * 1024,
         ge=1024,
-        description="size in bytes at which the prediction log starts a new file",
+        description="Size in bytes at which the prediction log starts a new file.",
     )
     prediction_log_keep: int = Field(
         default=10,
         ge=1,
         le=100_000,
-        description="number of full files of the prediction log that are kept",
+        description="Number of full files of the prediction log that are kept.",
     )
     prediction_log_id: Names = Field(
         default=(),
-        description="ids that callers put beside a record's fields and the prediction log keeps, "
-        "separated by commas",
+        description="Ids that callers put beside a record's fields and the prediction log keeps, "
+        "separated by commas.",
     )
 
 

@@ -128,20 +128,20 @@ class ModelSettings(EnvironmentSettings):
         BeforeValidator(comma_separated),
     ] = Field(
         default=(),
-        description="models to serve, separated by commas; the first one answers `POST /predict`",
+        description="Models to serve, separated by commas; the first one answers `POST /predict`.",
     )
     models_dir: Path = Field(
         default=_PROJECT / "models",
-        description="folder with one folder for each model; `models` next to `web-service`",
+        description="Folder with one folder for each model; `models` next to `web-service`.",
     )
     model_code: str | None = Field(
-        default=None, description="folders with model files of your own, separated by `:`"
+        default=None, description="Folders with model files of your own, separated by `:`."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="least severe level that is logged"
+        default="info", description="Least severe level that is logged."
     )
     log_format: Literal["auto", "json", "text"] = Field(
-        default="auto", description="`auto` writes JSON lines, and text on a terminal"
+        default="auto", description="`auto` writes JSON lines, and text on a terminal."
     )
 
 

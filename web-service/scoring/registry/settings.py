@@ -113,86 +113,86 @@ class RegistrySettings(ModelSettings):
 
     mlflow_tracking_uri: Annotated[str, AfterValidator(_server)] | None = Field(
         default=None,
-        description="address of the MLflow server whose registry is followed; unset: the "
-        "models of MODELS_DIR are served",
+        description="Address of the MLflow server whose registry is followed; unset: the "
+        "models of MODELS_DIR are served.",
     )
     mlflow_tracking_username: Annotated[str, AfterValidator(_user)] | None = Field(
-        default=None, description="user name for the MLflow server's basic authentication"
+        default=None, description="User name for the MLflow server's basic authentication."
     )
     mlflow_tracking_password: str | None = Field(
         default=None,
         repr=False,
-        description="password for the MLflow server's basic authentication",
+        description="Password for the MLflow server's basic authentication.",
     )
     mlflow_tracking_token: Annotated[str, AfterValidator(_token)] | None = Field(
-        default=None, repr=False, description="bearer token that is sent to the MLflow server"
+        default=None, repr=False, description="Bearer token that is sent to the MLflow server."
     )
     mlflow_tracking_insecure_tls: bool = Field(
-        default=False, description="`true` accepts any certificate of the MLflow server"
+        default=False, description="`true` accepts any certificate of the MLflow server."
     )
     mlflow_tracking_server_cert_path: (
         Annotated[FilePath, AfterValidator(Path.absolute), AfterValidator(certificates)] | None
     ) = Field(
         default=None,
-        description="file of certificates (PEM) that the MLflow server's certificate is "
-        "checked against",
+        description="File of certificates (PEM) that the MLflow server's certificate is "
+        "checked against.",
     )
     mlflow_s3_endpoint_url: Annotated[str, AfterValidator(_store)] | None = Field(
         default=None,
-        description="address of the S3 server for s3:// artifacts, where it is not Amazon's",
+        description="Address of the S3 server for s3:// artifacts, where it is not Amazon's.",
     )
     model_alias: Annotated[str, AfterValidator(_alias)] = Field(
         default="champion",
-        description="alias of the version to serve",
+        description="Alias of the version to serve.",
     )
     model_version: Annotated[dict[str, str], BeforeValidator(_pins)] = Field(
         default={},
-        description="versions to serve instead of the alias's, such as `ride:3`, separated "
-        "by commas",
+        description="Versions to serve instead of the alias's, such as `ride:3`, separated "
+        "by commas.",
     )
     model_fallback: Literal["none", "image"] = Field(
         default="none",
         description="`image` serves the models of MODELS_DIR while the registry is "
-        "unavailable and the cache is empty",
+        "unavailable and the cache is empty.",
     )
     registry_poll_seconds: float = Field(
-        default=15, ge=0.2, le=86_400, description="seconds between two polls of the registry"
+        default=15, ge=0.2, le=86_400, description="Seconds between two polls of the registry."
     )
     registry_start_seconds: float = Field(
         default=20,
         ge=1,
         le=600,
-        description="maximum seconds that the start waits for a first version",
+        description="Maximum seconds that the start waits for a first version.",
     )
     registry_download_seconds: float = Field(
         default=300,
         ge=1,
         le=86_400,
-        description="maximum seconds that the download of a version may take",
+        description="Maximum seconds that the download of a version may take.",
     )
     registry_cache: Annotated[Path, AfterValidator(Path.absolute)] = Field(
         default=Path("/tmp/prediction-service"),  # noqa: S108  # its parts are this user's alone
-        description="folder for downloaded versions; put it on a volume to keep them when "
-        "the container is replaced",
+        description="Folder for downloaded versions; put it on a volume to keep them when "
+        "the container is replaced.",
     )
     registry_keep: int = Field(
         default=3,
         ge=1,
         le=1000,
-        description="number of versions of a model that are kept in the cache",
+        description="Number of versions of a model that are kept in the cache.",
     )
     registry_max_bytes: int = Field(
         default=1024**3,
         ge=1,
-        description="maximum bytes of one file of a version; a version with a larger one is"
-        " refused",
+        description="Maximum bytes of one file of a version; a version with a larger one is"
+        " refused.",
     )
     mlflow_webhook_secret: str | None = Field(
         default=None,
         repr=False,
         min_length=16,
-        description="secret of MLflow's webhook, at least 16 characters; setting it enables"
-        " POST /hooks/mlflow",
+        description="Secret of MLflow's webhook, at least 16 characters; setting it enables"
+        " POST /hooks/mlflow.",
     )
 
     @classmethod
