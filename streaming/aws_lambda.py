@@ -2,7 +2,7 @@
 `streaming.aws_lambda.lambda_handler`, with ReportBatchItemFailures in the event source mapping.
 
     STREAM_MODEL=ride  STREAM_SINK=kinesis://predictions  STREAM_DEAD_LETTERS=kinesis://ride-dead
-    STREAM_RECORD=ride STREAM_ID=ride_id
+    STREAM_RECORD=ride STREAM_ID=ride_id STREAM_INTERVAL=0.9
 
 Predictions and dead letters are those of the worker. What the sink does not take is reported, so
 that Lambda brings these events again; a bad event blocks no shard.

@@ -79,7 +79,7 @@ EXAMPLE = {"size": "small", "speed": 1, "fragile": False, "code": "AB", "weight"
 
 def _parcels(record: type[Record], features: Any = _parcel_features) -> Model:
     return dataclasses.replace(
-        RIDE, record=record, features=features, example=EXAMPLE, name="parcel"
+        RIDE, record=record, features=features, further=None, example=EXAMPLE, name="parcel"
     )
 
 

@@ -84,7 +84,7 @@ def scorer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """A linear model or a forest."""
     name, _, of = request.param.partition(", ")
     model = dataclasses.replace(
-        RIDE, record=Parcel, features=FEATURES[name], example=KNOWN, name="parcel"
+        RIDE, record=Parcel, features=FEATURES[name], further=None, example=KNOWN, name="parcel"
     )
     values = _values(60)
     rows = [model.features(Parcel.model_validate(value)) for value in values]

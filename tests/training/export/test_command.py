@@ -196,7 +196,7 @@ def test_the_files_are_used_as_the_page_says(models_dir: Path, tmp_path: Path) -
         told.append([json.loads(text) for text in done.stdout.splitlines()])
     assert told[0] == told[1]
     good, no_record, empty = told[0]
-    assert good["unseen"] == ["PU_DO=10_264"]
+    assert good["unseen"] == ["PU_DO=74_264"]
     assert no_record["error"] == "expected a record, a JSON object"
     assert empty["error"].count("missing; expected") == 3
 
