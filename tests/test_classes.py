@@ -159,14 +159,10 @@ def test_every_class_through_each_door(
 
 
 def test_it_is_compiled(predictor: Predictor) -> None:
-    """No door needs scikit-learn, but for XGBoost, to which a field that is null is not zero; what
-    training never saw is named as ever."""
+    """No door needs scikit-learn or XGBoost; what training never saw is named as ever."""
     compiled = predictor.manifest.compiled
-    if predictor.manifest.estimator == "XGBClassifier":
-        assert compiled is None
-    else:
-        assert compiled is not None
-        assert compiled.kind == "classes"
+    assert compiled is not None
+    assert compiled.kind == "classes"
     [answer] = predictor.one(UNSEEN).answers
     assert answer["unseen"] == [f"where=moon_{UNSEEN['soil']}"]
     assert answer == predictor.many([UNSEEN]).answers[0]
