@@ -116,7 +116,7 @@ def test_a_model_that_fails_breaks_no_other_models_page(
             raise ZeroDivisionError
         return RIDE.features(record)
 
-    model = replace(RIDE, name="frail", title="A frail model", features=features)
+    model = replace(RIDE, name="frail", title="A frail model", features=features, further=None)
     write_artifact(model, tmp_path)
     frail = Predictor.from_folder(tmp_path / "frail", model)
     served = create_app(

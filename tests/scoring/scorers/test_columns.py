@@ -88,7 +88,7 @@ def one_zone(ride: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("features", [far, unit, of_type, of_class, some, one_zone])
 def test_whatever_the_features_do_the_scores_are_the_same(features: Callable[..., Any]) -> None:
     """A number that decides, is changed, or asked for its type: seen, and scored the long way."""
-    model = replace(RIDE, features=features)
+    model = replace(RIDE, features=features, further=None)
     rows = records(model, 60)
     scorer = fitted(model, rows)
     by_columns, read = made(model, scorer)
