@@ -81,7 +81,7 @@ def some(ride: Any) -> dict[str, Any]:
 
 
 def one_zone(ride: Any) -> dict[str, Any]:
-    pair = f"{ride.PULocationID}" if ride.PULocationID < 50 else f"{ride.trip_distance}"
+    pair = f"{ride.PULocationID}" if ride.PULocationID < 90 else f"{ride.trip_distance}"
     return {"PU": pair, "trip_distance": ride.trip_distance}
 
 
