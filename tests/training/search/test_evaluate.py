@@ -36,7 +36,7 @@ def test_every_estimator_is_judged_on_every_block(model: Model, name: str, tmp_p
     found = evaluate(place, name, SMALL.get(name, {}), report)
     assert len(found.losses) == (12 if model is RIDE else 10)
     assert all(loss >= 0 for loss in found.losses)
-    boosts = name in ("boosting", "xgboost")
+    boosts = name in ("boosting", "means", "xgboost")
     steps = [*(range(2) if boosts else []), *range(2, 2 + place.folds - 1)]
     assert [step for step, _ in reports] == steps
     blocks = len(found.losses) // place.folds
