@@ -206,3 +206,13 @@ def test_a_generated_client_predicts(
 
 def _operation(name: str) -> Any:
     return importlib.import_module(f"generated.api.predictions.{name}").sync_detailed
+
+
+def test_an_interval_may_be_asked_for_where_the_model_gives_one(
+    document: Any, client: FlaskClient, model: Model
+) -> None:
+    """Elsewhere it would be refused whatever it is."""
+    operation = document["paths"][f"/predict/{model.name}"]["post"]
+    listed = {"$ref": "#/components/parameters/interval"} in operation["parameters"]
+    about = client.get(f"/models/{model.name}", headers={"Accept": "application/json"}).get_json()
+    assert listed == (about["intervals"] is not None)

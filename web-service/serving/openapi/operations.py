@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from scoring.intervals import PARAMETER
+from scoring.predictor import Predictor
 from serving.http.reply import JSON
 from serving.openapi.components import PROBLEMS, Schema, header_refs
 
@@ -61,6 +63,13 @@ def post(
         },
     }
     return {"post": operation}
+
+
+def parameters_of(predictor: Predictor, *names: str) -> tuple[str, ...]:
+    """Return `names` of components for an address that predicts: `interval` only where the model
+    that it asks gives intervals."""
+    given = predictor.manifest.calibration is not None
+    return tuple(name for name in names if given or name != PARAMETER)
 
 
 def in_path(name: str, more: dict[str, Any]) -> Schema:

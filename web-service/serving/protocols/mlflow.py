@@ -33,7 +33,7 @@ from serving.http.body import CSV, JSON_LINES, csv_header, json_body, text_body
 from serving.http.interval import asked
 from serving.http.reply import JSON
 from serving.openapi.components import Schema, example_answer, ref, schema_name
-from serving.openapi.operations import Operations, get, post
+from serving.openapi.operations import Operations, get, parameters_of, post
 from serving.protocols.lines import csv_records, json_lines
 from serving.protocols.tables import missing, records
 from serving.responses import json_response
@@ -166,7 +166,7 @@ def operations(services: Services) -> Operations:
             JSON_LINES[0]: {"schema": text},
         },
         answered={"schema": result, "example": {"predictions": [answered]}},
-        parameters=("interval", "request_id"),
+        parameters=parameters_of(predictor, "interval", "request_id"),
     )
     return {
         "/invocations": invocations,

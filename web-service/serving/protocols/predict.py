@@ -11,7 +11,7 @@ from serving.http.body import json_body
 from serving.http.interval import queried
 from serving.http.reply import JSON, reply
 from serving.openapi.components import Schema, example_answer, ref, schema_name
-from serving.openapi.operations import Operations, post
+from serving.openapi.operations import Operations, parameters_of, post
 from serving.services import Services
 
 
@@ -87,5 +87,5 @@ def _operation(predictor: Predictor, max_records: int, *, default: bool) -> Sche
         sent={JSON: sent},
         answered=answered,
         meaning=f"The prediction, in {model.unit}.",
-        parameters=("explain", "interval", "request_id"),
+        parameters=parameters_of(predictor, "explain", "interval", "request_id"),
     )

@@ -33,7 +33,7 @@ from serving.http.body import json_body
 from serving.http.interval import asked
 from serving.http.reply import JSON
 from serving.openapi.components import Schema, example_answer
-from serving.openapi.operations import Operations, get, in_path, post
+from serving.openapi.operations import Operations, get, in_path, parameters_of, post
 from serving.protocols.tables import missing
 from serving.responses import json_response, refusal
 from serving.routes.health import ensure_ready
@@ -237,7 +237,7 @@ def _infer(predictor: Predictor, name: str) -> Schema:
         f"the outputs of prediction intervals. The example is for the model '{model.name}'.",
         sent={JSON: {"schema": any_object, "example": {"inputs": inputs}}},
         answered={"schema": any_object, **({"example": outputs} if outputs else {})},
-        parameters=("interval", "request_id"),
+        parameters=parameters_of(predictor, "interval", "request_id"),
     )
 
 
