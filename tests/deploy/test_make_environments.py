@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -23,7 +24,11 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def would(folder: Path, target: str) -> str:
     """Return what make would run for a target."""
     words = ["make", "--no-print-directory", "-n", target]
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
+    # nothing of a make that runs these tests, such as its PYTHON
+    env = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
+    }
+    done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=True)
     return done.stdout
 
 
