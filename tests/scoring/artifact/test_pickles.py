@@ -19,6 +19,7 @@ from tests.scoring.artifact.opcodes import PROTO_4, called, named, text
 from tests.support import records, tiny_pair
 from training.fit.estimators import make, names
 from training.fit.features import narrow
+from training.fit.means import tell_columns
 
 MAJOR, MINOR, PATCH = sklearn.__version__.split(".")[:3]
 OTHER_MINOR = f"{MAJOR}.{int(MINOR) - 1}.{PATCH}"
@@ -98,10 +99,14 @@ def test_every_estimator_that_can_be_trained_is_read(name: str, estimator: str) 
     if estimator == "xgboost":
         pytest.importorskip("xgboost")
     model = discover()[name]
+    if estimator == "means":
+        model = model.whole()
     vectorizer, plain = tiny_pair(model)
     rows = [model.features(model.record.model_validate(row)) for row in records(model)]
     x = narrow(vectorizer.transform(rows))
-    fitted = make(model.task, estimator, {}, 1).fit(x, plain.predict(x))
+    made = make(model.task, estimator, {}, 1)
+    tell_columns(made, vectorizer, x)
+    fitted = made.fit(x, plain.predict(x))
     (_, read), versions = loads(pickle.dumps((vectorizer, fitted)))
     assert versions == frozenset()
     # a forest adds its trees' answers up in the order in which its threads are done
