@@ -124,6 +124,7 @@ def test_what_xml_does_not_hold_is_refused(text: str) -> None:
     assert text_of("tab\t \U0001f600") == "tab\t \U0001f600"
 
 
+@pytest.mark.slow
 def test_a_script_that_fails_is_quoted(tmp_path: Path) -> None:
     """With its own words."""
     script = tmp_path / "bad.py"
