@@ -1,19 +1,21 @@
 """How librdkafka is set up: by us, by the address's options, by the environment.
 
 Every option of librdkafka is a variable: LIBRDKAFKA_SASL_PASSWORD is `sasl.password`. With _FILE at
-the end of its name, a variable names the file that holds the value.
+the end of its name, a variable names the file that holds the value, unless that is an option, too.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 from confluent_kafka import KafkaError
 
 from streaming.addresses import Address
+from streaming.brokers import kafka_options
 from streaming.errors import UsageError
 
 _PREFIX: Final = "LIBRDKAFKA_"
@@ -22,27 +24,36 @@ _log = logging.getLogger("librdkafka")
 
 
 def of_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return librdkafka's options in the environment. Raises UsageError where a file of one cannot
-    be read."""
+    """Return librdkafka's options in the environment. Raises UsageError for a variable of an option
+    that there is not, and where a file of one cannot be read."""
+    names = kafka_options.variables()
     found = {}
     for name, value in environ.items():
         if not name.startswith(_PREFIX) or not value:
             continue
-        option = name.removeprefix(_PREFIX)
-        if option.endswith("_FILE"):
-            option = option.removesuffix("_FILE")
+        rest = name.removeprefix(_PREFIX)
+        if rest not in names and rest.removesuffix("_FILE") in names:
+            rest = rest.removesuffix("_FILE")
             try:
                 value = Path(value).read_text().strip()
             except OSError as error:
                 raise UsageError(f"{name}={value}: {error.strerror}") from error
-        found[option.lower().replace("_", ".")] = value
+        if rest not in names:
+            near = get_close_matches(rest, names, cutoff=0.7)
+            raise kafka_options.unknown(name, [_PREFIX + one for one in near])
+        found[kafka_options.checked(names[rest], name)] = value
     return found
 
 
 def common(
     address: Address, environ: Mapping[str, str], on_error: Callable[[KafkaError], None]
 ) -> dict[str, Any]:
-    """Return what every client of `address` has."""
+    """Return what every client of `address` has. Raises UsageError for options that librdkafka has
+    not, or that are not to be set."""
+    options = {
+        kafka_options.checked(name, f"{address}?{name}"): value
+        for name, value in address.options.items()
+    }
     login = {}
     if address.login:
         login = {"sasl.username": address.login[0], "sasl.password": address.login[1]}
@@ -55,7 +66,7 @@ def common(
         "log_level": 2,  # what is in the way is in readiness; a line each try would bury the rest
         **login,
         **of_environment(environ),
-        **address.options,
+        **options,
     }
 
 
@@ -98,17 +109,11 @@ def producer(
     }
 
 
-_OF_CONSUMERS: Final = (
-    "queued.", "fetch.", "session.", "heartbeat.", "max.poll.", "partition.assignment.",
-    "group.", "check.crcs", "isolation.", "auto.",
-)  # fmt: skip
-_OF_PRODUCERS: Final = (
-    "linger.", "batch.", "compression.", "queue.buffering.", "partitioner", "transaction.",
-    "sticky.", "message.timeout", "retries", "acks",
-)  # fmt: skip
-
-
 def _fit(shared: Mapping[str, Any], *, producers: bool) -> dict[str, Any]:
     """Return the options without those of the other kind, which librdkafka would warn of."""
-    others = _OF_CONSUMERS if producers else _OF_PRODUCERS
-    return {name: value for name, value in shared.items() if not name.startswith(others)}
+    known, others = kafka_options.known(), "C" if producers else "P"
+    return {
+        name: value
+        for name, value in shared.items()
+        if name not in known or known[name].whose != others
+    }
