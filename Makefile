@@ -21,6 +21,8 @@ MLFLOW_PORT ?= 5000
 FUZZ_SECONDS ?= 600
 MODELS_DIR ?= $(CURDIR)/models
 export MODELS_DIR
+# the tests start hundreds of programs, each of which would compile every file again
+unexport PYTHONDONTWRITEBYTECODE
 
 # As many processes as CPUs; worksteal leaves the tests of a file with one process, whose fixtures
 # they share. SHUFFLE=1 runs the tests in a random order and shows its seed; SHUFFLE=seed runs them
