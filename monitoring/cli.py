@@ -24,7 +24,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run what the words say and return the status of the process."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("urllib3").setLevel(logging.WARNING)  # its debug lines hold addresses
-    given = _parser().parse_args(words)
+    words = sys.argv[1:] if words is None else words
+    given = _parser(words).parse_args(words)
     try:
         status: int = given.run(given, os.environ)
     except MonitoringError as error:
@@ -44,7 +45,8 @@ def _failed(error: object, status: int) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(given: Sequence[str] | None = None) -> argparse.ArgumentParser:
+    """Return the parser of every command; given words, of the one that they name."""
     parser = argparse.ArgumentParser(
         prog="python -m monitoring",
         **described(
@@ -60,6 +62,6 @@ def _parser() -> argparse.ArgumentParser:
             "--store", metavar="URL", default=os.environ.get("MONITORING_STORE", "monitoring.db"),
             help="SQLite file or database URL (default: MONITORING_STORE, else monitoring.db)",
         )  # fmt: skip
-        command.options(line)
-        line.set_defaults(run=command.run)
+        if given is None or command.name in given:
+            command.add_options(line)
     return parser

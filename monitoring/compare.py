@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from scipy import stats
-
+from monitoring.chance import beta_binomial_from
 from monitoring.drift import (
     LEVEL,
     MIN_ROWS,
@@ -115,7 +114,7 @@ def _new(name: str, ours: Sketch, theirs: Sketch) -> list[Comparison]:
     once = sum(1 for seen in ours.counts.values() if seen == 1)
     expected = (once + 1) / ours.count
     # the expected share is itself known by `once` rows only
-    p = float(stats.betabinom.sf(rows - 1, theirs.count, once + 1, ours.count))
+    p = beta_binomial_from(rows, theirs.count, once + 1, ours.count)
     some = ", ".join(sorted(new, key=lambda c: (-new[c], c))[:3])
     sentence = f"{name} has {len(new)} new values in {rows / theirs.count:.1%} of the rows ({some})"
     return [Comparison(name, "new categories", p, rows / theirs.count - expected, sentence)]

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy import stats
 
+from monitoring.chance import chi_squared_above, chi_squared_at, fisher_exact, normal_above
 from scoring.profiles.bins import Bins, Sketch, aligned
 
 MIN_ROWS: Final = 50  # of either side: fewer say nothing
@@ -65,8 +65,8 @@ def difference(
         bins,
         psi(bins),
         jensen_shannon(bins),
-        float(stats.chi2.sf(statistic, effective)),
-        mean / effective * float(stats.chi2.isf(level, effective)),
+        chi_squared_above(statistic, effective),
+        mean / effective * chi_squared_at(level, effective),
     )
 
 
@@ -107,7 +107,7 @@ def rate_differs(a: int, n: int, b: int, m: int) -> float:
     if not n or not m or a + b in (0, n + m):
         return 1.0
     if min(a + b, n + m - a - b) < 40:
-        return float(stats.fisher_exact([[a, n - a], [b, m - b]]).pvalue)
+        return fisher_exact(a, n, b, m)
     pooled = (a + b) / (n + m)
     z = (a / n - b / m) / float(np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m)))
-    return float(2 * stats.norm.sf(abs(z)))
+    return 2 * normal_above(abs(z))

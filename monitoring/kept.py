@@ -67,7 +67,7 @@ class Keeper:
 
 def table_of(kept: Kept) -> pa.Table:
     """Return the predictions as a table."""
-    return pq.read_table(pa.BufferReader(kept.content))
+    return pq.ParquetFile(pa.BufferReader(kept.content)).read()
 
 
 def keys(request_id: pa.Array, index: pa.Array, time: pa.Array) -> pa.Array:

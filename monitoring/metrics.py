@@ -12,8 +12,8 @@ from math import sqrt
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from scipy import stats
 
+from monitoring.chance import normal_above, ranks
 from scoring.profiles.numbers import Array
 
 _Z: Final = 1.96
@@ -75,7 +75,7 @@ class Sums(NamedTuple):
         apart = abs(self.squared / self.rows - other.squared / other.rows)
         if not spread:
             return 0.0 if apart else 1.0
-        return float(2 * stats.norm.sf(apart / sqrt(spread)))
+        return 2 * normal_above(apart / sqrt(spread))
 
 
 class Confusion(NamedTuple):
@@ -147,10 +147,10 @@ def auc(score: Array, actual: Array) -> Measured | None:
     m, n = int(positive.sum()), int((~positive).sum())
     if not m or not n:
         return None
-    every = stats.rankdata(score)
+    every = ranks(score)
     ours, theirs = score[positive], score[~positive]
-    above = (every[positive] - stats.rankdata(ours)) / n  # negatives below each positive
-    below = 1 - (every[~positive] - stats.rankdata(theirs)) / m
+    above = (every[positive] - ranks(ours)) / n  # negatives below each positive
+    below = 1 - (every[~positive] - ranks(theirs)) / m
     value = float(above.mean())
     variance = sum(float(part.var(ddof=1)) / len(part) for part in (above, below) if len(part) > 1)
     half = _Z * sqrt(variance) if min(m, n) > 1 else 1.0
@@ -197,7 +197,7 @@ def worse_than(values: Array, before: float, rows: int) -> float:
     above = float(values.mean()) - before
     if not spread:
         return 0.0 if above > 0 else 1.0
-    return float(stats.norm.sf(above / spread))
+    return normal_above(above / spread)
 
 
 def named(found: Sequence[Measured], metric: str) -> Measured | None:

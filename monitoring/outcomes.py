@@ -63,9 +63,14 @@ class Outcomes:
         return self.of(~np.isnan(self.actual))
 
 
-def outcomes(store: Store, model: str, first: int, end: int) -> Outcomes | None:
+def outcomes(
+    store: Store, model: str, first: int, end: int, *, untold: bool = True
+) -> Outcomes | None:
     """Return the predictions of these hours that are kept, each with the truth that came last; None
-    where none are."""
+    where none are, and, unless `untold`, where the model has no truths at all."""
+    told = store.truths(model)
+    if not told and not untold:
+        return None
     parts = [part for one in store.predictions(model, first, end)
              if len(part := _of(one, first, end))]  # fmt: skip
     if not parts:
@@ -74,7 +79,7 @@ def outcomes(store: Store, model: str, first: int, end: int) -> Outcomes | None:
     return Outcomes(
         table.column("time").to_numpy() // HOUR_US,
         table.column("score").to_numpy(),
-        joined(table, store.truths(model)),
+        joined(table, told),
         table,
     )
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
-
-from scipy import stats
 
 from monitoring.compare import Comparison, compare, significant
 from monitoring.drift import MIN_ROWS
@@ -116,7 +115,7 @@ def report(
     trainings = store.trainings(model)
     known = next((trainings[d] for _, d in now.versions if d in trainings), None)
     threshold = threshold_of(model, known)
-    every = outcomes(store, model, now.first - EARLIER * length, now.end)
+    every = outcomes(store, model, now.first - EARLIER * length, now.end, untold=bool(fairness))
     real = realised(every, now, known, threshold) if every else None
     fair = [by_field(every.between(now.first, now.end), name, threshold) for name in fairness
             ] if every else []  # fmt: skip
@@ -199,7 +198,7 @@ def _silence(store: Store, model: str, now: Window) -> list[Finding]:
         if now.end - 24 * day > min(rows)
     ]
     usual = sum(days) / len(days) if days else 0.0
-    if not usual or min(days) == 0 or stats.poisson.pmf(0, usual) > _SILENT:
+    if not usual or min(days) == 0 or math.exp(-usual) > _SILENT:
         return []
     sentence = f"no predictions for {silent} h, usual are {usual:.0f}"
     return [Finding("alarm", sentence)]

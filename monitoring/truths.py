@@ -109,7 +109,7 @@ def content_of(table: pa.Table) -> bytes:
 
 def table_of(content: bytes) -> pa.Table:
     """Return what `content_of` made bytes of: key, index (of request ids), actual."""
-    return pq.read_table(pa.BufferReader(content))
+    return pq.ParquetFile(pa.BufferReader(content)).read()
 
 
 def number_of(column: pa.Array, model: Model) -> pa.Array:

@@ -18,7 +18,6 @@ from monitoring.ingest import find
 from monitoring.store import Store
 from scoring.models import Model, discover
 
-HELP: Final = "take in what came true: Parquet, CSV or JSON lines"
 _ALWAYS: Final = (0, 1 << 30)
 _FILES: Final = ("*.parquet", "*.csv", "*.jsonl")
 

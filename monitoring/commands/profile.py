@@ -15,7 +15,6 @@ from monitoring.store import Store
 from scoring.models import discover
 from scoring.registry.settings import RegistrySettings
 
-HELP: Final = "count what prediction logs hold, by hour and version"
 _SECRET: Final = "MONITORING_SECRET"  # noqa: S105  # the variable's name
 _SHORTEST: Final = 16
 

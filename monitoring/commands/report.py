@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 import orjson
 
@@ -21,8 +20,6 @@ from scoring.models import discover
 from scoring.process.atomic_files import write_file
 from scoring.profiles.fields import field_kinds
 from scoring.registry.settings import RegistrySettings
-
-HELP: Final = "say what changed: status 0 quiet, 10 warning, 20 alarm"
 
 
 def options(line: argparse.ArgumentParser) -> None:

@@ -23,7 +23,6 @@ from scoring.process.atomic_files import write_file
 from scoring.registry.resolve import resolve
 from scoring.registry.settings import RegistrySettings
 
-HELP: Final = "score labelled rows with what serves: status 10 where it is worse than at training"
 _FILES: Final = ("*.parquet", "*.csv")
 
 

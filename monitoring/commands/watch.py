@@ -25,7 +25,6 @@ from scoring.models import discover
 from scoring.process.atomic_files import write_file
 from scoring.registry.settings import RegistrySettings
 
-HELP: Final = "read logs, make reports and tell of alarms, again and again"
 _SECRET: Final = "MONITORING_WEBHOOK_SECRET"  # noqa: S105  # the variable's name
 _URL: Final = "MONITORING_WEBHOOK"
 _SHORTEST: Final = 16

@@ -18,7 +18,6 @@ from monitoring.kept import ID, SEGMENT, table_of
 from monitoring.store import Store
 from scoring.models import discover
 
-HELP: Final = "say which version answered a request, when and what"
 _ALWAYS: Final = (0, 1 << 30)
 
 
