@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import NoReturn
 
+import pytest
 from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,6 +35,7 @@ def is_json(body: bytes) -> bool:
     return True
 
 
+@pytest.mark.slow
 @every_model
 @thorough
 @given(data=st.data())
@@ -93,6 +95,7 @@ HEADERS = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(thorough, max_examples=250)
 @given(path=PATHS, method=METHODS, headers=HEADERS, body=st.binary(max_size=40))
 def test_any_path_method_and_headers_are_answered(

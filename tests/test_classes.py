@@ -245,6 +245,7 @@ def test_the_documents_describe_the_classes(app: App) -> None:
     assert 'model_class_total{class="setosa",model="flowers"}' in counted
 
 
+@pytest.mark.slow
 def test_a_line_of_the_log_holds_every_class(app: App, tmp_path: Path) -> None:
     """Its score is the probability of the most likely one; as a table each class is a column."""
     log = app.services.settings.prediction_log

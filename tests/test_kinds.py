@@ -198,6 +198,7 @@ def test_each_kind_is_tried() -> None:
     assert list(VALUES) == list(Everything.model_fields) == list(EXAMPLE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
 def test_each_kind_through_each_door(
     app: App, predictor: Predictor, expected: list[float], door: Callable[..., list[Any]]
@@ -223,6 +224,7 @@ def test_each_kind_refuses_what_it_is_not(app: App, name: str) -> None:
     assert by_csv["errors"] == [{"field": f"[0].{name}", "problem": words}]
 
 
+@pytest.mark.slow
 def test_nothing_else_is_taken(app: App) -> None:
     """Neither NaN, nor true for 1, nor a number for a text, a date or a truth value."""
     client = app.test_client()
@@ -240,6 +242,7 @@ def test_nothing_else_is_taken(app: App) -> None:
         assert client.post("/predict", data=nan, headers=HEADERS).status_code == 400, name
 
 
+@pytest.mark.slow
 def test_the_documents_describe_each_kind(app: App) -> None:
     """OpenAPI is valid and holds the example; pages, catalogue and V2's metadata are there."""
     client = app.test_client()
@@ -255,6 +258,7 @@ def test_the_documents_describe_each_kind(app: App) -> None:
     assert client.get("/metrics").status_code == 200
 
 
+@pytest.mark.slow
 def test_each_kind_is_explained(app: App) -> None:
     """What moved the prediction is JSON, whatever the record holds."""
     client = app.test_client()
@@ -264,6 +268,7 @@ def test_each_kind_is_explained(app: App) -> None:
         assert answer.get_json()["explanation"]["contributions"]
 
 
+@pytest.mark.slow
 def test_each_kind_is_in_the_prediction_log(app: App) -> None:
     """As JSON has it, so that a line's features are a record."""
     schema = json.loads((ROOT / "docs" / "prediction-log.schema.json").read_text())

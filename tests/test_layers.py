@@ -44,6 +44,7 @@ ELSEWHERE = {
 
 LONGEST = 300  # lines
 PACKAGES = ("scoring", "serving")
+DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)
 # sent to people who have nothing else of ours
 ONE_FILE = {"examples/promote.py"}
 
@@ -73,10 +74,17 @@ def tree_of(path: Path) -> ast.Module:
 
 
 @cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Return what of a file imports or can have a docstring: it is walked through once."""
+    kinds = (ast.Import, ast.ImportFrom, *DOCUMENTED)
+    return tuple(node for node in ast.walk(tree_of(path)) if isinstance(node, kinds))
+
+
+@cache
 def imports(path: Path) -> frozenset[str]:
     """Return the dotted names of all that a file imports, also within functions."""
     found: set[str] = set()
-    for node in ast.walk(tree_of(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -89,11 +97,11 @@ def packages(path: Path) -> set[str]:
     return {name.partition(".")[0] for name in imports(path)} - sys.stdlib_module_names
 
 
-def documented(path: Path) -> Iterator[tuple[ast.AST, str, str | None]]:
-    """Return everything of a file that can have a docstring: the node, its name, the docstring."""
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module):
-            yield node, getattr(node, "name", ""), ast.get_docstring(node)
+def documented(path: Path) -> Iterator[tuple[str, str | None]]:
+    """Return everything of a file that can have a docstring: its name, the docstring."""
+    for node in nodes(path):
+        if isinstance(node, DOCUMENTED):
+            yield getattr(node, "name", ""), ast.get_docstring(node, clean=False)
 
 
 def extra(path: Path, allowed: Iterable[str]) -> list[str]:
@@ -229,8 +237,12 @@ def test_what_is_public_says_what_it_does() -> None:
         tree = tree_of(path)
         if path.parent == CORE / "models" and path.stem != "__init__":
             continue  # the functions of a model file are described where they are called
-        kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-        public = [node for node in tree.body if isinstance(node, kinds) and node.name[0] != "_"]
+        public = [
+            node
+            for node in tree.body
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            and node.name[0] != "_"
+        ]
         offenders += [
             f"{title(path)}: {node.name}" for node in public if not ast.get_docstring(node)
         ]
@@ -243,7 +255,7 @@ def test_docstrings_are_in_the_imperative() -> None:
     offenders = [
         f"{title(path)}: {name}"
         for path in [*every_file(), *files("tests")]
-        for _, name, text in documented(path)
+        for name, text in documented(path)
         if text and text.startswith("Gives")
     ]
     assert offenders == []
@@ -255,7 +267,7 @@ def test_each_test_says_what_it_shows() -> None:
         f"{title(path)}: {name}"
         for path in files("tests")
         if path.name.startswith("test_")
-        for _, name, text in documented(path)
+        for name, text in documented(path)
         if name.startswith("test_") and not text
     ]
     assert offenders == []

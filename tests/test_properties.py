@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,6 +92,7 @@ def check_judgement(app: Flask, name: str, value: Any) -> None:
         assert all(math.isfinite(one[key]) for key in MODELS[name].answer(0.5, 0.5))
 
 
+@pytest.mark.slow
 @every_model
 @thorough
 @given(data=st.data())
@@ -101,6 +103,7 @@ def test_a_spoilt_record_is_answered_by_its_bad_fields(
     check_judgement(app, name, data.draw(records(name)))
 
 
+@pytest.mark.slow
 @every_model
 @thorough
 @given(data=st.data())
@@ -111,6 +114,7 @@ def test_an_array_is_answered_by_its_bad_records(
     check_judgement(app, name, data.draw(st.lists(st.one_of(records(name), values), max_size=5)))
 
 
+@pytest.mark.slow
 @every_model
 @thorough
 @given(value=values)
@@ -119,6 +123,7 @@ def test_any_json_is_a_record_or_is_told_why_not(app: Flask, name: str, value: A
     check_judgement(app, name, value)
 
 
+@pytest.mark.slow
 @every_model
 @thorough
 @given(data=st.data(), literal=st.sampled_from(NO_JSON))

@@ -45,6 +45,7 @@ def refusal(given: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return printed.err.splitlines()[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [RIDE, CHURN], ids=["ride", "churn"])
 def test_a_training_prints_its_metrics_and_writes_the_artifact(
     model: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -157,6 +158,7 @@ def test_a_wrong_word_is_refused_with_what_was_expected(
     assert asked == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", ["0", "4294967295"])
 def test_any_seed_within_the_limits_is_taken(seed: str, tmp_path: Path) -> None:
     """scikit-learn has these limits."""

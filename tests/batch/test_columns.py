@@ -26,6 +26,7 @@ from tests.support import records, write_artifact
 KINDS = ["ride", "churn", "ride-forest", "churn-forest", "ride-large-trees", "ride-scaled"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_valid_rows_get_the_answers_of_requests(scorers: dict[str, TableScorer], kind: str) -> None:
     """Each kind of scorer, many rows, categories that training saw and others."""
@@ -64,6 +65,7 @@ RIDES = st.lists(
 )
 
 
+@pytest.mark.slow
 @QUIET
 @given(values=RIDES)
 def test_any_ride_is_answered_or_refused_alike(
@@ -94,6 +96,7 @@ CUSTOMERS = st.lists(
 )
 
 
+@pytest.mark.slow
 @QUIET
 @given(values=CUSTOMERS)
 def test_any_customer_is_answered_or_refused_alike(

@@ -79,6 +79,7 @@ CELLS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @QUIET
 @given(values=st.lists(CELLS, min_size=1, max_size=20))
 def test_any_row_is_answered_or_refused_alike(
@@ -92,6 +93,7 @@ def test_any_row_is_answered_or_refused_alike(
 SUMS = st.one_of(st.floats(allow_nan=False), st.floats(-1, 1), st.sampled_from([0.0, -0.0, 800.0]))
 
 
+@pytest.mark.slow
 @QUIET
 @given(sums=st.lists(SUMS, min_size=3, max_size=5))
 @pytest.mark.parametrize("link", ["softmax", "logistic", "shares"])

@@ -108,6 +108,7 @@ CELLS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @QUIET
 @given(values=st.lists(CELLS, min_size=1, max_size=20))
 def test_any_row_is_answered_or_refused_alike(
@@ -118,6 +119,7 @@ def test_any_row_is_answered_or_refused_alike(
     same(scorer, values, weight=floats, pieces=pa.int64(), colour=texts, kind=texts, far=floats)
 
 
+@pytest.mark.slow
 def test_rows_that_lack_a_value_are_not_read_one_by_one(
     scorer: TableScorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ def outcome(predictor: Predictor, line: str) -> Any:
         return [(one.field, one.problem) for one in error.errors]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [0, 2])
 def test_every_cell_is_what_a_request_makes_of_it(
     batch: Batch, tmp_path: Path, models_dir: Path, place: int
@@ -131,6 +132,7 @@ def test_a_file_without_a_line_of_names_is_said_to_be_one(
         assert batch(*words, *columns).status == 0
 
 
+@pytest.mark.slow
 def test_a_gzip_that_was_cut_publishes_nothing(batch: Batch, tmp_path: Path) -> None:
     """As a download that broke off; whole, it is read."""
     text = HEAD + "".join(f"{n % 265 + 1},75,{n % 97 / 7},{n * n}\n" for n in range(50_000))

@@ -98,6 +98,7 @@ def same(trees: Trees, rows: list[Row]) -> None:
     assert list(map(repr, by_columns(trees, rows))) == [repr(trees.one(row)[0]) for row in rows]
 
 
+@pytest.mark.slow
 @QUIET
 @given(
     seed=st.integers(0, 2**32),

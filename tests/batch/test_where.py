@@ -43,6 +43,7 @@ def test_what_cannot_be_read_is_shown_an_example(text: str) -> None:
         condition(text)
 
 
+@pytest.mark.slow
 def test_row_groups_are_skipped_by_their_statistics(batch: Batch, tmp_path: Path) -> None:
     """The parts are those of the row groups that may hold such rows, and no row is lost."""
     distances = [float(n // 1000) for n in range(3000)]

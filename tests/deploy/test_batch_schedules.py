@@ -51,6 +51,7 @@ def container() -> dict[str, Any]:
     return dict(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_api_takes_the_cron_job(version: str) -> None:
     """Each field is one of that kind; a misspelt one is refused."""

@@ -138,12 +138,14 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environ", GOOD.values(), ids=GOOD)
 def test_what_serves_is_taken(environ: dict[str, str], models_dir: Path) -> None:
     """Nothing is found in an environment that is right."""
     assert problems(environ, CONTAINER, models_dir) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("environ", "says"), BAD.values(), ids=BAD)
 def test_what_would_not_serve_is_found(
     environ: dict[str, str], says: str, models_dir: Path

@@ -92,6 +92,7 @@ def container(manifests: dict[str, Any]) -> dict[str, Any]:
     return dict(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_api_takes_every_manifest(manifests: dict[str, Any], version: str) -> None:
     """Each field is one of that kind, with a value of its type."""

@@ -36,6 +36,7 @@ def groups(said: str) -> set[str]:
     return {name for words in found for one in words for name in one.split()}
 
 
+@pytest.mark.slow
 def test_run_installs_what_training_and_serving_need(fresh: Path) -> None:
     """And says what before it begins; the larger environments hold all of it."""
     said = would(fresh, "run")
@@ -47,6 +48,7 @@ def test_run_installs_what_training_and_serving_need(fresh: Path) -> None:
     assert more | {"benchmarks", "dev-packages"} == groups(would(fresh, "check"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stamp", [".run", ".setup", ".ready"])
 def test_an_environment_that_is_there_serves(fresh: Path, stamp: str) -> None:
     """`make run` installs nothing where any of the three is there, `make mlflow` asks for more."""
@@ -60,6 +62,7 @@ def test_an_environment_that_is_there_serves(fresh: Path, stamp: str) -> None:
         (fresh / ".venv" / stamp).unlink()
 
 
+@pytest.mark.slow
 def test_the_size_that_is_said_is_that_of_the_packages(fresh: Path) -> None:
     """Of those of `make run`, as they are installed here, and pip's and pipenv's own."""
     [told] = re.findall(r"(\d+) MB on the disk", would(fresh, "run"))

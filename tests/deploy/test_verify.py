@@ -189,6 +189,7 @@ def small(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return rewritten(bundle, tmp_path_factory.mktemp("small") / "bundle.zip", change)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("check", "change", "says"), CASES, ids=[f"{check}: {says}" for check, _, says in CASES]
 )
@@ -209,6 +210,7 @@ def test_every_check_is_broken_once() -> None:
     assert names == {check for check, _, _ in CASES} | {"size"}
 
 
+@pytest.mark.slow
 def test_too_large_a_bundle_is_seen(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The platform's limit, made small."""
     monkeypatch.setattr(verify, "MAX_BYTES", 1000)

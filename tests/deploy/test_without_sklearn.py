@@ -57,6 +57,7 @@ def validated(folder: Path, number: str = "3") -> dict[str, Any]:
     return answer
 
 
+@pytest.mark.slow
 def test_the_packages_that_serve_are_without_it() -> None:
     """The lock's default group has none of them; the group `sklearn` has all."""
     heavy = {"scikit-learn", "scipy", "numpy", "skops", "joblib"}
@@ -68,6 +69,7 @@ def test_the_packages_that_serve_are_without_it() -> None:
     assert heavy <= own
 
 
+@pytest.mark.slow
 def test_compiled_models_are_served_without_it(models_dir: Path) -> None:
     """gunicorn's target is made, and every model answers one record and many."""
     program = f"""
@@ -84,6 +86,7 @@ assert "numpy" not in sys.modules
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_many_records_through_large_trees_need_no_numpy(tmp_path: Path) -> None:
     """Where numpy is the faster way, the plain one answers the same."""
     forest = RandomForestRegressor(n_estimators=20, random_state=1)
@@ -116,6 +119,7 @@ def pair_only(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_model_that_needs_it_stops_the_start(pair_only: Path) -> None:
     """The line says which model, which version, and how the image was built."""
     manifest = json.loads((pair_only / REGRESSION.name / "manifest.json").read_text())
@@ -129,6 +133,7 @@ def test_a_model_that_needs_it_stops_the_start(pair_only: Path) -> None:
     ) in line
 
 
+@pytest.mark.slow
 def test_a_version_that_needs_it_is_refused(pair_only: Path) -> None:
     """One that was registered with its manifest, by its number in the registry."""
     answer = validated(pair_only / REGRESSION.name)
@@ -138,12 +143,14 @@ def test_a_version_that_needs_it_is_refused(pair_only: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_version_without_a_manifest_is_refused(tmp_path: Path) -> None:
     """One that others logged has a pair alone, which is not read."""
     (tmp_path / "model.pkl").write_bytes(b"")
     assert "version 4 of" in validated(tmp_path, "4")["refused"]
 
 
+@pytest.mark.slow
 def test_a_compiled_version_is_taken(models_dir: Path, tmp_path: Path) -> None:
     """The process that validates it needs no more than what serves it."""
     write_artifact(REGRESSION, tmp_path)

@@ -37,6 +37,7 @@ def test_a_class_has_the_metrics_that_others_compute() -> None:
     assert all(one.low <= one.value <= one.high for one in found.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["rmse", "mae", "bias", "auc", "brier", "recall"])
 def test_intervals_hold_what_they_promise(metric: str) -> None:
     """Of 300 samples of 400, between 91 and 98 % of the intervals hold the population's value."""

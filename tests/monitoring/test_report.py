@@ -46,6 +46,7 @@ def test_nothing_changed_is_quiet(monitoring: Run) -> None:
     assert head in told.out
 
 
+@pytest.mark.slow
 def test_a_shift_is_a_warning_and_in_two_windows_an_alarm(monitoring: Run) -> None:
     """Against the same weekday of before; what changed most comes first."""
     for day in (0, 1, 7, 8):
@@ -67,6 +68,7 @@ def test_new_zones_are_named(monitoring: Run) -> None:
     assert re.search(r"WARNING: PULocationID has 5 new values in [456]\.\d% of the rows", told.out)
 
 
+@pytest.mark.slow
 def test_too_few_rows_say_so(monitoring: Run) -> None:
     """And are no drift."""
     log(monitoring, 0)
@@ -96,6 +98,7 @@ def test_predictions_of_this_hour_are_not_denied(monitoring: Run) -> None:
     assert "100 predictions from" in monitoring("report", "ride", *found.split()).out
 
 
+@pytest.mark.slow
 def test_the_training_is_compared_with(monitoring: Run, tmp_path: Path) -> None:
     """Its profile comes from the artifact in MODELS_DIR; of another version nothing is known."""
     manifest = train(silent(RIDE, data_of(RIDE, tmp_path), tmp_path / "models"))

@@ -102,6 +102,7 @@ def test_it_cools_down_and_runs_so_often_a_week(store: Store) -> None:
     assert held_back([{"finished": None}], config, NIGHT) is None
 
 
+@pytest.mark.slow
 def test_what_comes_twice_counts_once_and_old_answers_go(store: Store) -> None:
     """An event is known by what it is about; of those that were answered the last ones stay."""
     assert store.add_event("ride", "data", "a", "why")

@@ -162,6 +162,7 @@ def test_a_name_that_is_no_model_stops_the_start(models_dir: Path) -> None:
         Predictors.from_folders(models_dir / "nowhere", ("ride", "tips"), MODELS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [("ride", "churn"), ("churn", "ride"), ()])
 @pytest.mark.parametrize("bad", ["ride", "churn"])
 def test_one_bad_model_of_two_stops_the_start(

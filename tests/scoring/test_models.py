@@ -39,6 +39,7 @@ def test_the_models_are_served_in_their_order() -> None:
     assert list(discover())[:2] == ["ride", "churn"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rank", "order"),
     [("0", ["tips", "ride", "churn"]), ("1", ["ride", "tips", "churn"]), ("9", None)],

@@ -176,6 +176,7 @@ def test_the_others_do_not_notice(reasons: dict[str, Any]) -> None:
     assert len(reasons["lines"]) == len(OF_FIELDS) + len(OTHERS)
 
 
+@pytest.mark.slow
 def test_a_refused_model_that_is_asked_for_stops_the_start(tmp_path: Path) -> None:
     """By MODELS, or by an artifact that is there; without either, the others are served."""
     (copy(tmp_path) / "tips.py").write_text(text(FIELD="x: list[str]", EXAMPLE=EXTRA))
@@ -193,6 +194,7 @@ def test_a_refused_model_that_is_asked_for_stops_the_start(tmp_path: Path) -> No
     assert f"{kept / 'tips'} cannot be served: the model file tips.py is not used" in there.stderr
 
 
+@pytest.mark.slow
 def test_the_command_lines_say_why(tmp_path: Path) -> None:
     """`train.py tips` is wrong usage, and the reason stands in the place of the list of models."""
     (copy(tmp_path) / "tips.py").write_text(text(FIELD="x: list[str]", EXAMPLE=EXTRA))

@@ -92,6 +92,7 @@ plain = st.fixed_dictionaries({f'"{name}"': numbers for name in RIDE.example}).m
 objects = st.one_of(plain, plain, st.lists(st.tuples(keys, st.one_of(numbers, texts)), max_size=5))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(rows=st.lists(objects, max_size=3), tail=st.sampled_from(["", " ", "\n", ",", "]"]))
 @example(

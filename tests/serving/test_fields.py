@@ -105,6 +105,7 @@ def test_categories_that_are_read_in_several_spellings_say_so() -> None:
     assert SPELLINGS not in properties["tenure"]["description"]
 
 
+@pytest.mark.slow
 def test_a_model_that_fails_breaks_no_other_models_page(
     app: App, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

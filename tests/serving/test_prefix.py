@@ -43,6 +43,7 @@ def test_a_name_that_only_begins_alike_is_not_the_prefix(app: App) -> None:
     assert client(app, "/ml").get("/mlpredict").status_code == 404
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/", "/shop/ml/"])
 def test_a_trusted_proxy_names_its_prefix(app: App, path: str) -> None:
     """Whether it takes it off the path or not; SCRIPT_NAME comes behind it."""
@@ -51,6 +52,7 @@ def test_a_trusted_proxy_names_its_prefix(app: App, path: str) -> None:
     assert 'href="/ml/assets/' in home(client(app, "/ml"), "/", "/ml").text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prefix", "peer"),
     [

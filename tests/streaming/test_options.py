@@ -90,6 +90,7 @@ def test_an_interval_that_cannot_be_given_ends_the_worker(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [[], ["replay"]], ids=["stream", "replay"])
 def test_the_images_word_is_the_same_command(words: list[str]) -> None:
     """`docker run IMAGE stream`: found without a PYTHONPATH."""
@@ -101,6 +102,7 @@ def test_the_images_word_is_the_same_command(words: list[str]) -> None:
     assert "--source" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_command_needs_no_broker_s_package_to_say_what_it_takes() -> None:
     """Nor Flask, nor gunicorn: a packages list without them would do."""
     code = (

@@ -61,6 +61,7 @@ def inputs(tmp_path: Path) -> list[str]:
     return ["a.parquet", "b.csv", "c.jsonl"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", [0, 1, 2])
 @pytest.mark.parametrize("more", [[], ["--explain", "--format", "csv"], ["--where",
                                   "trip_distance > 2"]])  # fmt: skip
@@ -147,6 +148,7 @@ for name in ("pandas", "sklearn", "mlflow", "tqdm", "requests", "prometheus_clie
 """
 
 
+@pytest.mark.slow
 def test_an_executor_needs_few_packages(batch: Batch, tmp_path: Path, models_dir: Path) -> None:
     """pyarrow, numpy, and what reads records; our own come as the bundle, here and to Spark."""
     _, payload = prepared(models_dir, "ride", *inputs(tmp_path), "--output", "out")

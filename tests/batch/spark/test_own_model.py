@@ -79,6 +79,7 @@ def test_make_spark_bundle_says_which_folder_is_not_there(tmp_path: Path) -> Non
     )
 
 
+@pytest.mark.slow
 def test_an_executor_needs_the_zip_alone(
     batch: Batch, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

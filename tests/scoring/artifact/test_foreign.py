@@ -49,6 +49,7 @@ def pipeline(pair: tuple[Any, Any]) -> Pipeline:
     return Pipeline([("vectorizer", pair[0]), ("estimator", pair[1])])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "save"),
     [
@@ -121,6 +122,7 @@ def test_a_pipeline_with_steps_between_is_read(tmp_path: Path) -> None:
     assert predictor.manifest.estimator == "LinearRegression"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["forest", "boosting"])
 def test_trees_in_skops_need_no_trust_of_the_files_own(model: Model, name: str) -> None:
     """The classes that skops itself would not load are on the service's list."""

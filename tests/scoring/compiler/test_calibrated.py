@@ -32,6 +32,7 @@ def own_of(name: str, parameters: dict[str, Any], *, sparse: bool = False) -> Sk
     return SklearnScorer((vectorizer, calibrated(made, 1).fit(x, y)), CHURN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "parameters", "sparse"),
     [

@@ -224,6 +224,7 @@ def test_a_request_of_the_version_before_does_not_bring_it_back(
     assert seen.sum("model_predictions_total", version=predictor.version) == 1
 
 
+@pytest.mark.slow
 def test_months_of_versions_add_up(counted: Counted, predictor: Predictor) -> None:
     """The newest are shown by name, the rest as _former: the sum is exact, and never falls."""
     before: dict[str, float] = {}
@@ -241,6 +242,7 @@ def test_months_of_versions_add_up(counted: Counted, predictor: Predictor) -> No
     assert set(before) == {str(number) for number in range(84, 100)} | {"_former"}
 
 
+@pytest.mark.slow
 def test_a_row_that_was_taken_over_adds_up(counted: Counted, predictor: Predictor) -> None:
     """Workers come and go, and each has loaded other versions: nothing is lost or twice there."""
     example = [dict(predictor.model.example)]
@@ -258,6 +260,7 @@ def test_a_row_that_was_taken_over_adds_up(counted: Counted, predictor: Predicto
     assert seen.of("model_info") == {}
 
 
+@pytest.mark.slow
 def test_what_serves_and_what_served_before_are_kept_in_memory_no_more(
     counted: Counted, predictor: Predictor
 ) -> None:

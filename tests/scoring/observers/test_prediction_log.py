@@ -46,6 +46,7 @@ def lines_of(
     return [json.loads(line) for line in lines.of(entry)]
 
 
+@pytest.mark.slow
 def test_a_line_is_what_its_schema_says(predictor: Predictor) -> None:
     """The documented schema describes every line, and says no more than is there."""
     rows = records(predictor.model, 20)

@@ -44,6 +44,7 @@ RAISE = 'raise ValueError("no header may hold example-token")'
 THREAD = f"def fail(): {RAISE}\nt = threading.Thread(target=fail, name='mine'); t.start(); t.join()"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("work", "level", "message"),
     [
@@ -64,6 +65,7 @@ def test_everything_is_one_json_line(work: str, level: str, message: str) -> Non
         assert "no header may hold (not shown)" in line["exception"]
 
 
+@pytest.mark.slow
 def test_as_text_a_message_stays_on_its_line() -> None:
     """A person reads a traceback below it, without the secret as well."""
     done = said(RAISE, LOG_FORMAT="text", MLFLOW_TRACKING_TOKEN="example-token")

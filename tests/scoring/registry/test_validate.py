@@ -63,6 +63,7 @@ def test_a_version_that_others_logged_is_compiled_where_it_is_proved(
     assert artifact.scorer.many(rows)[0] == pytest.approx(SklearnScorer(pair, model).many(rows)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", OTHERS)
 @pytest.mark.parametrize(
     ("name", "estimator"), [("ride", "forest"), ("churn", "logistic"), ("flowers", "hist")]
@@ -88,6 +89,7 @@ def test_what_another_scikit_learn_saved_is_read_as_data(
         assert one == pytest.approx(wanted, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_an_old_estimator_that_is_not_read_as_data_is_refused(tmp_path: Path) -> None:
     """With its class, the version that saved it and ours."""
     rows = [RIDE.features(RIDE.record.model_validate(row)) for row in records(RIDE)]

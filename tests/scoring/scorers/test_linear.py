@@ -94,6 +94,7 @@ def test_no_log_odds_are_too_large(log_odds: float, probability: float) -> None:
     assert sigmoid(log_odds) == probability
 
 
+@pytest.mark.slow
 @given(FINITE, st.dictionaries(st.text(), FINITE), st.dictionaries(st.text(), FINITE))
 def test_every_bit_of_a_weight_comes_back(
     intercept: float, numbers: dict[str, float], weights: dict[str, float]

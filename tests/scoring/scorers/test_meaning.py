@@ -43,6 +43,7 @@ def score(folder: Path) -> float:
     return float(predictor.one(dict(CHURN.example)).scores[0])
 
 
+@pytest.mark.slow
 def test_classes_of_unknown_names_are_refused_or_named(tmp_path: Path) -> None:
     """`churned` and `stayed` say nothing; once named, the probability is that of the one named."""
     pair = churn_pair(np.where(LEFT, "churned", "stayed"))
@@ -56,6 +57,7 @@ def test_classes_of_unknown_names_are_refused_or_named(tmp_path: Path) -> None:
     assert churned == pytest.approx(score(tmp_path), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_another_spelling_of_categories_is_mapped(tmp_path: Path) -> None:
     """`Month to month` is `month-to-month` no more than `Yes` is `yes`: mapped where the choices
     are known, and said so."""

@@ -98,6 +98,7 @@ def test_it_scores_as_the_pair_does(own: SklearnScorer, made: bytes) -> None:
         assert [*names] == missing.get(place, [])
 
 
+@pytest.mark.slow
 def test_a_pickle_of_it_is_read_by_the_allow_list(pair: tuple[Any, Any], tmp_path: Path) -> None:
     """And its artifact is served without scikit-learn, explained, and scored without an error."""
     manifest = write_pair(tmp_path, RIDE, pair)

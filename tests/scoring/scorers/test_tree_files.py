@@ -148,6 +148,7 @@ def _categorical(model: Model) -> Any:
     return estimators.make(model.task, "boosting", {"categorical_features": [0]}, 1, sparse=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pair", "reason"),
     [

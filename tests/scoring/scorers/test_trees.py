@@ -21,6 +21,7 @@ from training.fit.features import features, narrow
 from training.sources import source_of
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("sparse", [True, False], ids=["sparse", "dense"])
 @pytest.mark.parametrize("kind", KINDS)
@@ -41,6 +42,7 @@ def test_every_ensemble_scores_as_its_estimator(model: Model, kind: str, sparse:
     assert np.unique(np.round(expected, 9)).size > 3
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("kind", KINDS)
 def test_numbers_on_a_threshold_go_where_the_estimator_sends_them(kind: str) -> None:

@@ -147,6 +147,7 @@ def test_a_forest_shows_importances_and_an_inexact_explanation(tmp_path: Path) -
     assert "instead of" in home
 
 
+@pytest.mark.slow
 def test_an_estimator_without_either_says_so(tmp_path: Path) -> None:
     """No weights, no importances, no profile: each is said in words."""
     model = discover()["ride"]
@@ -183,6 +184,7 @@ def test_what_a_manifest_says_is_text_never_markup(tmp_path: Path) -> None:
         assert "&lt;script&gt;" in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "facts",
     [

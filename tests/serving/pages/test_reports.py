@@ -65,6 +65,7 @@ def test_the_last_report_is_shown(models_dir: Path, where: str) -> None:
     assert 'width="90.0"' in card
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     ["", "[]", "{}", '"a"', json.dumps({**REPORT, "state": "<i>"}),

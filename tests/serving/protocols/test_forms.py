@@ -244,6 +244,7 @@ anything = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(data=anything, form=st.sampled_from([*mlflow.FORMS, "outputs"]), text=st.text())
 def test_whatever_comes_is_read_or_refused(data: Any, form: str, text: str) -> None:

@@ -50,6 +50,7 @@ def test_mlflows_own_client_changes_only_the_address(server: Server) -> None:
         client.invoke(frame)
 
 
+@pytest.mark.slow
 def test_the_default_model_answers(models_dir: Path) -> None:
     """With MODELS=churn,ride it is churn, and the answer carries its version."""
     served = Settings(models=("churn", "ride"), models_dir=models_dir)

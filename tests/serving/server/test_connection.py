@@ -76,6 +76,7 @@ async def ask(port: int, request: bytes) -> bytes:
     return answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parser", ["auto", "python"])
 @pytest.mark.parametrize("request_", [WHOLE, PING, b"nonsense\r\n\r\n", b"GET /"],
                          ids=["record", "page", "malformed", "half"])  # fmt: skip
@@ -97,6 +98,7 @@ def test_a_connection_that_has_ended_leaves_nothing(app: App, parser: str, reque
     assert [found() for found in made] == [None] * 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parser", ["auto", "python"])
 @pytest.mark.parametrize(
     "lines",

@@ -43,6 +43,7 @@ def test_a_packed_file_is_unpacked(kind: str) -> None:
     assert read_bytes("x", PACKERS[kind](pickle.dumps(text)), LIMIT).roots == [text]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", list(PACKERS))
 def test_a_bomb_is_refused_before_it_is_unpacked(kind: str) -> None:
     """A hundred megabytes of zeros take no more memory than the limit and some blocks."""
@@ -177,6 +178,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(HOSTILE))
 def test_a_hostile_file_is_refused_in_bounded_memory(name: str) -> None:
     """Whatever lengths it claims: one line that says what was seen."""

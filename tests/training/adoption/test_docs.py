@@ -47,6 +47,7 @@ def _files(folder: Path) -> None:
     (folder / "logged" / "model.pkl").write_bytes(pickle.dumps(make_pipeline(*pair)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_of_the_page_works(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -64,6 +65,7 @@ def test_each_command_of_the_page_works(
     assert predictor.one(dict(model.example)).answers
 
 
+@pytest.mark.slow
 def test_a_table_alone_is_enough(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_plots: None
 ) -> None:

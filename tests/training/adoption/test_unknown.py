@@ -31,6 +31,7 @@ def adopt(folder: Path, *more: str) -> Predictor:
     return Predictor.from_folder(folder / "models" / "tipping", discover()["tipping"])
 
 
+@pytest.mark.slow
 def test_a_pickle_and_its_table_are_a_running_page(
     mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,6 +119,7 @@ def test_what_fails_leaves_no_model_file(mine: Path, tmp_path: Path) -> None:
     assert list(mine.glob("*.py")) == []
 
 
+@pytest.mark.slow
 def test_it_is_trained_again_by_its_name(mine: Path, tmp_path: Path, without_plots: None) -> None:
     """train.py takes the same table: the columns that the fields were guessed from."""
     from training.run import Options, train

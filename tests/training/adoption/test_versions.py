@@ -47,6 +47,7 @@ def scores(version: str, case: Case) -> list[Any]:
     return [one.by_class if isinstance(one, Shares) else one for one in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", [*OTHERS, OURS])
 @pytest.mark.parametrize(
     ("model", "estimator"), [(model, name) for model, names in MAKERS.items() for name in names]
@@ -264,6 +265,7 @@ def _dtype() -> Any:
     return tree_pair()[1].tree_.__getstate__()["nodes"].dtype
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -291,6 +293,7 @@ def test_hostile_nodes_are_refused(change: Any, words: str) -> None:
         read_as_data(changed(tree_pair(), change), RIDE, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "words"),
     [

@@ -36,6 +36,7 @@ def checked(frame: pd.DataFrame, model: Model = RIDE, **more: Any) -> Checked:
     return check(table(frame), model, source_of(model), **more)
 
 
+@pytest.mark.slow
 def test_usable_rows_pass_as_the_fields_are(model: Model) -> None:
     """Nothing is dropped; whole numbers are whole again."""
     frame = plain_rows(model)

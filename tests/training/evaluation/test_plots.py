@@ -87,6 +87,7 @@ def test_the_same_data_draws_the_same_bytes(tmp_path: Path) -> None:
     assert same == {name: name != "confusion_matrix.png" for name in CHURN_PLOTS}
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_points_are_thinned_out() -> None:
     """More only blacken the paper; first and last are among those that are drawn."""
     frame, scores = rows(RIDE, 100_000)

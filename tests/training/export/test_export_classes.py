@@ -72,6 +72,7 @@ def test_the_answers_of_classes_are_read() -> None:
     assert notes == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "same"),
     [

@@ -25,6 +25,7 @@ def ask(name: str, *records: dict[str, Any]) -> list[Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(
     ("name", "kind"), [("ride", "linear"), ("ride", "xgboost"), ("shop", "forest")]

@@ -20,6 +20,7 @@ from training.export.onnx_graph import onnx_files, onnx_model
 from training.export.onnx_read import read_onnx
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 # of several classes none is read back: test_export_classes.py
 @pytest.mark.parametrize(("name", "kind"), [case for case in CASES if case[0] != "flowers"])

@@ -22,6 +22,7 @@ from training.export.form import ExportError
 from training.export.skops_pair import _prove, export_skops
 
 
+@pytest.mark.slow
 def test_a_pair_goes_out_and_comes_back_the_same(
     model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -38,6 +39,7 @@ def test_a_pair_goes_out_and_comes_back_the_same(
     assert after.read_bytes() == before.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("kind", ["linear", "forest", "boosting"])
 def test_several_classes_go_out_and_come_back(kind: str, tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ def checked(model: Model, paths: Any) -> pd.DataFrame:
     return check(read(model, source, paths), model, source).frame
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sparse", [True, False], ids=["sparse", "dense"])
 def test_the_samples_matrix_is_the_one_of_its_records(model: Model, sparse: bool) -> None:
     """Learned from the first half; the second has categories that were not in it."""
@@ -125,6 +126,7 @@ ODD: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", ODD.values(), ids=ODD)
 def test_whatever_a_model_does_with_its_fields(make: Callable[[Any], Features]) -> None:
     """A model's `features` is any function; no twin of it is written anywhere."""

@@ -54,6 +54,7 @@ def test_of_equal_sizes_the_better_wins() -> None:
     assert choose(default, [default, one, two, three], WEIGHTS, 1).winner is two
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blocks", [10, 14], ids=["every change of signs", "drawn ones"])
 def test_chance_rarely_wins(blocks: int) -> None:
     """Of 200 searches among 30 models that are as good as the default, one in twenty or so takes

@@ -65,6 +65,7 @@ def test_defaults_are_tried_first_then_the_spaces(tmp_path: Path) -> None:
     assert not all(fits)
 
 
+@pytest.mark.slow
 def test_a_search_that_goes_on_tries_what_it_would_have_tried(tmp_path: Path) -> None:
     """Cut short in the middle of a trial; that one does not count and is tried again."""
     with opened(tmp_path / "whole") as kept:
