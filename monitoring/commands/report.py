@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import orjson
@@ -59,14 +59,14 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     length, end = hours_of(given.window), hour_of(given.until)
     made = report(store, given.model_name, length, end, given.against, given.fairness)
     text = markdown(made)
-    files = {
-        given.json: orjson.dumps(made.as_json(), option=orjson.OPT_INDENT_2) + b"\n",
-        given.html: page(made).encode(),
-        given.markdown: text.encode(),
-        given.metrics_file: exposition.text([made]),
-    }
-    for path, content in files.items():
-        if path is not None:
-            write_file(path, content)
+    files: list[tuple[Path | None, Callable[[], bytes]]] = [
+        (given.json, lambda: orjson.dumps(made.as_json(), option=orjson.OPT_INDENT_2) + b"\n"),
+        (given.html, lambda: page(made).encode()),
+        (given.markdown, text.encode),
+        (given.metrics_file, lambda: exposition.text([made])),
+    ]
+    wanted = [(path, content()) for path, content in files if path is not None]
+    for path, written in wanted:
+        write_file(path, written)
     sys.stdout.write(text)
     return STATUS[made.state]

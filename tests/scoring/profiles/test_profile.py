@@ -87,7 +87,7 @@ def test_a_profile_survives_being_written() -> None:
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(b"{", "no profile"), (b'{"format": 9}', "format 9"), (b'{"format": 1}', "'model'"),
+    [(b"{", "no profile"), (b'{"format": 9}', "format 9"), (b'{"format": 1}', "`model`"),
      (b"[]", "no profile")],
     ids=["broken", "newer", "incomplete", "list"],
 )  # fmt: skip

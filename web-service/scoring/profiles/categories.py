@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from scoring.values.json_values import as_json
 
 MOST: Final = 5_000  # categories that are told apart; what comes less often is counted together
 
 
-@dataclass(frozen=True, slots=True)
-class Categories:
+class Categories(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="category"):
     """Counts by category, as texts: a taxi zone is "74", a truth "true"."""
 
     count: int
@@ -24,14 +23,8 @@ class Categories:
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values, the fields by their names."""
-        return {
-            "kind": "category",
-            "count": self.count,
-            "missing": self.missing,
-            "hidden": self.hidden,
-            "other": self.other,
-            "counts": dict(self.counts),
-        }
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
 
 
 def categories(
@@ -45,16 +38,12 @@ def categories(
     return Categories(total, missing, hidden, total - sum(kept.values()), kept)
 
 
-def categories_of(found: dict[str, Any]) -> Categories:
-    """Return what `as_json` made plain values of."""
-    return Categories(**{name: value for name, value in found.items() if name != "kind"})
-
-
 def add(parts: Sequence[Categories]) -> Categories:
     """Return the sum of counts."""
-    counts: Counter[str] = Counter()
-    for part in parts:
-        counts.update(part.counts)
+    counts: dict[str, int] = {}
+    for part in parts:  # thousands of hours: a Counter takes twice as long
+        for name, rows in part.counts.items():
+            counts[name] = counts.get(name, 0) + rows
     return categories(
         counts,
         missing=sum(part.missing for part in parts),

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final, Self
 
+import msgspec
 import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -25,8 +25,7 @@ _SPREAD: Final = 64  # cells wanted between the 5th and the 95th percentile
 _OCTAVES: Final = 32  # below 1: anything smaller than 2^-32 is counted as zero
 
 
-@dataclass(frozen=True, slots=True)
-class Numbers:
+class Numbers(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="number"):
     """Counts by cell, in the order of the numbers, and what has exact sums."""
 
     scale: int
@@ -102,29 +101,12 @@ class Numbers:
         cells, counts = np.array(self.cells, np.int64), np.array(self.counts, np.int64)
         if scale == self.scale:
             return cells, counts
-        return _added(shifted(cells, self.scale - scale), counts)
+        return tally(shifted(cells, self.scale - scale), counts)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values, the fields by their names."""
-        return {
-            "kind": "number",
-            "scale": self.scale,
-            "count": self.count,
-            "missing": self.missing,
-            "hidden": self.hidden,
-            "total": self.total,
-            "squares": self.squares,
-            "low": self.low,
-            "high": self.high,
-            "cells": list(self.cells),
-            "counts": list(self.counts),
-        }
-
-
-def numbers_of(found: dict[str, Any]) -> Numbers:
-    """Return what `as_json` made plain values of."""
-    given = {name: value for name, value in found.items() if name != "kind"}
-    return Numbers(**{**given, "cells": tuple(found["cells"]), "counts": tuple(found["counts"])})
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
 
 
 def add(parts: Sequence[Numbers]) -> Numbers:
@@ -136,7 +118,7 @@ def add(parts: Sequence[Numbers]) -> Numbers:
     else:
         pairs = [part.coarse(scale) for part in parts]
         each, many = (np.concatenate(column) for column in zip(*pairs, strict=True))
-    cells, counts = _added(each, many)
+    cells, counts = tally(each, many)
     lows = [part.low for part in parts if part.low is not None]
     highs = [part.high for part in parts if part.high is not None]
     return Numbers(
@@ -196,21 +178,15 @@ def middle(cell: int, scale: int) -> float:
     return edge(cell, scale) * factor
 
 
-def tally(cells: Array) -> tuple[Array, Array]:
-    """Return the distinct cells, ascending, and how often each comes."""
+def tally(cells: Array, each: Array | None = None) -> tuple[Array, Array]:
+    """Return the distinct cells, ascending, and how often each comes, or the sum of its counts in
+    `each`, which are above 0."""
     if not len(cells):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     low = int(cells.min())
     if int(cells.max()) - low > 4 * len(cells) + 65536:
-        return np.unique(cells, return_counts=True)
-    counts = np.bincount(cells - low)
+        distinct, place = np.unique(cells, return_inverse=True)
+        return distinct, np.bincount(place, weights=each).astype(np.int64)
+    counts = np.bincount(cells - low, weights=each).astype(np.int64)
     found = np.flatnonzero(counts)
     return found + low, counts[found]
-
-
-def _added(cells: Array, counts: Array) -> tuple[Array, Array]:
-    """Return distinct cells, ascending, with the sums of their counts."""
-    distinct, place = np.unique(cells, return_inverse=True)
-    sums = np.zeros(len(distinct), np.int64)
-    np.add.at(sums, place, counts)
-    return distinct, sums

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
 import orjson
 
@@ -23,8 +24,8 @@ from scoring.errors import ArtifactError
 from scoring.profiles import categories as by_category
 from scoring.profiles import numbers as by_cell
 from scoring.profiles.bins import Sketch
-from scoring.profiles.categories import Categories, categories, categories_of
-from scoring.profiles.numbers import SCALE, Array, Numbers, cells_of, numbers_of, tally
+from scoring.profiles.categories import Categories, categories
+from scoring.profiles.numbers import SCALE, Array, Numbers, cells_of, tally
 from scoring.profiles.performance import Performance, performance_of
 
 FORMAT: Final = 1
@@ -87,24 +88,43 @@ class Profile:
         return orjson.dumps(made) + b"\n"
 
 
+class _Format(msgspec.Struct, gc=False):
+    format: int
+
+
+class _Written(msgspec.Struct, gc=False):
+    """The file's keys."""
+
+    model: str
+    rows: int
+    fields: dict[str, Numbers | Categories]
+    score: Numbers
+    target: Numbers | Categories | None = None
+    day_to_day: dict[str, float] = {}
+    performance: dict[str, Any] | None = None
+    tallies: dict[str, int] = {}
+
+
+_decode_format: Final = msgspec.json.Decoder(_Format).decode
+_decode: Final = msgspec.json.Decoder(_Written).decode
+
+
 def profile_of(content: bytes) -> Profile:
     """Return the profile that a file's bytes hold, or raise ArtifactError."""
     try:
-        found = orjson.loads(content)
-        if found["format"] != FORMAT:
-            raise ArtifactError(
-                f"the profile has the format {found['format']}; this version reads {FORMAT}"
-            )
-        performance = found.get("performance")
+        told = _decode_format(content).format
+        if told != FORMAT:
+            raise ArtifactError(f"the profile has the format {told}; this version reads {FORMAT}")
+        found = _decode(content)
         return Profile(
-            model=found["model"],
-            rows=found["rows"],
-            fields={name: _sketch(one) for name, one in found["fields"].items()},
-            score=numbers_of(found["score"]),
-            target=_sketch(found["target"]) if "target" in found else None,
-            day_to_day=found.get("day_to_day", {}),
-            performance=performance_of(performance) if performance else None,
-            tallies=found.get("tallies", {}),
+            model=found.model,
+            rows=found.rows,
+            fields=found.fields,
+            score=found.score,
+            target=found.target,
+            day_to_day=found.day_to_day,
+            performance=performance_of(found.performance) if found.performance else None,
+            tallies=found.tallies,
         )
     except (ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"it is no profile of ours: {error!r}") from None
@@ -187,10 +207,6 @@ def _categories(column: CategoryColumn, run: slice) -> Categories:
     found = {names[code]: int(counts[code + 1]) for code in some.tolist()}
     rows = run.stop - run.start - int(counts[0])
     return categories(found, missing=int(counts[0]), hidden=rows if hidden else 0)
-
-
-def _sketch(found: dict[str, Any]) -> Sketch:
-    return numbers_of(found) if found["kind"] == "number" else categories_of(found)
 
 
 def _sum(parts: Sequence[Sketch]) -> Sketch:
