@@ -52,7 +52,7 @@ print(len(modules))
 def test_importing_opens_no_file_and_reads_no_environment() -> None:
     """Every module of the package can be imported without doing anything."""
     found = subprocess.run(
-        [sys.executable, "-c", IMPORT_ALL, str(ROOT / "web-service")],
+        [sys.executable, "-B", "-c", IMPORT_ALL, str(ROOT / "web-service")],
         env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (found.returncode, found.stderr) == (0, "")

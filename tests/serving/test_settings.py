@@ -3,161 +3,17 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-import certifi
 import pytest
 from pydantic import ValidationError
 
 from scoring.errors import SettingsError
 from scoring.process import cpus
 from serving.settings import Settings
+from tests.serving.setting_values import BAD, BESIDE, GOOD
 from tests.support import ROOT
-
-GOOD: list[tuple[str, str, Any]] = [
-    ("MODELS", "ride", ("ride",)),
-    ("MODELS", " churn , ride ", ("churn", "ride")),
-    ("MODELS_DIR", "elsewhere", Path("elsewhere")),
-    ("MODEL_CODE", "mine:theirs", "mine:theirs"),
-    ("HOST", "127.0.0.1", "127.0.0.1"),
-    ("HOST", "::", "::"),
-    ("PORT", "1", 1),
-    ("PORT", "65535", 65535),
-    ("METRICS_PORT", "9697", 9697),
-    ("WORKERS", "1", 1),
-    ("WORKERS", "256", 256),
-    ("WEB_CONCURRENCY", "3", 3),
-    ("THREADS", "1", 1),
-    ("THREADS", "256", 256),
-    ("TIMEOUT", "3600", 3600),
-    ("GRACEFUL_TIMEOUT", "1", 1),
-    ("KEEP_ALIVE", "0", 0),
-    ("MAX_BODY_BYTES", "1", 1),
-    ("MAX_RECORDS", "10000000", 10_000_000),
-    ("MAX_ERRORS", "1", 1),
-    ("LOG_LEVEL", "debug", "debug"),
-    ("LOG_LEVEL", "error", "error"),
-    ("API_KEYS_FILE", __file__, Path(__file__)),
-    ("TRUSTED_PROXIES", "10.0.0.0/8, ::1", (ip_network("10.0.0.0/8"), ip_network("::1"))),
-    ("TRUSTED_PROXIES", "::ffff:10.0.0.0/104", (ip_network("10.0.0.0/8"),)),
-    ("SCRIPT_NAME", "/ml/rides-2.0", "/ml/rides-2.0"),
-    ("CORS_ORIGINS", "https://a.example,*", ("https://a.example", "*")),
-    ("DRAIN_SECONDS", "0", 0),
-    ("MAX_CONNECTIONS", "1000", 1000),
-    ("MAX_IN_FLIGHT", "1", 1),
-    ("LOG_FORMAT", "json", "json"),
-    ("ACCESS_LOG", "errors", "errors"),
-    ("ACCESS_LOG", "off", "off"),
-    ("PAGES", "off", "off"),
-    ("PREDICTION_LOG", "/var/log/predictions.jsonl", Path("/var/log/predictions.jsonl")),
-    ("PREDICTION_LOG_MAX_BYTES", "1024", 1024),
-    ("PREDICTION_LOG_KEEP", "1", 1),
-    ("PREDICTION_LOG_OMIT", "gender, tenure", ("gender", "tenure")),
-    ("PREDICTION_LOG_HASH", "gender", ("gender",)),
-    ("PREDICTION_LOG_SECRET", "sixteen letters.", "sixteen letters."),
-    ("FEEDBACK", "on", "on"),
-    ("MONITORING_URL", "http://monitor:9698", "http://monitor:9698"),
-    ("MONITORING_URL", "/reports", "/reports"),
-    ("PREDICTION_LOG_ID", "customerid, ride_id", ("customerid", "ride_id")),
-    ("MLFLOW_TRACKING_URI", "https://mlflow.example/prefix/", "https://mlflow.example/prefix"),
-    ("MLFLOW_TRACKING_USERNAME", "me", "me"),
-    ("MLFLOW_TRACKING_PASSWORD", "secret", "secret"),
-    ("MLFLOW_TRACKING_TOKEN", "secret", "secret"),
-    ("MLFLOW_TRACKING_INSECURE_TLS", "true", True),
-    ("MLFLOW_TRACKING_SERVER_CERT_PATH", certifi.where(), Path(certifi.where())),
-    ("MLFLOW_S3_ENDPOINT_URL", "http://minio:9000", "http://minio:9000"),
-    ("MLFLOW_WEBHOOK_SECRET", "sixteen letters.", "sixteen letters."),
-    ("MODEL_ALIAS", "canary-2", "canary-2"),
-    ("MODEL_VERSION", "ride:3, churn:12", {"ride": "3", "churn": "12"}),
-    ("MODEL_FALLBACK", "image", "image"),
-    ("REGISTRY_POLL_SECONDS", "0.2", 0.2),
-    ("REGISTRY_START_SECONDS", "600", 600),
-    ("REGISTRY_DOWNLOAD_SECONDS", "1", 1),
-    ("REGISTRY_CACHE", "/var/cache/models", Path("/var/cache/models")),
-    ("REGISTRY_KEEP", "1", 1),
-    ("REGISTRY_MAX_BYTES", "1", 1),
-]
-# What is a detail of something else is set beside it.
-BESIDE = {
-    name: {needed: where}
-    for needed, where in (
-        ("PREDICTION_LOG", "/tmp/log"),
-        ("MLFLOW_TRACKING_URI", "http://mlflow:5000"),
-    )
-    for name in Settings.details_of[needed]
-}
-BAD = [
-    ("FEEDBACK", "yes"),
-    ("MONITORING_URL", "reports"),
-    ("MODELS", "ride,"),
-    ("MODELS", ","),
-    ("MODELS", "../ride"),
-    ("MODELS", "Ride"),
-    ("MODELS", "ride churn"),
-    ("PORT", "http"),
-    ("PORT", "0"),
-    ("PORT", "65536"),
-    ("PORT", "-1"),
-    ("PORT", "9696.5"),
-    ("METRICS_PORT", "0"),
-    ("WORKERS", "0"),
-    ("WORKERS", "257"),
-    ("WORKERS", "auto"),
-    ("WEB_CONCURRENCY", "0"),
-    ("THREADS", "0"),
-    ("THREADS", "257"),
-    ("API_KEYS_FILE", "/nowhere/keys"),
-    ("TRUSTED_PROXIES", "10.0.0.1/8"),
-    ("TRUSTED_PROXIES", "proxy"),
-    ("SCRIPT_NAME", "ml"),
-    ("SCRIPT_NAME", "/ml/"),
-    ("SCRIPT_NAME", "/"),
-    ("CORS_ORIGINS", "a.example"),
-    ("CORS_ORIGINS", "https://a.example/"),
-    ("DRAIN_SECONDS", "-1"),
-    ("MAX_CONNECTIONS", "0"),
-    ("MAX_IN_FLIGHT", "0"),
-    ("LOG_FORMAT", "xml"),
-    ("TIMEOUT", "0"),
-    ("PREDICTION_LOG_MAX_BYTES", "1023"),
-    ("PREDICTION_LOG_KEEP", "0"),
-    ("TIMEOUT", "3601"),
-    ("GRACEFUL_TIMEOUT", "0"),
-    ("GRACEFUL_TIMEOUT", "3601"),
-    ("KEEP_ALIVE", "-1"),
-    ("KEEP_ALIVE", "3601"),
-    ("MAX_BODY_BYTES", "0"),
-    ("MAX_BODY_BYTES", "1MiB"),
-    ("MAX_BODY_BYTES", str(2**30 + 1)),
-    ("MAX_RECORDS", "0"),
-    ("MAX_ERRORS", "0"),
-    ("MAX_RECORDS", "10000001"),
-    ("LOG_LEVEL", "loud"),
-    ("ACCESS_LOG", "true"),
-    ("PAGES", "no"),
-    ("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db"),
-    ("MLFLOW_TRACKING_URI", "http://host:port"),
-    ("MLFLOW_TRACKING_INSECURE_TLS", "perhaps"),
-    ("MLFLOW_TRACKING_SERVER_CERT_PATH", "/gone.pem"),
-    ("MLFLOW_S3_ENDPOINT_URL", "minio:9000"),
-    ("MODEL_ALIAS", "a b"),
-    ("MODEL_VERSION", "3"),
-    ("MODEL_VERSION", "ride:0"),
-    ("MODEL_VERSION", "ride:3,ride:4"),
-    ("MODEL_ALIAS", "latest"),
-    ("MODEL_ALIAS", "v3"),
-    ("MLFLOW_TRACKING_URI", "http://mlflow:5000/?a=1"),
-    ("MLFLOW_S3_ENDPOINT_URL", "http://minio:port"),
-    ("CORS_ORIGINS", "https://a.example:99999"),
-    ("MODEL_FALLBACK", "maybe"),
-    ("REGISTRY_POLL_SECONDS", "0"),
-    ("REGISTRY_START_SECONDS", "0"),
-    ("REGISTRY_DOWNLOAD_SECONDS", "0"),
-    ("REGISTRY_KEEP", "0"),
-    ("REGISTRY_MAX_BYTES", "0"),
-]
 
 
 @pytest.mark.parametrize(("name", "text", "value"), GOOD)

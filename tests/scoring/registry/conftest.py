@@ -18,6 +18,17 @@ from tests.scoring.registry.rides import RIDE, RIDES
 from tests.scoring.registry.scripted import Bench, Registry
 from tests.support import tiny_pair, write_pair
 
+OUTSIDE = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE",
+           "CURL_CA_BUNDLE", "NETRC")  # fmt: skip
+
+
+@pytest.fixture
+def nothing_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask no proxy of this machine, and trust none of its bundles."""
+    for name in OUTSIDE:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
 
 @pytest.fixture(scope="session")
 def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflow]:

@@ -101,17 +101,9 @@ def customers() -> tuple[Records, list[int]]:
     for _ in range(ROWS):
         row: dict[str, Any] = {name: draw.choice(values) for name, values in CUSTOMER.items()}
         tenure, monthly = draw.randrange(72), round(draw.uniform(20, 110), 2)
-        rows.append(
-            {
-                **row,
-                "seniorcitizen": draw.randrange(2),
-                "tenure": tenure,
-                "monthlycharges": monthly,
-                "totalcharges": round(tenure * monthly, 2),
-            }
-        )
-    left = [int(r["contract"] == "month-to-month" and r["tenure"] < 50) for r in rows]
-    return rows, left
+        row.update(seniorcitizen=draw.randrange(2), tenure=tenure, monthlycharges=monthly)
+        rows.append({**row, "totalcharges": round(tenure * monthly, 2)})
+    return rows, [int(r["contract"] == "month-to-month" and r["tenure"] < 50) for r in rows]
 
 
 def flowers() -> tuple[Records, list[str]]:
