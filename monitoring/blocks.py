@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monitoring.numpy_arrow import as_arrow, as_numpy
 from scoring.profiles.numbers import Array
 
 HASHED: Final = "hmac:"  # how a value begins that PREDICTION_LOG_HASH names
@@ -41,7 +42,7 @@ class Block:
 
     def taken(self, places: Array) -> Block:
         """Return the predictions at these places, in their order."""
-        chosen = pa.array(places)
+        chosen = as_arrow(places)
         return Block(
             self.model,
             self.version,
@@ -63,22 +64,19 @@ def split(table: pa.Table) -> Iterator[Block]:
     not what the log has, and ValueError where a value is missing.
     """
     table = table.combine_chunks()
-    keys = pa.StructArray.from_arrays(
-        [_one(table, name).cast(pa.string()) for name in ("model", "version", "digest")],
-        ["m", "v", "d"],
-    )
+    coded = [_coded(_one(table, name)) for name in ("model", "version", "digest")]
     for name in ("time", "request_id", "index", "score", "features"):
         if table.column(name).null_count:
             raise ValueError(f"{name} is missing")
-    text = pc.binary_join_element_wise(*keys.flatten(), "\0")
-    if text.null_count:
-        raise ValueError("model, version or digest is missing")
-    coded = text.dictionary_encode()
-    codes = coded.indices.to_numpy()
-    for code, joined in enumerate(coded.dictionary.to_pylist()):
-        some = table if len(coded.dictionary) == 1 else table.filter(pa.array(codes == code))
-        model, version, digest = joined.split("\0")
-        yield _block(some, model, version, digest)
+    if all(len(names) == 1 for _, names in coded):
+        yield _block(table, *(names[0] for _, names in coded))
+        return
+    keys = np.stack([codes for codes, _ in coded])
+    distinct, first, place = np.unique(keys, axis=1, return_index=True, return_inverse=True)
+    for version in np.argsort(first).tolist():
+        own = zip(coded, distinct[:, version].tolist(), strict=True)
+        some = table.take(as_arrow(np.flatnonzero(place == version)))
+        yield _block(some, *(names[code] for (_, names), code in own))
 
 
 def _block(table: pa.Table, model: str, version: str, digest: str) -> Block:
@@ -89,19 +87,28 @@ def _block(table: pa.Table, model: str, version: str, digest: str) -> Block:
     unseen = np.zeros(len(table), bool)
     if "unseen" in table.column_names:
         lengths = pc.list_value_length(_one(table, "unseen"))
-        unseen = pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False) > 0
+        unseen = as_numpy(lengths) > 0  # not where it is missing: NaN
     return Block(
         model,
         version,
         digest,
-        time.cast(pa.int64()).to_numpy(),
+        as_numpy(time.cast(pa.int64())),
         _one(table, "request_id").cast(pa.string()),
         _one(table, "index").cast(pa.int32()),
-        _one(table, "score").cast(pa.float64()).to_numpy(),
+        as_numpy(_one(table, "score").cast(pa.float64())),
         unseen,
         _children(table, "features"),
         _children(table, "ids"),
     )
+
+
+def _coded(column: pa.Array) -> tuple[Array, list[str]]:
+    """Return codes and the texts that they stand for."""
+    if column.null_count:
+        raise ValueError("model, version or digest is missing")
+    if not pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string()).dictionary_encode()
+    return as_numpy(column.indices), column.dictionary.cast(pa.string()).to_pylist()
 
 
 def _children(table: pa.Table, name: str) -> dict[str, pa.Array]:

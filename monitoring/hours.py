@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitoring.blocks import HASHED, Block
+from monitoring.numpy_arrow import as_numpy
+from monitoring.repeats import came_before
 from scoring.profiles.categories import text_of
 from scoring.profiles.fields import FieldKind
 from scoring.profiles.numbers import scale_for
@@ -44,7 +45,7 @@ def profiles(
     made = count(block.model, columns_of(block, kinds), block.score, scales, starts.tolist())
     unseen = np.add.reduceat(block.unseen.astype(np.int64), starts)
     future = np.add.reduceat((block.time > now_us).astype(np.int64), starts)
-    again = np.add.reduceat(_again(block), starts)
+    again = np.add.reduceat(came_before(block.request_id, as_numpy(block.index)), starts)
     found = {}
     for place, start in enumerate(starts.tolist()):
         tallies = {"unseen": unseen[place], "future": future[place], "again": again[place]}
@@ -67,7 +68,9 @@ def category(column: pa.Array) -> CategoryColumn:
     """Return codes and categories of a column of any type."""
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
-    codes = pc.fill_null(column.indices, -1).to_numpy(zero_copy_only=False)
+    codes = as_numpy(column.indices)
+    if column.null_count:
+        codes = np.nan_to_num(codes, nan=-1).astype(np.int64)
     names = [text_of(value) for value in column.dictionary.to_pylist()]
     return CategoryColumn(codes, names, hidden=bool(names) and names[0].startswith(HASHED))
 
@@ -76,19 +79,4 @@ def _number(column: pa.Array) -> NumberColumn:
     if pa.types.is_string(column.type):  # hashes
         known = pc.is_valid(column).to_numpy(zero_copy_only=False)
         return NumberColumn(np.full(len(column), np.nan), known)
-    values: Any = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    return NumberColumn(values)
-
-
-def _again(block: Block) -> Any:
-    """Return 1 for each prediction whose request id and index came before in the block."""
-    single = not pc.any(pc.not_equal(block.index, 0)).as_py()
-    again = np.zeros(len(block), np.int64)
-    if single and pc.count_distinct(block.request_id).as_py() == len(block):
-        return again
-    keys = pc.binary_join_element_wise(block.request_id, block.index.cast(pa.string()), "/")
-    codes = keys.dictionary_encode().indices.to_numpy()
-    _, first = np.unique(codes, return_index=True)
-    again[:] = 1
-    again[first] = 0
-    return again
+    return NumberColumn(as_numpy(column.cast(pa.float64(), safe=False)))

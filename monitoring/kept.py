@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from monitoring.blocks import HASHED, Block
+from monitoring.numpy_arrow import as_arrow
 from monitoring.store import Kept
 from scoring.profiles.fields import FieldKind
 
@@ -35,8 +36,8 @@ class Keeper:
         columns = {
             "request_id": self.named(block.request_id),
             "index": block.index,
-            "time": pa.array(block.time, pa.int64()),
-            "score": pa.array(block.score, pa.float64()),
+            "time": as_arrow(block.time),
+            "score": as_arrow(block.score),
         }
         for name, kind in kinds.items():
             if kind == "category" and name in block.features:

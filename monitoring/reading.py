@@ -13,12 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as paj
 
 from monitoring.blocks import HASHED, Block, split
+from monitoring.numpy_arrow import as_arrow, as_numpy, repeated
 from scoring.observers.log_lines import SCHEMA
 
 _BLOCK_BYTES: Final = 16 * 1024 * 1024
@@ -47,6 +49,8 @@ _FEEDBACK: Final = "feedback"  # a line that tells what came true
 _OF_FEEDBACK: Final[dict[str, Any]] = {
     "model": str, "request_id": str, "index": int, "actual": (int, float)
 }  # fmt: skip
+
+_FEW: Final = ["version", "digest", "model_version"]  # texts of which a file has few
 
 Bad = Counter[str]  # why -> lines that are left out
 
@@ -79,7 +83,7 @@ def blocks_of(data: bytes, bad: Bad, told: list[pa.Table]) -> Iterator[Block]:
             read_options=paj.ReadOptions(block_size=max(len(data) // 4, 1 << 20)),
             parse_options=paj.ParseOptions(explicit_schema=_SCHEMA),
         )
-        known = table.column("schema").to_numpy() == SCHEMA
+        known = as_numpy(table.column("schema").combine_chunks()) == SCHEMA
         # as many as lines: Arrow takes an object over several lines, too
         if not known.all() or table.num_rows != data.count(b"\n"):
             raise ValueError("other lines")
@@ -168,7 +172,8 @@ def parquet(
     """
     import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(path)
+    few = [name for name in _FEW if name in pq.read_schema(path).names]
+    file = pq.ParquetFile(path, read_dictionary=few)
     said = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
     name = model or said.get("model") or _only_model(file.schema_arrow.names, fields)
     wanted = [field for field in fields[name] if field in file.schema_arrow.names]
@@ -195,15 +200,15 @@ def _completed(
     rows, have = batch.num_rows, batch.schema.names
     features = pa.StructArray.from_arrays([_plain(batch.column(n)) for n in wanted], wanted)
     made = {n: batch.column(n) for n in ("time", "unseen") if n in have}
-    made |= {"features": features, "model": pa.repeat(model, rows)}
+    made |= {"features": features, "model": repeated(model, rows)}
     score = "score" if "score" in have else next(iter(answers), None)
     if score is None:
         raise ValueError("it holds no score")
     made["score"] = batch.column(score)
     version = "version" if "version" in have else "model_version"
-    made["version"] = batch.column(version) if version in have else pa.repeat(
+    made["version"] = batch.column(version) if version in have else repeated(
         said.get("model_version", "unknown"), rows)  # fmt: skip
-    made["digest"] = batch.column("digest") if "digest" in have else pa.repeat(
+    made["digest"] = batch.column("digest") if "digest" in have else repeated(
         said.get("model_sha256", "unknown"), rows)  # fmt: skip
     if "time" not in have:
         when = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
@@ -212,7 +217,7 @@ def _completed(
         made["request_id"], made["index"] = batch.column("request_id"), batch.column("index")
     else:
         made["request_id"] = pa.repeat(f"batch/{path.stem}", rows)
-        made["index"] = pa.array(range(first, first + rows), pa.int64())
+        made["index"] = as_arrow(np.arange(first, first + rows))
     return pa.table(made)
 
 

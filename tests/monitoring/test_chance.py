@@ -42,17 +42,21 @@ def test_equal_values_share_a_rank() -> None:
 
 
 @pytest.mark.slow
-def test_a_report_imports_nothing_that_it_does_not_use(
-    monitoring: Callable[..., Any], tmp_path: Path
+@pytest.mark.parametrize("command", ["profile", "report"])
+def test_commands_import_nothing_that_they_do_not_use(
+    monitoring: Callable[..., Any], tmp_path: Path, command: str
 ) -> None:
-    """What takes longer to import than a report to make: a cron job's time."""
-    monitoring("profile", write(Path("a.jsonl"), lines(rides(100))))
-    words = ["report", "ride", "--until", "2026-11-03", "--store", str(tmp_path / "monitoring.db")]
+    """What takes longer to import than a day's log to read: a cron job's time."""
+    log = write(tmp_path / "a.jsonl", lines(rides(100)))
+    monitoring("profile", log)
+    words = {"profile": ["profile", str(log), "--store", str(tmp_path / "other.db")],
+             "report": ["report", "ride", "--until", "2026-11-03",
+                        "--store", str(tmp_path / "monitoring.db")]}[command]  # fmt: skip
     heavy = {"scipy.stats", "pandas", "requests", "training", "sklearn", "mlflow"}
     told = subprocess.run(
         [sys.executable, "-c", f"import sys; from monitoring.cli import main; main({words!r}); "
          f"sys.stderr.write(repr(sorted({heavy!r} & set(sys.modules))))"],
         capture_output=True, text=True, check=True, cwd=Path(chance.__file__).parent.parent,
     )  # fmt: skip
-    assert told.stdout.startswith("# ride")
+    assert told.stdout.startswith({"profile": "100 predictions", "report": "# ride"}[command])
     assert told.stderr == "[]"
