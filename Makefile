@@ -40,7 +40,7 @@ RUN := $(firstword $(wildcard $(VENV)/.ready $(VENV)/.setup) $(VENV)/.run)
 SETUP := $(firstword $(wildcard $(VENV)/.ready) $(VENV)/.setup)
 
 .DEFAULT_GOAL := help
-.PHONY: help data soak setup run train test check format published bench bench-batch bench-formats sample mlflow image eb-bundle eb-verify spark-bundle test-spark test-kills test-stream-long test-pipeline-long test-orchestrators pmml-judges clean fuzz audit sbom
+.PHONY: help data soak setup run train test check format published bench bench-batch bench-formats bench-streaming sample mlflow image eb-bundle eb-verify spark-bundle test-spark test-kills test-stream-long test-pipeline-long test-orchestrators pmml-judges clean fuzz audit sbom
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,9 +91,14 @@ test-orchestrators: $(VENV)/.ready $(ENGINES:%=.venv-%/.ready) ## Run the files 
 	$(BIN)/python -m pytest tests/orchestrators
 
 $(ENGINES:%=.venv-%/.ready): .venv-%/.ready: tests/orchestrators/%.txt
+	$(environment-of-its-own)
+
+# what does not go together with our own packages
+define environment-of-its-own
 	$(INTERPRETER) -m venv .venv-$*
 	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
+endef
 
 check: $(VENV)/.ready ## Run the fast checks: lint, types and the tests without a server
 	@$(MAKE) --no-print-directory lint
@@ -127,6 +132,13 @@ bench-formats: $(VENV)/.ready ## Measure an exported ONNX graph next to its pair
 
 bench-batch: $(VENV)/.ready ## Measure scoring files next to the tutorial's way and Spark's (BENCH="--quick"; an hour)
 	$(BIN)/python -m benchmarks.batch $(BENCH)
+
+RIVALS := stream-faststream stream-mlserver
+bench-streaming: $(VENV)/.ready $(RIVALS:%=.venv-%/.ready) ## Measure the worker on a stream next to others (BENCH="--quick"; six minutes)
+	$(BIN)/python -m benchmarks.streaming $(BENCH)
+
+$(RIVALS:%=.venv-%/.ready): .venv-%/.ready: benchmarks/%.txt
+	$(environment-of-its-own)
 
 # each for half of the time; what is found is kept in test-output/fuzz/
 fuzz: $(VENV)/.ready ## Look for requests that break the service, for FUZZ_SECONDS (600)

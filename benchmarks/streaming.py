@@ -1,180 +1,134 @@
-"""Rides through one worker on one core: `python -m benchmarks.streaming`.
+"""Rides through one worker on one core, next to others: `make bench-streaming`.
 
-The broker is noida-db on this machine, on the other cores. Beside the worker runs the loop that
-tutorials show: one message, one prediction of the pickled pair, flush, commit.
+The broker is noida-db on this machine, on the other cores, a new one each round; all ways of a
+round read from it in turns. docs/streaming.md has what came of it.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from datetime import datetime
-from functools import cache
-from importlib.util import find_spec
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Final
 
-import pyarrow.parquet as pq
-import requests
+from benchmarks import stream_broker
+from benchmarks.report import commit, machine
+from benchmarks.stream_broker import Counting, feed, make
+from benchmarks.stream_ways import (
+    PORT,
+    RIVALS,
+    ROOT,
+    WORKERS,
+    Way,
+    cpu_seconds,
+    memory,
+    metric,
+    running,
+    said,
+)
 
-from scoring.models import discover
-from training import sample
+# of the worker's rides/s, exactly once, over those of the others
+_WANTED: Final = {"tutorial loop": 15, "FastStream, its default": 10, "MLServer's Kafka": 10}
+_BARE: Final = "librdkafka's consumer alone"
+_PER_SECOND: Final = 5000
+_START_S: Final = 60  # until the first prediction of a way
 
-ROOT = Path(__file__).resolve().parents[1]
-MODELS = Path(os.environ.get("MODELS_DIR") or ROOT / "models")
-BROKER, PORT = "127.0.0.1:19092", 19093
-LAST_CORE = max(os.sched_getaffinity(0))
-PARTITIONS = 4
-
-
-@contextlib.contextmanager
-def broker() -> Iterator[None]:
-    """Run noida-db until the block ends."""
-    package = find_spec("noida_db")
-    if package is None or package.origin is None:
-        sys.exit("noida-db is not installed: make setup")
-    program = str(Path(package.origin).with_name("noida-db"))
-    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [program, "start", "--only", "kafka", "--kafka-port", BROKER.rpartition(":")[2],
-             "--host", "127.0.0.1", "--data-dir", folder],
-            stdout=log, stderr=log,
-        )  # fmt: skip
-        try:
-            yield
-        finally:
-            process.kill()
-            process.wait()
+Found = dict[str, dict[str, list[float]]]
 
 
-@cache
-def rides() -> list[bytes]:
-    """Return events: the rides of the bundled sample."""
-    fields = list(discover()["ride"].record.model_fields)
-    rows = pq.read_table(sample.TRIPS, columns=fields).drop_null().to_pylist()
-    return [json.dumps(row).encode() for row in rows if row["trip_distance"] < 100]
+def throughput(way: Way, events: int, seconds: float, folder: Path) -> dict[str, float]:
+    """Return rides/s, from the first prediction to the last or for so many seconds, those a second
+    of CPU time, and the most memory in MiB. Raises RuntimeError where nothing is predicted."""
+    sink = f"{way.name}-out".replace(" ", "-").replace(",", "").replace("'", "")
+    make(sink, f"{sink}-dead")
+    counting = Counting(sink)
 
+    def done() -> float:
+        return metric("stream_predictions_total").get("", 0.0) if way.worker else counting.count()
 
-def feed(topic: str, count: int, per_second: float | None = None) -> None:
-    """Make a topic and produce rides to it, as fast as it goes or so many a second."""
-    from confluent_kafka import KafkaException, Producer
-    from confluent_kafka.admin import AdminClient, NewTopic
+    def give(count: int) -> None:
+        if way.v2:
+            requests = stream_broker.v2_requests()
+            feed("requests", count, events=requests, headers={"mlserver-model": b"ride"})
 
-    admin = AdminClient({"bootstrap.servers": BROKER})
-    names = [topic, f"{topic}-out", f"{topic}-dead"]
-    for future in admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names]).values():
-        with contextlib.suppress(KafkaException):
-            future.result(30)
-    producer = Producer({"bootstrap.servers": BROKER, "queue.buffering.max.messages": 1_000_000,
-                         "linger.ms": 1})  # fmt: skip
-    events = rides()
-    began = time.monotonic()
-    for number in range(count):
+    with running(way, "requests" if way.v2 else "rides", sink, folder) as process:
+        began = time.monotonic()
+        while not done():
+            if process.poll() is not None or time.monotonic() - began > _START_S:
+                raise RuntimeError(f"it predicts nothing: {said(folder)}")
+            give(1)
+            time.sleep(0.02)
+        give(events)
+        first = done(), time.monotonic(), cpu_seconds(process.pid)
         while True:
-            try:
-                producer.produce(topic, events[number % len(events)], key=b"%d" % (number % 1000))
-                break
-            except BufferError:
-                producer.poll(0.1)
-        if per_second:
-            producer.poll(max(0.0, began + number / per_second - time.monotonic()))
-    producer.flush(600)
-
-
-def metric(name: str, port: int = PORT) -> dict[str, float]:
-    """Return a metric of the worker at `port` by its labels."""
-    with contextlib.suppress(requests.RequestException):
-        lines = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text.splitlines()
-        pairs = [line.rpartition(" ") for line in lines if line.startswith(name)]
-        return {label.removeprefix(name): float(value) for label, _, value in pairs}
-    return {}
-
-
-def cpu_seconds(process: int) -> float:
-    """Return how long a process has been on a CPU, all its threads together; unlike the time of
-    day it does not count what others on the machine take."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def memory(process: int) -> float:
-    """Return the most memory that a process has had, in MiB."""
-    status = Path(f"/proc/{process}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
-
-
-@contextlib.contextmanager
-def worker(
-    topic: str, guarantee: str, folder: Path, port: int = PORT
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a worker on the last core until the block ends."""
-    address = f"kafka://{BROKER}/{topic}"
-    command = ["taskset", "-c", str(LAST_CORE), sys.executable, "-m", "streaming", "ride",
-               "--source", address, "--sink", f"{address}-out", "--dead-letters", f"{address}-dead",
-               "--group", topic, "--guarantee", guarantee, "--batch", "5000"]  # fmt: skip
-    environ = {
-        **os.environ, "MODELS_DIR": str(MODELS), "PORT": str(port), "HOST": "127.0.0.1",
-        "STREAM_STATE": str(folder / "state"), "LOG_FORMAT": "text", "LOG_LEVEL": "warning",
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "web-service")]),
-    }  # fmt: skip
-    process = subprocess.Popen(command, env=environ)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def throughput(guarantee: str, events: int, folder: Path) -> None:
-    """Print how many events a second a worker makes final, and its memory."""
-    topic = f"rides-{guarantee}"
-    feed(topic, events)
-    with worker(topic, guarantee, folder) as process:
-        first: tuple[float, float, float] | None = None
-        while True:
-            count = metric("stream_predictions_total").get("", 0.0)
-            now, used = time.monotonic(), cpu_seconds(process.pid)
-            if count and first is None:
-                first = now, used, count
-            if first and count >= events:
-                break
             time.sleep(0.05)
-        done = count - first[2]
-        print(f"{guarantee:<15} {done / (now - first[0]):>9,.0f} rides/s   "
-              f"{done / (used - first[1]):>9,.0f} a second of CPU   "
-              f"{memory(process.pid):.0f} MiB at most", flush=True)  # fmt: skip
+            last = done(), time.monotonic(), cpu_seconds(process.pid)
+            passed = last[1] - first[1]
+            # some begin all events before they end one
+            if last[0] >= events or passed >= (seconds if last[0] > first[0] else _START_S):
+                break
+        peak = memory(process.pid)
+    counting.close()
+    rides, wall, cpu = (b - a for a, b in zip(first, last, strict=True))
+    if not rides or not cpu:
+        raise RuntimeError(
+            f"of {events} events {first[0]:.0f} were done at once, and no more later"
+        )
+    return {"rides/s": rides / wall, "rides/s of CPU": rides / cpu, "MiB": peak}
 
 
-def latency(guarantee: str, per_second: int, seconds: int, folder: Path) -> None:
-    """Print what share of the events is final within some times, at a steady rate."""
-    topic = f"steady-{guarantee}"
+def bare(topic: str, events: int, meanwhile: Callable[[], None] = lambda: None) -> float:
+    """Return the most memory, in MiB, of a consumer that has the worker's options and does nothing
+    with `events` of a topic."""
+    from streaming.brokers import kafka_config
+
+    shared = {"bootstrap.servers": stream_broker.BROKER}
+    options = json.dumps(kafka_config.consumer(shared, f"{topic}-bare", "earliest"))
+    file = ROOT / "benchmarks" / "rivals" / "stream_bare.py"
+    words = [sys.executable, str(file), topic, str(events), options]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        meanwhile()
+        return float(process.communicate(timeout=300)[0])
+
+
+def latency(way: Way, seconds: int, folder: Path) -> dict[str, float]:
+    """Return, in milliseconds, how long after its event a prediction is read, at a steady rate, and
+    the most memory in MiB."""
+    topic = f"steady-{way.name}".replace(" ", "-").replace(",", "")
+    sink, count = f"{topic}-out", _PER_SECOND * seconds
+    make(topic, sink, f"{sink}-dead")
     feed(topic, 1)
-    with worker(topic, guarantee, folder) as process:
+    with running(way, topic, sink, folder) as process:
         while not metric("stream_predictions_total").get(""):
             time.sleep(0.05)
-        feed(topic, per_second * seconds, per_second)
-        while metric("stream_predictions_total").get("", 0.0) < per_second * seconds + 1:
-            time.sleep(0.05)
-        buckets = metric("stream_latency_seconds_bucket")
-        shares = {le[5:-2]: count / max(buckets.values()) for le, count in buckets.items()}
-        words = ", ".join(f"{shares[le]:.2%} in {le} s" for le in ("0.005", "0.01", "0.025", "0.1"))
-        print(f"{guarantee:<15} at {per_second:,} rides/s: {words}   "
-              f"{memory(process.pid):.0f} MiB at most", flush=True)  # fmt: skip
+        words = [sys.executable, "-m", "benchmarks.stream_reader", sink, str(count)]
+        environ = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), f"{ROOT}/web-service"])}
+        with subprocess.Popen(
+            words, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environ
+        ) as reader:
+            assert reader.stdout
+            reader.stdout.readline()
+            feed(topic, count, _PER_SECOND)
+            found = json.loads(reader.communicate(timeout=60)[0])
+        return {**found, "MiB": memory(process.pid)}
 
 
-def rebalance(guarantee: str, folder: Path) -> None:
-    """Print for how long a partition stood still at most while a second worker came and left."""
-    topic = f"moving-{guarantee}"
+def rebalance(way: Way, folder: Path) -> float:
+    """Return for how long, in seconds, a partition stood still at most while a second worker came
+    and left."""
+    topic = f"moving-{way.name}".replace(" ", "-").replace(",", "")
+    sink = f"{topic}-out"
+    make(topic, sink, f"{sink}-dead")
     feed(topic, 100)
     ended = threading.Event()
 
@@ -183,86 +137,122 @@ def rebalance(guarantee: str, folder: Path) -> None:
             feed(topic, 200, 400)
 
     feeder = threading.Thread(target=feed_on)
-    with worker(topic, guarantee, folder):
+    with running(way, topic, sink, folder):
         while not metric("stream_predictions_total").get(""):
             time.sleep(0.05)
         feeder.start()
-        with worker(topic, guarantee, folder, PORT + 1):
+        with running(way, topic, sink, folder, PORT + 1):
             while not metric("stream_predictions_total", PORT + 1).get(""):
                 time.sleep(0.05)
             time.sleep(2)
         time.sleep(5)
         ended.set()
         feeder.join()
-    gaps = [max(b - a for a, b in pairwise(times)) for times in prediction_times(f"{topic}-out")]
-    print(f"{guarantee:<15} a second worker comes and leaves: partitions stand still for "
-          f"{max(gaps):.2f} s at most", flush=True)  # fmt: skip
+    times = stream_broker.prediction_times(sink)
+    return max(max(b - a for a, b in pairwise(one)) for one in times)
 
 
-def prediction_times(topic: str) -> list[list[float]]:
-    """Return when the predictions of the events of each partition were made, without those of the
-    first events, in seconds."""
-    from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
-
-    consumer = Consumer({"bootstrap.servers": BROKER, "group.id": f"{topic}-times"})
-    consumer.assign([TopicPartition(topic, place, OFFSET_BEGINNING) for place in range(PARTITIONS)])
-    found: list[list[float]] = [[] for _ in range(PARTITIONS)]
-    while messages := consumer.consume(10_000, 3):
-        for message in messages:
-            if not message.error():
-                made = json.loads(message.value())
-                place = int(made["id"].split("/")[1])
-                found[place].append(datetime.fromisoformat(made["time"]).timestamp())
-    consumer.close()
-    return [sorted(times)[25:] for times in found]
-
-
-def tutorial(events: int) -> None:
-    """Print how many events a second the usual loop makes: each flushed and committed."""
-    import pickle
-
-    from confluent_kafka import Consumer, Producer
-
-    feed("loop", events)
-    [file] = (MODELS / "ride").glob("*.bin")
-    vectorizer, model = pickle.loads(file.read_bytes())  # our own
-    consumer = Consumer({"bootstrap.servers": BROKER, "group.id": "loop",
-                         "auto.offset.reset": "earliest", "enable.auto.commit": False})  # fmt: skip
-    producer = Producer({"bootstrap.servers": BROKER})
-    consumer.subscribe(["loop"])
-    done, began = 0, 0.0
-    while done < events:
-        message: Any = consumer.poll(1)
-        if message is None or message.error():
-            continue
-        began = began or time.monotonic()
-        record = json.loads(message.value())
-        zones = f"{record['PULocationID']}_{record['DOLocationID']}"
-        features = {"PU_DO": zones, "trip_distance": record["trip_distance"]}
-        duration = float(model.predict(vectorizer.transform(features))[0])
-        producer.produce("loop-out", json.dumps({"duration": duration}), message.key())
-        producer.flush()
-        consumer.commit(message, asynchronous=False)
-        done += 1
-    print(f"{'tutorial loop':<15} {done / (time.monotonic() - began):>9,.0f} rides/s")
-    consumer.close()
+def measured(given: argparse.Namespace, folder: Path) -> Found:
+    """Return the figures of each way, round by round; print why one has none."""
+    found: Found = defaultdict(lambda: defaultdict(list))
+    failed: set[str] = set()
+    for _ in range(given.rounds):
+        with stream_broker.broker():
+            make("rides", "requests")
+            feed("rides", given.events)
+            for way in [way for way in (*WORKERS, *RIVALS) if given.only in way.name]:
+                if not way.python.exists():
+                    failed.add(f"{way.name}: not measured, as {way.environment} is not there")
+                    continue
+                try:
+                    # others than the worker are ten times slower, and need no backlog of a million
+                    events = given.events if way.worker else min(given.events, 20_000)
+                    figures = throughput(way, events, given.seconds, folder)
+                except RuntimeError as error:
+                    failed.add(f"{way.name}: not measured: {' '.join(str(error).split())}")
+                    continue
+                for name, value in figures.items():
+                    found[way.name][name].append(value)
+            backlog = bare("rides", given.events)
+            found[_BARE]["MiB"].append(backlog)
+            _show(f"round of load {os.getloadavg()[0]:.1f}", found, last=True)
+    for line in sorted(failed):
+        print(line)
+    return found
 
 
-def main() -> None:
-    """Run each in turn and print a line for it."""
+def ratios(found: Found) -> list[str]:
+    """Return lines: the worker's rides/s, exactly once, over those of each other way."""
+    lines = []
+    ours = found.get(WORKERS[0].name, {}).get("rides/s", [])
+    for way in RIVALS:
+        theirs = found.get(way.name, {}).get("rides/s", [])
+        if times := [mine / other for mine, other in zip(ours, theirs, strict=False)]:
+            middle, wanted = statistics.median(times), _WANTED.get(way.name)
+            verdict = f", {'reached' if middle >= wanted else 'BELOW'} {wanted}" if wanted else ""
+            lines.append(f"{WORKERS[0].name}, over {way.name}: {middle:.1f} times "
+                         f"({min(times):.1f} to {max(times):.1f}){verdict}")  # fmt: skip
+    return lines
+
+
+def _show(title: str, found: Found, *, last: bool = False) -> None:
+    print(title)
+    for name, figures in found.items():
+        cells = []
+        for what, values in figures.items():
+            spread = f" ({min(values):,.0f} to {max(values):,.0f})" if len(values) > 1 else ""
+            one = f"{values[-1]:,.0f}" if last else f"{statistics.median(values):,.0f}{spread}"
+            cells.append(f"{one} {what}")
+        print(f"  {name:<34}{'   '.join(cells)}", flush=True)
+
+
+def parsed(words: Sequence[str] | None) -> argparse.Namespace:
+    """Return what is asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.streaming", description=__doc__)
-    parser.add_argument("--events", type=int, default=1_000_000)
-    parser.add_argument("--seconds", type=int, default=10, help="of the steady rate")
-    given = parser.parse_args()
-    print(f"load {os.getloadavg()[0]:.2f}, {os.cpu_count()} CPUs, Python {sys.version.split()[0]}")
-    with broker(), tempfile.TemporaryDirectory() as folder:
-        for guarantee in ("exactly-once", "at-least-once"):
-            throughput(guarantee, given.events, Path(folder))
-        for guarantee in ("exactly-once", "at-least-once"):
-            latency(guarantee, 5000, given.seconds, Path(folder))
-        for guarantee in ("exactly-once", "at-least-once"):
-            rebalance(guarantee, Path(folder))
-        tutorial(min(given.events, 3000))
+    parser.add_argument("--events", type=int, help="default: 1,000,000")
+    parser.add_argument("--rounds", type=int, help="default: 3")
+    parser.add_argument("--seconds", type=int, help="of each way, at most; default: 10")
+    parser.add_argument("--quick", action="store_true", help="one round, 20,000 events, 2 seconds")
+    parser.add_argument("--only", default="", help="of the rounds, ways with this in their name")
+    parser.add_argument("--part", choices=("rounds", "steady", "rebalance"), help="that one alone")
+    given = parser.parse_args(words)
+    events, rounds, seconds = (20_000, 1, 2) if given.quick else (1_000_000, 3, 10)
+    given.events = given.events or events
+    given.rounds = given.rounds or rounds
+    given.seconds = given.seconds or seconds
+    return given
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run each in turn and print a line for it."""
+    given = parsed(words)
+    print(f"{machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, Python "
+          f"{sys.version.split()[0]}, commit {commit()}", flush=True)  # fmt: skip
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if given.part in (None, "rounds"):
+            found = measured(given, folder)
+            _show(f"medians of {given.rounds} rounds (least to most)", found)
+            print("\n".join(ratios(found)), flush=True)
+        with stream_broker.broker():
+            if given.part in (None, "steady"):
+                _steady(given.seconds, folder)
+            for way in WORKERS if given.part in (None, "rebalance") else ():
+                print(f"{way.name}: a second worker comes and leaves, partitions stand still for "
+                      f"{rebalance(way, folder):.2f} s at most", flush=True)  # fmt: skip
+
+
+def _steady(seconds: int, folder: Path) -> None:
+    print(f"at {_PER_SECOND:,} rides/s, milliseconds from event to prediction:")
+    for way in WORKERS:
+        figures = latency(way, seconds, folder)
+        within, peak = figures.pop("within 25 ms"), figures.pop("MiB")
+        words = ", ".join(f"{name} {value:.1f}" for name, value in figures.items())
+        print(f"  {way.name:<34}{words}; {within:.2%} within 25; {peak:.0f} MiB", flush=True)
+    make("steady-bare")
+    count = _PER_SECOND * seconds
+    peak = bare("steady-bare", count, lambda: feed("steady-bare", count, _PER_SECOND))
+    print(f"  {_BARE:<34}{peak:.0f} MiB", flush=True)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,9 @@ def consumer(shared: Mapping[str, Any], group: str, start: str) -> dict[str, Any
         # what waits in memory; librdkafka has 0.5 kB more for each message than the event's bytes
         "queued.max.messages.kbytes": 4096,
         "queued.min.messages": 10_000,
+        "fetch.max.bytes": 4 << 20,
+        # how soon it looks whether that is used up; by default a second, in which a worker stands
+        "fetch.queue.backoff.ms": 10,
         **session,
         **_fit(shared, producers=False),
         "group.id": group,

@@ -9,6 +9,7 @@ after `transaction.timeout.ms`.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
@@ -61,7 +62,8 @@ class ExactlyOnce:
         self._name = name
         self._refused: list[Refused] = []
         self._reach = Reach(sink)
-        self._broken = False
+        self._broken = False  # the next transaction is for another producer
+        self._began = 0.0
         self._producer = self._connected()
 
     def deliver(
@@ -80,6 +82,7 @@ class ExactlyOnce:
                     self._source.rewind(events)
                     raise BatchLost(str(error)) from error
             except GraceOver:
+                self._broken = False  # there is no time for another producer
                 self._abort()
                 raise
             else:
@@ -100,7 +103,7 @@ class ExactlyOnce:
     def _connected(self) -> Any:
         """Return a producer whose name's earlier transaction, if there is one, was taken back."""
         shared = kafka_config.common(self._sink, os.environ, self._reach.failed)
-        shared.setdefault("transaction.timeout.ms", _TIMEOUT_MS)
+        self._timeout_s = int(shared.setdefault("transaction.timeout.ms", _TIMEOUT_MS)) / 1000
         name = {"transactional.id": self._name}
         options = kafka_config.producer(shared, self._delivered, **name)
         options.pop("message.timeout.ms")  # it ends with the transaction's
@@ -115,6 +118,7 @@ class ExactlyOnce:
         self, events: Sequence[Event], predictions: Sequence[Message], letters: Sequence[Message]
     ) -> None:
         producer, source = self._producer, self._source
+        self._broken, self._began = False, time.monotonic()
         self._call("sink", producer.begin_transaction)
         self._refused = produce(producer, self._sink.name, predictions)
         if self._dead:
@@ -139,6 +143,9 @@ class ExactlyOnce:
         if self._refused:
             raise _Abort("messages are refused")
         if left:
+            self._broken = True
+            if time.monotonic() - self._began > self._timeout_s:
+                raise _Abort(f"{left} messages are not acknowledged in {self._timeout_s:.0f} s")
             self._reach.check(self._producer)
             raise BrokerUnavailable(f"{self._sink}: {left} messages are not acknowledged")
 
@@ -155,6 +162,7 @@ class ExactlyOnce:
                 if found.txn_requires_abort():
                     raise _Abort(found.str()) from error
                 if found.retriable() or found.code() == KafkaError._TIMED_OUT:
+                    self._broken = True
                     raise BrokerUnavailable(f"{self._sink}: {found.str()}") from error
                 raise StreamError(f"{self._sink}: {found.str()}") from error
 
@@ -171,10 +179,9 @@ class ExactlyOnce:
         return _Abort(found.str())
 
     def _abort(self) -> None:
-        if (
-            self._broken
-        ):  # the brokers have forgotten this producer; the next takes back what it did
-            self._broken = False
+        # where brokers were away in the middle, librdkafka may wait for ever for what they have
+        # forgotten of this producer; the next one of its name takes back what it did
+        if self._broken:
             self._producer.purge()
             self._producer = self._connected()
             return

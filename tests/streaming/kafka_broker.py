@@ -18,6 +18,9 @@ import pytest
 from tests.support import free_port, skip_or_fail, wait_for
 
 BROKER = os.environ.get("BROKER")
+OURS_TO_STOP = pytest.mark.skipif(
+    BROKER is not None, reason="the broker of BROKER is not ours to stop"
+)
 
 
 def kafka_package() -> Any:
@@ -37,6 +40,7 @@ class KafkaBroker:
         self._folder = folder
         self.address = BROKER or f"127.0.0.1:{free_port()}"
         self._process: subprocess.Popen[bytes] | None = None
+        self._program = ""
 
     def start(self) -> None:
         if not BROKER:
@@ -44,8 +48,8 @@ class KafkaBroker:
             if package is None or package.origin is None:
                 skip_or_fail("noida-db is not installed: pipenv sync --categories dev-packages")
             port = self.address.rpartition(":")[2]
-            program = str(Path(package.origin).with_name("noida-db"))
-            command = [program, "start", "--only", "kafka", "--kafka-port", port,
+            self._program = str(Path(package.origin).with_name("noida-db"))
+            command = [self._program, "start", "--only", "kafka", "--kafka-port", port,
                        "--host", "127.0.0.1", "--data-dir", str(self._folder)]  # fmt: skip
             with (self._folder / "broker.log").open("ab") as log:
                 self._process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -62,6 +66,22 @@ class KafkaBroker:
             yield
         finally:
             self._process.send_signal(signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Have the broker save what it has and be away until the block ends."""
+        if BROKER:
+            pytest.skip("the broker of BROKER is not ours to stop")
+        self._tell("stop")
+        try:
+            yield
+        finally:
+            self._tell("start")
+        wait_for(self.answers, "the broker to answer", 180)
+
+    def _tell(self, what: str) -> None:
+        words = [self._program, what, "kafka", "--data-dir", str(self._folder)]
+        subprocess.run(words, check=True, capture_output=True)
 
     def close(self) -> None:
         if self._process:

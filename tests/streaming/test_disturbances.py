@@ -17,11 +17,12 @@ from pathlib import Path
 import pytest
 
 from tests.streaming.hostile import hostile
-from tests.streaming.kafka_broker import KafkaBroker
+from tests.streaming.kafka_broker import OURS_TO_STOP, KafkaBroker, kafka_broker
+from tests.streaming.kafka_mock import STORAGE_ERROR, mock_broker
 from tests.streaming.redis_server import RedisServer, redis_server
-from tests.streaming.support import ride, working
+from tests.streaming.support import WorkerProcess, ride, working
 from tests.streaming.test_exactly_once import EXACTLY, fed, ids
-from tests.streaming.test_kafka import words
+from tests.streaming.test_kafka import QUICK, words
 from tests.streaming.test_redis import words as redis_words
 from tests.support import wait_for
 
@@ -29,8 +30,10 @@ pytestmark = pytest.mark.slow
 
 EVENTS = int(os.environ.get("EVENTS", "6000"))
 HOSTILE = int(os.environ.get("HOSTILE", "300"))
-GUARANTEES = [(), EXACTLY]
-NAMES = ["at-least-once", "exactly-once"]
+GUARANTEES = [
+    pytest.param((), id="at-least-once"),
+    pytest.param(EXACTLY, id="exactly-once"),
+]
 
 
 def check(found: Counter[str], total: int, more: tuple[str, ...]) -> None:
@@ -41,9 +44,7 @@ def check(found: Counter[str], total: int, more: tuple[str, ...]) -> None:
 
 
 def test_a_broker_that_is_stopped_and_started(models_dir: Path, tmp_path: Path) -> None:
-    """In the middle of the work: its absence is seen, and what it had not acknowledged sent again.
-    Of Kafka's protocol there is a broker that hangs, in test_exactly_once.py: noida-db comes back
-    from a stop without what it had acknowledged a moment before."""
+    """Its absence is seen; what it had not acknowledged is sent again."""
     folder = tmp_path / "redis"
     folder.mkdir()
     with redis_server(folder, "--appendfsync", "always") as server:
@@ -61,7 +62,26 @@ def test_a_broker_that_is_stopped_and_started(models_dir: Path, tmp_path: Path) 
             assert worker.count("stream_restarts") == 0
 
 
-@pytest.mark.parametrize("more", GUARANTEES, ids=NAMES)
+@OURS_TO_STOP
+def test_a_kafka_that_is_stopped_and_started(models_dir: Path, tmp_path: Path) -> None:
+    """Likewise. By noida-db's own command, which saves everything but transactions; a signal makes
+    it forget what it acknowledged a moment before."""
+    folder = tmp_path / "kafka"
+    folder.mkdir()
+    with kafka_broker(folder) as broker:
+        broker.make("rides", "rides-out", "rides-dead")
+        total = fed(broker, "rides", 100)
+        every = words(broker, "rides", "--batch", "50")
+        with working(tmp_path, models_dir, *every, **QUICK) as worker:
+            for _ in range(2):
+                total += fed(broker, "rides", 3000)
+                with broker.stopped():
+                    wait_for(worker.waiting, "the worker to see it")
+            wait_for(lambda: len(ids(broker, "rides")) == total, "every outcome", 180)
+            assert worker.count("stream_restarts") == 0
+
+
+@pytest.mark.parametrize("more", GUARANTEES)
 def test_a_sink_that_refuses(
     kafka: KafkaBroker, topic: str, models_dir: Path, tmp_path: Path, more: tuple[str, ...]
 ) -> None:
@@ -81,7 +101,7 @@ def test_a_sink_that_refuses(
     assert letter["event"] == {"truncated": True}
 
 
-@pytest.mark.parametrize("more", GUARANTEES, ids=NAMES)
+@pytest.mark.parametrize("more", GUARANTEES)
 def test_hostile_events_among_others(
     kafka: KafkaBroker, topic: str, models_dir: Path, tmp_path: Path, more: tuple[str, ...]
 ) -> None:
@@ -133,6 +153,26 @@ def test_a_broker_whose_disk_is_full(small_disk: Path, models_dir: Path, tmp_pat
             wait_for(lambda: _outcomes(server) == server.client.xlen("rides"), "every one", 180)
         added = {f"rides/0/{entry.decode()}" for entry, _ in server.client.xrange("rides")}
         assert {json.loads(value)["id"] for value in server.values("rides-out")} == added
+
+
+def test_a_kafka_whose_disk_is_full(models_dir: Path, tmp_path: Path) -> None:
+    """It refuses every message with a storage error, which is waited for; once there is room again,
+    every event is predicted."""
+    with mock_broker(tmp_path) as broker:
+        broker.feed("rides", [ride(number) for number in range(500)])
+        every = words(broker, "rides", "--batch", "50")
+        worker = WorkerProcess(tmp_path, models_dir, *every, **QUICK)
+        try:
+            with broker.refusing(STORAGE_ERROR):
+                worker.start()
+                wait_for(lambda: "not acknowledged" in str(worker.waiting()), "it to be seen", 180)
+                assert worker.count("stream_predictions_total") == 0
+            wait_for(lambda: worker.count("stream_predictions_total") == 500, "all", 180)
+            assert worker.stop() == 0
+        finally:
+            if worker.process.poll() is None:
+                worker.kill()
+        assert len(ids(broker, "rides")) == 500
 
 
 def _add(server: RedisServer, count: int) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.streaming.kafka_broker import BROKER, KafkaBroker
+from tests.streaming.kafka_broker import OURS_TO_STOP, KafkaBroker
 from tests.streaming.support import WorkerProcess, ride, working
 from tests.streaming.test_kafka import QUICK, STATIC, words
 from tests.support import wait_for
@@ -114,7 +114,7 @@ def test_a_worker_of_the_same_name_takes_over(
     assert set(ids(kafka, topic).values()) == {1}
 
 
-@pytest.mark.skipif(BROKER is not None, reason="the broker of BROKER is not ours to stop")
+@OURS_TO_STOP
 def test_a_broker_that_hangs_doubles_nothing(models_dir: Path, tmp_path: Path) -> None:
     """A transaction that it cut off is tried again, or taken back."""
     folder = tmp_path / "broker"

@@ -10,7 +10,7 @@ import pytest
 
 from scoring.models import discover
 from scoring.predictor import Predictor
-from tests.streaming.kafka_broker import BROKER, KafkaBroker
+from tests.streaming.kafka_broker import OURS_TO_STOP, KafkaBroker
 from tests.streaming.support import WorkerProcess, ride, working
 from tests.support import wait_for
 
@@ -115,7 +115,7 @@ def test_a_killed_worker_loses_nothing(
     assert not letters & answers(kafka, topic).keys()
 
 
-@pytest.mark.skipif(BROKER is not None, reason="the broker of BROKER is not ours to stop")
+@OURS_TO_STOP
 def test_an_absent_broker_is_waited_for(models_dir: Path, tmp_path: Path) -> None:
     """Before it was ever there, and while it answers nothing; readiness says so, and nothing is
     lost."""

