@@ -17,6 +17,7 @@ from training.data.checks import check
 from training.data.profile import profile
 from training.data.tables import read
 from training.evaluation import metrics as evaluation
+from training.evaluation.reference import reference
 from training.golden import golden_records
 from training.sources import source_of
 
@@ -25,10 +26,12 @@ _PART = "test"
 
 
 class Measured(NamedTuple):
-    """What a manifest says of it, by the manifest's names, and lines for a person."""
+    """What a manifest says of it, by the manifest's names, the profile's content, and lines for a
+    person."""
 
     facts: dict[str, Any]
     golden: list[dict[str, Any]]
+    profile: bytes
     table: str
     note: str
 
@@ -62,6 +65,7 @@ def measure(model: Model, scorer: Scorer, data: Sequence[Path], threshold: float
             "profile": profile(frame, table.frame, model),
         },
         golden=golden_records(frame, model),
+        profile=reference(model, frame, _PART, frame, values).content(),
         table=evaluation.table(metrics, baseline, word),
         note=f"measured on {table.name}, which it may have learned from",
     )

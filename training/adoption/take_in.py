@@ -145,6 +145,7 @@ def _load(task: _Task) -> Manifest:
             facts,
             golden=[*task.golden, *measured.golden],
             pickled=saved.data if saved.as_saved else None,
+            profile=measured.profile,
             say=options.say,
         )
     except (ArtifactError, TrainingError):
@@ -199,6 +200,7 @@ def _read_as_data(task: _Task) -> Manifest:
         facts,
         golden=[*task.golden, *measured.golden],
         pickled=pair_bytes(task.files, task.chosen),
+        profile=measured.profile,
     )
 
 
@@ -206,6 +208,7 @@ class _Measures(NamedTuple):
     facts: dict[str, Any]
     golden: list[dict[str, Any]]
     notes: list[str]
+    profile: bytes | None = None
 
 
 def _measured(task: _Task, scorer: Scorer) -> _Measures:
@@ -214,7 +217,8 @@ def _measured(task: _Task, scorer: Scorer) -> _Measures:
         return _Measures({}, [], [])
     found = measure(task.model, scorer, task.options.data, task.threshold)
     task.options.say(found.table)
-    return _Measures(found.facts, found.golden[1:], [found.note])  # the first is the example
+    # the first golden record is the example
+    return _Measures(found.facts, found.golden[1:], [found.note], found.profile)
 
 
 def _expected(task: _Task, score: Callable[[Features], float]) -> list[str]:

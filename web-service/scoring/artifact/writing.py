@@ -49,16 +49,12 @@ def write(
     vectorizer, estimator = check_pair(pair, model, facts.positive)
     data = pickle.dumps(pair, protocol=5) if pickled is None else pickled
     manifest = describe(model, vectorizer.feature_names_, last_step(estimator), data, facts)
-    if profile is not None:
-        entry = ProfileFile(file=PROFILE, sha256=hashlib.sha256(profile).hexdigest())
-        manifest = manifest.model_copy(update={"profile_file": entry})
+    manifest, files = _profiled(manifest, profile)
     # of the pair as the service will read it: what its allow-list refuses must not be written
     served = SklearnScorer(loads(data, other_version=True)[0], model, facts.positive)
     manifest = _answered(Predictor(model, Artifact(manifest, served)), golden)
-    manifest, files = add_compiled(served, model, manifest, say)
-    files |= {model.artifact_file: data, MANIFEST: manifest.content()}
-    if profile is not None:
-        files[PROFILE] = profile
+    manifest, compiled = add_compiled(served, model, manifest, say)
+    files |= {**compiled, model.artifact_file: data, MANIFEST: manifest.content()}
     files |= continued(output / model.name, manifest)
 
     def fill(folder: Path) -> None:
@@ -80,19 +76,21 @@ def write_saved(
     *,
     golden: Sequence[Mapping[str, Any]],
     pickled: bytes,
+    profile: bytes | None = None,
 ) -> Manifest:
     """Write `output/<model>/` of a pair that cannot be loaded here, and return its manifest.
 
     `made` is its compiled form, which serves; `pickled` are the pair's bytes, kept for the library
-    that can load them; `names` are the vectorizer's columns, `estimator` is its class. The records
-    `golden` are those of the compiled form. Raises ArtifactError as `write` does.
+    that can load them; `names` are the vectorizer's columns, `estimator` is its class, `profile` is
+    the content of the profile if there is one. The records `golden` are those of the compiled form.
+    Raises ArtifactError as `write` does.
     """
-    manifest = describe(model, names, estimator, pickled, facts)
+    manifest, files = _profiled(describe(model, names, estimator, pickled, facts), profile)
     entry = Compiled(kind=made.kind, file=made.name, sha256=made.sha256)
     manifest = manifest.model_copy(update={"compiled": entry})
     scorer = read_compiled(made.kind, made.data, model)
     manifest = _answered(Predictor(model, Artifact(manifest, scorer)), golden)
-    files = {made.name: made.data, model.artifact_file: pickled, MANIFEST: manifest.content()}
+    files |= {made.name: made.data, model.artifact_file: pickled, MANIFEST: manifest.content()}
     files |= continued(output / model.name, manifest)
 
     def fill(folder: Path) -> None:
@@ -101,6 +99,14 @@ def write_saved(
 
     replace_folder(output / model.name, fill)
     return manifest
+
+
+def _profiled(manifest: Manifest, profile: bytes | None) -> tuple[Manifest, dict[str, bytes]]:
+    """Return the manifest that names the profile, where there is one, and its file by name."""
+    if profile is None:
+        return manifest, {}
+    entry = ProfileFile(file=PROFILE, sha256=hashlib.sha256(profile).hexdigest())
+    return manifest.model_copy(update={"profile_file": entry}), {PROFILE: profile}
 
 
 def _answered(predictor: Predictor, records: Sequence[Mapping[str, Any]]) -> Manifest:
