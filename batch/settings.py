@@ -14,4 +14,5 @@ class BatchSettings(RegistrySettings, LoggedFieldSettings):
 
     of_others: ClassVar[tuple[str, ...]] = (
         "PREDICTION_LOG", "PREDICTION_LOG_MAX_BYTES", "PREDICTION_LOG_KEEP", "PREDICTION_LOG_ID",
+        "PREDICTION_LOG_REFUSED",
     )  # fmt: skip

@@ -20,6 +20,12 @@ _FAMILIES = (
     ("model_data_unseen_ratio", (), "share of predictions with a category unknown to the model"),
     ("model_data_repeated_ratio", (), "share of predictions whose id came before"),
     ("model_data_future_ratio", (), "share of predictions of the future"),
+    ("model_data_refused_ratio", (), "share of requests that were refused for their records"),
+    (
+        "model_data_refused_records",
+        ("field", "reason"),
+        "their records with a bad field",
+    ),
     ("model_monitoring_state", (), "0 quiet, 10 warning, 20 alarm"),
     ("model_monitoring_rows", (), "predictions of the window"),
     ("model_monitoring_truths", (), "predictions of the window whose truth is known"),
@@ -52,6 +58,10 @@ def _values(report: Report) -> Iterator[tuple[str, tuple[str, ...], float]]:
     if report.estimate:
         yield "model_performance", (report.estimate.metric, "estimated"), report.estimate.expected
     yield "model_monitoring_truths", (), report.realised.rows if report.realised else 0
+    if report.refused:
+        yield "model_data_refused_ratio", (), report.refused.share
+        for field, reason, records in report.refused.by:
+            yield "model_data_refused_records", (field, reason), records
     for metric in report.realised.metrics if report.realised else ():
         yield "model_performance", (metric.metric, "realised"), metric.value
     yield from _quality(report)

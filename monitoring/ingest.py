@@ -18,12 +18,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitoring import reading, truths
+from monitoring import reading, refusals, truths
 from monitoring.blocks import Block
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.hours import in_order, profiles, scales_of
 from monitoring.kept import Keeper, keys, keys_of
-from monitoring.reading import Bad
+from monitoring.reading import Bad, Told
 from monitoring.store import Hour, Store, Writing
 from scoring.models import Model
 from scoring.profiles.fields import FieldKind, field_kinds
@@ -45,6 +45,7 @@ class Taken:
     other: Counter[str] = field(default_factory=Counter)  # of models that are not known here
     bad: Bad = field(default_factory=Counter)
     truths: int = 0  # what came true, by feedback
+    refused: int = 0  # requests
     unfinished: int = 0  # files whose last line has no end
 
     def said(self) -> str:
@@ -54,6 +55,8 @@ class Taken:
             parts.append(f"{self.known} files were known already")
         if self.truths:
             parts.append(f"{self.truths} truths")
+        if self.refused:
+            parts.append(f"{self.refused} refused requests")
         if self.again:
             parts.append(f"{self.again} predictions were known already")
         parts += [f"{n} of the model '{name}', which is not known here, left out"
@@ -104,7 +107,7 @@ class Ingest:
             if offset == end or writing.knows(digest):
                 taken.known += 1
                 return
-            told: list[pa.Table] = []
+            told = Told()
             blocks = (
                 reading.parquet(path, model, self._fields, self._ids)
                 if path.suffix == ".parquet"
@@ -112,8 +115,9 @@ class Ingest:
             )
             hours = self._hours(writing, blocks, taken)
             writing.add_hours(digest, hours)
-            for table in told:
+            for table in told.truths:
                 taken.truths += truths.keep(writing, digest, table, self._keeper)
+            taken.refused += refusals.keep(writing, digest, told.refusals)
             bad = sum(taken.bad.values()) - before[1]
             writing.add_file(digest, end, path.name, taken.rows - before[0], bad)
 

@@ -10,8 +10,18 @@ from monitoring import charts
 from monitoring.compare import Comparison
 from monitoring.fairness import Fairness
 from monitoring.performance import Group, Realised
+from monitoring.refused import Refused
 from monitoring.report import Report
-from monitoring.words import NAMES, STATES, cell_of, estimated, headline, interval, of_how_many
+from monitoring.words import (
+    NAMES,
+    STATES,
+    cell_of,
+    estimated,
+    headline,
+    interval,
+    of_how_many,
+    turned_away,
+)
 
 _STYLE: Final = """
 body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;
@@ -41,6 +51,7 @@ def page(report: Report) -> str:
     expected = f"<p>{escape(estimated(report))}</p>" if report.estimate else ""
     real = _realised(report.realised) if report.realised else ""
     fair = "".join(map(_fair, report.fairness))
+    refused = _refused(report.refused) if report.refused else ""
     versions = ", ".join(f"{name} ({rows})" for (name, _), rows in report.window.versions.items())
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -48,7 +59,7 @@ def page(report: Report) -> str:
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><main>"
         f'<h1>{escape(report.model)} <span class="state {report.state}">{STATES[report.state]}'
         f"</span></h1><p>{escape(headline(report))}</p><ul>{sentences}</ul>"
-        f"{expected}{real}{fair}<h2>Every field</h2>{_table(drifts)}"
+        f"{expected}{real}{fair}{refused}<h2>Every field</h2>{_table(drifts)}"
         f"<h2>Distributions</h2><p>Dark bars are the window, light ones the reference.</p>{drawn}"
         f"<h2>Versions</h2><p>{escape(versions) or 'none'}</p></main></body></html>\n"
     )
@@ -102,6 +113,13 @@ def _fair(fair: Fairness) -> str:
     heads = (fair.field, "rows", *(NAMES[name] for name in fair.metrics))
     told = f"<h2>By {escape(fair.field)}</h2><p>{escape(fair.sentence)}.</p>"
     return told + _rows(f"by {fair.field}", heads, rows)
+
+
+def _refused(found: Refused) -> str:
+    rows = [[field, reason, str(records)] for field, reason, records in found.by]
+    return f"<h2>Refused requests</h2><p>{escape(turned_away(found))}</p>" + _rows(
+        "refused requests", ("bad field", "why", "records"), rows
+    )
 
 
 def _groups(label: str, some: Sequence[Group]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -21,6 +22,7 @@ import pyarrow.json as paj
 
 from monitoring.blocks import HASHED, Block, split
 from monitoring.numpy_arrow import as_arrow, as_numpy, repeated
+from monitoring.refusals import Refusal, refusal_of
 from scoring.observers.log_lines import SCHEMA
 
 _BLOCK_BYTES: Final = 16 * 1024 * 1024
@@ -38,6 +40,9 @@ _SCHEMA: Final = pa.schema(
         "unseen": pa.list_(pa.string()),
         "kind": pa.string(),
         "actual": pa.float64(),
+        "errors": pa.list_(
+            pa.struct({"field": pa.string(), "reason": pa.string(), "records": pa.int64()})
+        ),
     }
 )
 _NEEDED: Final[dict[str, Any]] = {
@@ -46,21 +51,28 @@ _NEEDED: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 _FEEDBACK: Final = "feedback"  # a line that tells what came true
+_REFUSED: Final = "refused"  # a line of a request that was refused
 _OF_FEEDBACK: Final[dict[str, Any]] = {
     "model": str, "request_id": str, "index": int, "actual": (int, float)
 }  # fmt: skip
 
 _FEW: Final = ["version", "digest", "model_version"]  # texts of which a file has few
+_OF_REFUSED: Final = ["model", "time", "errors"]
 
 Bad = Counter[str]  # why -> lines that are left out
 
 
-def json_lines(
-    path: Path, offset: int, end: int, bad: Bad, told: list[pa.Table] | None = None
-) -> Iterator[Block]:
-    """Yield what the whole lines between two places of the file hold; `bad` is added to, and `told`
-    by tables of feedback: model, request_id, index, actual."""
-    told = [] if told is None else told
+@dataclass
+class Told:
+    """What lines hold that are none of a prediction."""
+
+    truths: list[pa.Table] = field(default_factory=list)  # model, request_id, index, actual
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+def json_lines(path: Path, offset: int, end: int, bad: Bad, told: Told) -> Iterator[Block]:
+    """Yield what the whole lines between two places of the file hold; `bad` and `told` are added
+    to."""
     with _opened(path) as file:
         file.seek(offset)
         rest = b""
@@ -75,7 +87,7 @@ def json_lines(
             yield from blocks_of(rest, bad, told)
 
 
-def blocks_of(data: bytes, bad: Bad, told: list[pa.Table]) -> Iterator[Block]:
+def blocks_of(data: bytes, bad: Bad, told: Told) -> Iterator[Block]:
     """Yield what lines of a prediction log hold; `bad` and `told` are added to."""
     try:
         table = paj.read_json(
@@ -87,25 +99,30 @@ def blocks_of(data: bytes, bad: Bad, told: list[pa.Table]) -> Iterator[Block]:
         # as many as lines: Arrow takes an object over several lines, too
         if not known.all() or table.num_rows != data.count(b"\n"):
             raise ValueError("other lines")
-        truths = None
+        truths, refusals = None, []
         if table.column("kind").null_count < table.num_rows:
             truths = _truths(table.filter(pc.equal(table.column("kind"), _FEEDBACK)))
+            refused = table.filter(pc.equal(table.column("kind"), _REFUSED))
+            refusals = list(map(refusal_of, refused.select(_OF_REFUSED).to_pylist()))
             table = table.filter(pc.is_null(table.column("kind")))
         found = list(split(table)) if table.num_rows else []
-        told += [truths] if truths else []
+        told.truths += [truths] if truths else []
+        told.refusals += refusals
     except (pa.ArrowException, ValueError, KeyError):
         found = list(_line_by_line(data, bad, told))
     yield from found
 
 
-def _line_by_line(data: bytes, bad: Bad, told: list[pa.Table]) -> Iterator[Block]:
+def _line_by_line(data: bytes, bad: Bad, told: Told) -> Iterator[Block]:
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for text in data.splitlines():
         if not text.strip():
             continue
         line = _line(text, bad)
         if line is not None and line.get("kind") == _FEEDBACK:
-            told.append(_truths(pa.Table.from_pylist([line])))
+            told.truths.append(_truths(pa.Table.from_pylist([line])))
+        elif line is not None and line.get("kind") == _REFUSED:
+            told.refusals.append(refusal_of(line))
         elif line is not None:
             hashed = [n for n, v in line["features"].items() if str(v).startswith(HASHED)]
             key = (line["model"], line["version"], line["digest"], *hashed)
@@ -133,8 +150,8 @@ def _line(text: bytes, bad: Bad) -> dict[str, Any] | None:
     if line["schema"] != SCHEMA:
         bad[f"schema {line['schema']!r}, which is not known here"] += 1
         return None
-    if line.get("kind") == _FEEDBACK:
-        if all(isinstance(line.get(name), kind) for name, kind in _OF_FEEDBACK.items()):
+    if line.get("kind") in (_FEEDBACK, _REFUSED):
+        if _is_whole(line):
             return line
         bad["no line of a prediction log"] += 1
         return None
@@ -152,6 +169,17 @@ def _line(text: bytes, bad: Bad) -> dict[str, Any] | None:
     if line.get("ids"):
         kept["ids"] = {name: str(value) for name, value in line["ids"].items()}
     return kept
+
+
+def _is_whole(line: Mapping[str, Any]) -> bool:
+    """Tell whether a line of another kind has what it needs."""
+    if line["kind"] == _FEEDBACK:
+        return all(isinstance(line.get(name), kind) for name, kind in _OF_FEEDBACK.items())
+    try:
+        refusal_of(line)
+    except ValueError:
+        return False
+    return True
 
 
 def _truths(table: pa.Table) -> pa.Table:

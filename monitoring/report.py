@@ -13,6 +13,7 @@ from monitoring.estimate import Estimate, estimate
 from monitoring.fairness import Fairness, by_field
 from monitoring.outcomes import outcomes
 from monitoring.performance import EARLIER, Realised, realised
+from monitoring.refused import Refused, refused
 from monitoring.store import Store, Training
 from monitoring.windows import Against, Reference, Window, hour_of, reference, shown, window
 from scoring.models import discover
@@ -51,6 +52,7 @@ class Report:
     estimate: Estimate | None = None  # of the performance
     realised: Realised | None = None  # where the truth is known
     fairness: Sequence[Fairness] = ()
+    refused: Refused | None = None  # where the log has refused requests
     since: str | None = None  # when it came into this state, where `watch` makes it
 
     @property
@@ -80,6 +82,7 @@ class Report:
             "performance": [self.estimate.as_json()] if self.estimate else [],
             "realised": self.realised.as_json() if self.realised else None,
             "fairness": [one.as_json() for one in self.fairness],
+            "refused": self.refused.as_json() if self.refused else None,
             "comparisons": [one.as_json() for one in self.comparisons],
         }
 
@@ -101,6 +104,8 @@ def report(
     now = window(store, model, end - length, end)
     findings = _silence(store, model, now)
     findings += _odd(now)
+    turned_away = refused(store, model, now.first, now.end)
+    findings += _refused(turned_away, store, model, now)
     compared_with = reference(store, model, now, against) if now.profile else None
     comparisons: list[Comparison] = []
     if now.profile is not None and now.profile.rows < MIN_ROWS:
@@ -122,8 +127,9 @@ def report(
     findings += _performance(real)
     findings.sort(key=lambda one: -STATUS[one.state])
     return Report(
-        model, now, compared_with, findings, comparisons, _estimate(now, known), real, fair
-    )
+        model, now, compared_with, findings, comparisons, _estimate(now, known), real, fair,
+        turned_away,
+    )  # fmt: skip
 
 
 def _before(store: Store, model: str, now: Window, against: Against) -> set[tuple[str, str]]:
@@ -217,6 +223,15 @@ def _odd(now: Window) -> list[Finding]:
         if share > _ODD_SHARE:
             found.append(Finding("warning", f"{share:.1%} {what}"))
     return found
+
+
+def _refused(found: Refused | None, store: Store, model: str, now: Window) -> list[Finding]:
+    if found is None or not found.is_more:
+        return []
+    before = refused(store, model, now.first - (now.end - now.first), now.first)
+    again = found.before is not None and before is not None and before.is_more
+    words = "; so it was in the window before" if again else ""
+    return [Finding("alarm" if again else "warning", found.sentence + words)]
 
 
 def _nothing(against: Against) -> str:

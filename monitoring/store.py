@@ -4,6 +4,7 @@
     hours       a profile for each file, version and hour
     predictions ids, scores and segments of predictions, as Parquet, for the truth that comes later
     truths      what came true, as Parquet, later ones over earlier ones
+    refusals    requests that were refused, as Parquet
     states      the state of each model that `watch` saw last, and since when
     told        the state of each model that a webhook was told last
     trainings   the profile that came with a version
@@ -130,8 +131,7 @@ class Store:
             .where(c.model == model, c.hour >= first, c.hour < end)
             .group_by(c.hour)
         )
-        with self._answering(), self._engine.connect() as connection:
-            return {hour: int(rows) for hour, rows in connection.execute(asked)}
+        return {hour: int(rows) for hour, rows in self.asked(asked)}
 
     def predictions(self, model: str, first: int, end: int) -> list[Kept]:
         """Return the predictions kept that may be of the hours from `first` to before `end`."""
@@ -139,15 +139,13 @@ class Store:
         asked = sa.select(c.version, c.digest, c.content).where(
             c.model == model, c.last >= first, c.first < end
         )
-        with self._answering(), self._engine.connect() as connection:
-            return [Kept(*row) for row in connection.execute(asked.order_by(c.id))]
+        return [Kept(*row) for row in self.asked(asked.order_by(c.id))]
 
     def truths(self, model: str) -> list[tuple[str, bytes]]:
         """Return the truths of a model: their key's name and their content, the last ones last."""
         c = TRUTHS.c
         asked = sa.select(c.key, c.content).where(c.model == model).order_by(c.id)
-        with self._answering(), self._engine.connect() as connection:
-            return [(key, content) for key, content in connection.execute(asked)]
+        return [(key, content) for key, content in self.asked(asked)]
 
     def told(self, model: str) -> str | None:
         """Return the state that a webhook was told last."""
@@ -167,6 +165,11 @@ class Store:
                     asked.where(c.model == model)
                 )
             }
+
+    def asked(self, question: sa.Select[Any]) -> list[Any]:
+        """Return the rows that answer a question."""
+        with self._answering(), self._engine.connect() as connection:
+            return list(connection.execute(question))
 
     @contextlib.contextmanager
     def _answering(self) -> Iterator[None]:
@@ -191,7 +194,7 @@ class Writing:
     def add_file(self, digest: str, length: int, name: str, rows: int, bad: int) -> None:
         """Note that a file was read to this length."""
         taken = datetime.now(UTC).isoformat(timespec="seconds")
-        self._insert(
+        self.insert(
             FILES,
             [{"digest": digest, "bytes": length, "name": name, "taken": taken, "rows": rows,
               "bad": bad}],
@@ -199,7 +202,7 @@ class Writing:
 
     def add_hours(self, file: str, hours: Sequence[Hour]) -> None:
         """Keep profiles of hours that the file with this digest held."""
-        self._insert(
+        self.insert(
             HOURS,
             [
                 {"file": file, "model": one.profile.model, "version": one.version,
@@ -211,7 +214,7 @@ class Writing:
 
     def add_predictions(self, model: str, kept: Kept, first: int, last: int, rows: int) -> None:
         """Keep predictions of the hours from `first` to `last`."""
-        self._insert(
+        self.insert(
             PREDICTIONS,
             [{"model": model, "version": kept.version, "digest": kept.digest, "first": first,
               "last": last, "rows": rows, "content": kept.content}],
@@ -219,7 +222,7 @@ class Writing:
 
     def add_truths(self, file: str, model: str, key: str, rows: int, content: bytes) -> None:
         """Keep what came true."""
-        self._insert(
+        self.insert(
             TRUTHS,
             [{"file": file, "model": model, "key": key, "rows": rows, "content": content}],
         )  # fmt: skip
@@ -228,7 +231,7 @@ class Writing:
         """Keep the profile of a version, once."""
         asked = sa.select(TRAININGS.c.digest).where(TRAININGS.c.digest == training.digest)
         if self._connection.execute(asked).first() is None:
-            self._insert(
+            self.insert(
                 TRAININGS,
                 [{"digest": training.digest, "model": training.profile.model,
                   "version": training.version, "described": training.described,
@@ -239,7 +242,7 @@ class Writing:
         """Keep what a webhook was told of a model."""
         self._connection.execute(sa.delete(TOLD).where(TOLD.c.model == model))
         at = datetime.now(UTC).isoformat(timespec="seconds")
-        self._insert(TOLD, [{"model": model, "state": state, "at": at}])
+        self.insert(TOLD, [{"model": model, "state": state, "at": at}])
 
     def since(self, model: str, state: str) -> str:
         """Note the state of a model, and return since when it is that: UTC, to the minute."""
@@ -249,7 +252,7 @@ class Writing:
             return str(found)
         self._connection.execute(sa.delete(STATES).where(c.model == model))
         now = f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
-        self._insert(STATES, [{"model": model, "state": state, "since": now}])
+        self.insert(STATES, [{"model": model, "state": state, "since": now}])
         return now
 
     def newest_predictions(self) -> int:
@@ -276,7 +279,12 @@ class Writing:
                 return profile_of(found).scales
         return None
 
-    def _insert(self, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    def asked(self, question: sa.Select[Any]) -> list[Any]:
+        """Return the rows that answer a question."""
+        return list(self._connection.execute(question))
+
+    def insert(self, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+        """Keep these rows."""
         if rows:
             self._connection.execute(sa.insert(table), rows)
 

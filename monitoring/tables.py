@@ -47,6 +47,17 @@ TRUTHS = sa.Table(
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("content", sa.LargeBinary, nullable=False),
 )  # fmt: skip
+REFUSALS = sa.Table(
+    "refusals", META,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("file", sa.String(64), nullable=False),
+    sa.Column("model", sa.String(64), nullable=False),
+    sa.Column("first", sa.Integer, nullable=False),
+    sa.Column("last", sa.Integer, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Index("refusals_by_time", "model", "first", "last"),
+)  # fmt: skip
 TOLD = sa.Table(
     "told", META,
     sa.Column("model", sa.String(64), primary_key=True),

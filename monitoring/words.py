@@ -5,6 +5,7 @@ from __future__ import annotations
 from monitoring.fairness import Fairness
 from monitoring.metrics import Measured, named
 from monitoring.performance import Group, Realised
+from monitoring.refused import Refused
 from monitoring.report import Report
 from monitoring.windows import shown
 
@@ -26,6 +27,8 @@ def markdown(report: Report) -> str:
         lines.append("- Nothing changed that is more than chance.")
     if report.estimate:
         lines += ["", estimated(report)]
+    if report.refused:
+        lines += refused(report.refused)
     if report.realised:
         lines += realised(report.realised)
     for one in report.fairness:
@@ -71,6 +74,17 @@ def estimated(report: Report) -> str:
         f"{words}. Over the {past.windows} windows before, such estimates were off by "
         f"{past.off:.2g} on average ({past.bias:+.2g}, estimate less truth)."
     )
+
+
+def turned_away(found: Refused) -> str:
+    """Return how many requests were refused."""
+    return f"{found.requests} requests were refused, {found.share:.2%} of all."
+
+
+def refused(found: Refused) -> list[str]:
+    """Return the refused requests as lines of Markdown."""
+    lines = ["", turned_away(found), "", "| bad field | why | records |", "|---|---|---|"]
+    return lines + [f"| {field} | {reason} | {records} |" for field, reason, records in found.by]
 
 
 def interval(one: Measured) -> str:

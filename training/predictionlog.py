@@ -35,8 +35,8 @@ def rows(path: Path, model: str | None = None) -> Iterator[dict[str, Any]]:
                     raise TrainingError(
                         f"{path}, line {number}: its schema is {line['schema']}, not {SCHEMA}"
                     )
-                if line.get("kind") == "feedback":
-                    continue  # what came true: `monitoring` joins it
+                if line.get("kind") in ("feedback", "refused"):
+                    continue  # what came true, what was refused: `monitoring` reads it
                 line.setdefault("key", None)  # a request without one
                 plain = {name: line[name] for name in _PLAIN}
                 made = {"model": line["model"], **plain, **line["features"], **flat(line["result"])}

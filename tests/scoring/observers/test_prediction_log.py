@@ -28,6 +28,7 @@ from serving.app import App, create_app
 from serving.settings import Settings
 from tests.support import ROOT, records, wait_for
 from tests.support.schemas import json_schema
+from training.predictionlog import rows as logged_rows
 
 SCHEMA = json.loads((ROOT / "docs" / "prediction-log.schema.json").read_text())
 SECRET = "sixteen letters."
@@ -261,3 +262,32 @@ def test_an_id_of_the_callers_is_logged(model: Model, models_dir: Path, tmp_path
     assert first["ids"]["ride_id"].startswith("hmac:")
     assert "ids" not in second
     json_schema(SCHEMA).validate(first)
+
+
+@pytest.mark.parametrize("kept", ["on", "off"])
+def test_refused_requests_are_kept_where_asked_for(
+    model: Model, models_dir: Path, tmp_path: Path, kept: str
+) -> None:
+    """Field, reason and number of records of each request, by either path; no value of theirs."""
+    log = tmp_path / "log.jsonl"
+    settings = Settings.from_env(
+        {"MODELS": model.name, "MODELS_DIR": str(models_dir), "PREDICTION_LOG": str(log),
+         "PREDICTION_LOG_REFUSED": kept}
+    )  # fmt: skip
+    first, second, *_ = model.record.model_fields
+    bad = {**model.example, first: "a secret", f"{second} ": "another"}
+    del bad[second]
+    app = create_app(settings)
+    for body in (bad, [bad, dict(model.example), bad], dict(model.example)):
+        app.test_client().post("/predict", json=body)
+    app.services.observer.stop()
+    lines = list(map(json.loads, log.read_text().splitlines()))
+    assert "features" in lines.pop()
+    assert len(lines) == (2 if kept == "on" else 0)
+    assert "secret" not in log.read_text()
+    for line, records_ in zip(lines, (1, 2), strict=False):
+        assert (line["schema"], line["kind"], line["model"]) == (1, "refused", model.name)
+        found = {one["field"]: (one["reason"], one["records"]) for one in line["errors"]}
+        assert found[second] == ("missing", records_)
+        assert found[first][1] == records_
+    assert len(list(logged_rows(log))) == 1

@@ -94,7 +94,7 @@ class Manifest(_Part):
     file: _FileName
     sha256: _Sha256
     compiled: Compiled | None = None  # artifacts of before it, and of some estimators, have none
-    profile_file: ProfileFile | None = None  # artifacts of before it, and pairs adopted without data, have none
+    profile_file: ProfileFile | None = None  # none of before it, and without data
     created: datetime
     estimator: str
     parameters: dict[str, Any]

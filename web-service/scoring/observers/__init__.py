@@ -11,6 +11,7 @@ families.py         the same as prometheus_client's metrics
 
 prediction_log.py   write each prediction with its record to a file, through a bounded queue
 log_setup.py        the log that settings ask for
+refusals.py         what of a refused request is counted and logged
 log_lines.py        what a line holds: docs/prediction-log.md describes it
 log_files.py        a file that several processes append whole lines to, kept to its size
 """

@@ -14,7 +14,9 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from scoring.errors import InvalidRecords
 from scoring.observers.observer import Caller
+from scoring.observers.refusals import bad_fields
 from scoring.predictor import Predictor, Scored
 
 SCHEMA: Final = 1
@@ -28,6 +30,14 @@ class Entry(NamedTuple):
     caller: Caller
     predictor: Predictor
     scored: Scored
+
+
+class Refusal(NamedTuple):
+    """What is noted of a request that was refused for its records."""
+
+    time: float  # seconds since 1970
+    predictor: Predictor
+    error: InvalidRecords
 
 
 class Truth(NamedTuple):
@@ -45,6 +55,26 @@ class Feedback(NamedTuple):
     key: str | None
     model: str
     truths: Sequence[Truth]
+
+
+def of_refusal(refused: Refusal) -> bytes:
+    """Return the line of JSON for a refused request: which fields were bad, why, and in how many
+    records, without a value, an id or a key."""
+    predictor = refused.predictor
+    found = bad_fields(refused.error, predictor.model.record.model_fields)
+    line = {
+        "schema": SCHEMA,
+        "kind": "refused",
+        "time": datetime.fromtimestamp(refused.time, UTC).isoformat(timespec="microseconds"),
+        "model": predictor.model.name,
+        "version": predictor.version,
+        "digest": predictor.manifest.sha256,
+        "errors": [
+            {"field": field, "reason": reason, "records": times}
+            for (field, reason), times in found.items()
+        ],
+    }
+    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def of_feedback(told: Feedback) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -54,6 +54,11 @@ class PredictionLogSettings(LoggedFieldSettings):
         default=(),
         description="Ids that callers put beside a record's fields and the prediction log keeps, "
         "separated by commas.",
+    )
+    prediction_log_refused: Literal["on", "off"] = Field(
+        default="off",
+        description="`on` writes a line for each request that is refused for its records, too: "
+        "which fields were bad and why, without values.",
     )
 
 

@@ -55,4 +55,10 @@ def open_log(
         settings.prediction_log_hash,
         settings.prediction_log_secret or "",
     )
-    return PredictionLog(files, lines, counted, wanted=settings.prediction_log_id)
+    return PredictionLog(
+        files,
+        lines,
+        counted,
+        wanted=settings.prediction_log_id,
+        refusals=settings.prediction_log_refused == "on",
+    )

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from scoring.errors import InvalidRecords
 from scoring.observers import buckets, versions
+from scoring.observers.refusals import bad_fields
 from scoring.observers.series import ROWS, ModelSeries
 from scoring.predictor import Predictor
 from scoring.record import Record
@@ -133,10 +134,8 @@ class VersionMeter:
         """Count a refused request, and its bad fields by field and reason."""
         name = self._slots.model.name
         found: Counter[int] = Counter([self._series.refused[name,]])
-        for line in error.errors:
-            field = line.field.rpartition("].")[2]
-            field = field if field in self._slots.schema else OTHER
-            found[self._series.errors[name, field, line.reason]] += 1
+        for (field, reason), times in bad_fields(error, self._slots.schema).items():
+            found[self._series.errors[name, field, reason]] += times
         self._add(found)
 
     def _many(

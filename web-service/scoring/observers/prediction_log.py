@@ -6,12 +6,20 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from scoring.errors import InvalidRecords
 from scoring.observers.log_files import Files
-from scoring.observers.log_lines import Entry, Feedback, Lines, Truth, of_feedback
+from scoring.observers.log_lines import (
+    Entry,
+    Feedback,
+    Lines,
+    Refusal,
+    Truth,
+    of_feedback,
+    of_refusal,
+)
 from scoring.observers.observer import Caller
 from scoring.predictor import Predictor, Scored
 
@@ -38,15 +46,18 @@ class PredictionLog:
         *,
         max_queued: int = _MAX_QUEUED,
         wanted: tuple[str, ...] = (),
+        refusals: bool = False,
     ) -> None:
         """`counted(written, dropped)` is called with numbers of records; `max_queued` wait;
-        `wanted` are ids beside the fields that are kept."""
+        `wanted` are ids beside the fields that are kept; refused requests are kept where `refusals`
+        says so."""
         self.wanted = wanted
+        self._refusals = refusals
         self._max_queued = max_queued
         self._files = files
         self._lines = lines
         self._counted = counted
-        self._queue: deque[Entry | Feedback] = deque()
+        self._queue: deque[Entry | Feedback | Refusal] = deque()
         self._records = 0  # in the queue
         self._lost = 0  # as the queue was full; not counted yet
         self._lock = threading.Lock()
@@ -65,7 +76,7 @@ class PredictionLog:
         """Queue what came true; return whether there was room."""
         return self._add(Feedback(time.time(), key, model, truths), len(truths))
 
-    def _add(self, entry: Entry | Feedback, count: int) -> bool:
+    def _add(self, entry: Entry | Feedback | Refusal, count: int) -> bool:
         with self._lock:
             has_room = self._records + count <= self._max_queued
             if has_room:
@@ -80,7 +91,9 @@ class PredictionLog:
         return has_room
 
     def refused(self, predictor: Predictor, error: InvalidRecords) -> None:
-        """Do nothing: the log holds predictions."""
+        """Queue which fields of a request were bad, and why, where that is kept."""
+        if self._refusals:
+            self._add(Refusal(time.time(), predictor, error), 1)
 
     def stop(self) -> None:
         """Write what is queued, for some seconds at most, and end the thread."""
@@ -116,8 +129,11 @@ class PredictionLog:
         size = 0
         while self._queue:
             entry = self._queue.popleft()
+            lines: Iterable[bytes]
             if isinstance(entry, Feedback):
                 count, lines = len(entry.truths), of_feedback(entry)
+            elif isinstance(entry, Refusal):
+                count, lines = 1, [of_refusal(entry)]
             else:
                 count, lines = len(entry.scored.records), self._lines.of(entry)
             with self._lock:
