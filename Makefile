@@ -40,7 +40,7 @@ RUN := $(firstword $(wildcard $(VENV)/.ready $(VENV)/.setup) $(VENV)/.run)
 SETUP := $(firstword $(wildcard $(VENV)/.ready) $(VENV)/.setup)
 
 .DEFAULT_GOAL := help
-.PHONY: help data soak setup run train test check format published bench bench-batch bench-formats bench-streaming sample mlflow image eb-bundle eb-verify spark-bundle test-spark test-kills test-stream-long test-pipeline-long test-orchestrators pmml-judges clean fuzz audit sbom
+.PHONY: help data soak setup run train test check format published bench bench-batch bench-formats bench-monitoring bench-streaming sample mlflow image eb-bundle eb-verify spark-bundle test-spark test-kills test-stream-long test-pipeline-long test-orchestrators pmml-judges clean fuzz audit sbom
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -139,6 +139,9 @@ bench-streaming: $(VENV)/.ready $(RIVALS:%=.venv-%/.ready) ## Measure the worker
 
 $(RIVALS:%=.venv-%/.ready): .venv-%/.ready: benchmarks/%.txt
 	$(environment-of-its-own)
+
+bench-monitoring: $(VENV)/.ready ## Measure what profiles and a year's report cost (BENCH="--rows 20000000"; minutes)
+	$(BIN)/python -m benchmarks.monitoring $(BENCH)
 
 # each for half of the time; what is found is kept in test-output/fuzz/
 fuzz: $(VENV)/.ready ## Look for requests that break the service, for FUZZ_SECONDS (600)
