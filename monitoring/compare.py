@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from monitoring.chance import beta_binomial_from
 from monitoring.drift import (
     LEVEL,
@@ -18,7 +20,7 @@ from monitoring.drift import (
 from monitoring.windows import Reference, Window
 from scoring.profiles.bins import Sketch
 from scoring.profiles.categories import Categories
-from scoring.profiles.numbers import Numbers
+from scoring.profiles.numbers import Numbers, cells_of
 
 SCORE = "prediction"
 
@@ -76,6 +78,7 @@ def compare(reference: Reference, window: Window) -> list[Comparison]:
             found.append(Comparison(name, "drift", apart.p, apart.psi, sentence, apart))
         found += _missing(name, ours, theirs)
         found += _new(name, ours, theirs)
+        found += _beyond(name, ours, theirs)
     return found
 
 
@@ -118,6 +121,36 @@ def _new(name: str, ours: Sketch, theirs: Sketch) -> list[Comparison]:
     some = ", ".join(sorted(new, key=lambda c: (-new[c], c))[:3])
     sentence = f"{name} has {len(new)} new values in {rows / theirs.count:.1%} of the rows ({some})"
     return [Comparison(name, "new categories", p, rows / theirs.count - expected, sentence)]
+
+
+def rows_beyond(ours: Numbers, theirs: Numbers) -> int:
+    """Return how many of their rows lie beyond the least and largest of ours, by more than a cell
+    of the distribution."""
+    if ours.low is None or ours.high is None:
+        return 0
+    scale = min(ours.scale, theirs.scale)
+    low, high = cells_of(np.array([ours.low, ours.high]), scale)
+    cells, counts = theirs.coarse(scale)
+    return int(counts[(cells < low) | (cells > high)].sum())
+
+
+def _beyond(name: str, ours: Sketch, theirs: Sketch) -> list[Comparison]:
+    """Ask whether more rows than usual lie beyond the ends of the reference.
+
+    Of m further rows of one population as many lie beyond the least and largest of n as a
+    beta-binomial draws with 2 and n - 1, whatever its distribution (Wilks 1941).
+    """
+    if not isinstance(ours, Numbers) or not isinstance(theirs, Numbers):
+        return []
+    if min(ours.count, theirs.count) < MIN_ROWS or not (rows := rows_beyond(ours, theirs)):
+        return []
+    p = beta_binomial_from(rows, theirs.count, 2, ours.count - 1)
+    share = rows / theirs.count
+    sentence = (
+        f"{name} lies beyond {ours.low:.4g} to {ours.high:.4g} in {share:.1%} of the rows, from "
+        f"{theirs.low:.4g} to {theirs.high:.4g}"
+    )
+    return [Comparison(name, "beyond the range", p, share, sentence)]
 
 
 def _sentence(name: str, ours: Sketch, theirs: Sketch, apart: Difference) -> str:

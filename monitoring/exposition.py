@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
+from monitoring.compare import rows_beyond
 from monitoring.report import STATUS, Report
 from scoring.profiles.categories import Categories
+from scoring.profiles.numbers import Numbers
 
 # name, labels beside the model, help
 _FAMILIES = (
@@ -17,6 +19,7 @@ _FAMILIES = (
     ("model_performance", ("metric", "kind"), "a metric of the window, realised or estimated"),
     ("model_data_missing_ratio", ("field",), "share of the window's rows without the field"),
     ("model_data_new_ratio", ("field",), "share of rows with a category that the reference lacks"),
+    ("model_data_beyond_ratio", ("field",), "share of rows beyond the ends of the reference"),
     ("model_data_unseen_ratio", (), "share of predictions with a category unknown to the model"),
     ("model_data_repeated_ratio", (), "share of predictions whose id came before"),
     ("model_data_future_ratio", (), "share of predictions of the future"),
@@ -78,6 +81,9 @@ def _quality(report: Report) -> Iterator[tuple[str, tuple[str, ...], float]]:
         rows = sketch.count + sketch.missing
         yield "model_data_missing_ratio", (name,), sketch.missing / rows if rows else 0.0
         before = known.get(name)
+        if isinstance(sketch, Numbers) and isinstance(before, Numbers) and sketch.count:
+            share = rows_beyond(before, sketch) / sketch.count
+            yield "model_data_beyond_ratio", (name,), share
         if isinstance(sketch, Categories) and isinstance(before, Categories) and sketch.count:
             new = sum(n for one, n in sketch.counts.items() if one not in before.counts)
             yield "model_data_new_ratio", (name,), new / sketch.count

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitoring.compare import compare, significant
+from monitoring.compare import compare, rows_beyond, significant
 from monitoring.drift import difference, false_discoveries_held, jensen_shannon, psi, rate_differs
 from monitoring.windows import Reference, Window
 from scoring.profiles.bins import Bins
@@ -85,6 +85,24 @@ def test_planted_shifts_are_found(shift: dict[str, Any], rows: int, field: str) 
     """Within the rows that the docs state, in nine windows of ten."""
     found = [changed(drawn(7 + seed, rows, **shift)) for seed in range(10)]
     assert sum(any(name == field for name, _ in one) for one in found) >= 9
+
+
+def test_numbers_beyond_the_ends_are_found() -> None:
+    """A few rows that no mean shows, in nine windows of ten; those within them are none."""
+    random = np.random.default_rng(3)
+    found = 0
+    for seed in range(10):
+        miles = random.lognormal(0.8, 0.7, 1000)
+        miles[:5] = 500 + seed
+        columns: dict[str, Any] = {"trip_distance": NumberColumn(miles)}
+        [profile] = count("ride", columns, 4 + 3 * random.lognormal(0.8, 0.7, 1000), {})
+        found += ("trip_distance", "beyond the range") in changed(profile)
+    assert found >= 9
+    clean = [changed(drawn(40 + seed, 1000)) for seed in range(20)]
+    assert not any(question == "beyond the range" for one in clean for _, question in one)
+    inside = Numbers.of(np.array([-5.0, 0.0, 3.0]), 5)
+    assert rows_beyond(inside, Numbers.of(np.array([-5.0, -4.0, 0.0, 3.0]), 7)) == 0
+    assert rows_beyond(inside, Numbers.of(np.array([-9.0, -5.0, 3.0, 3.3]), 7)) == 2
 
 
 def test_days_that_move_raise_the_threshold() -> None:

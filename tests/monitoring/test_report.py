@@ -77,6 +77,29 @@ def test_too_few_rows_say_so(monitoring: Run) -> None:
     assert (told.status, "too few rows: 30; 50 are needed" in told.out) == (0, True)
 
 
+def test_odd_ids_and_clocks_are_a_warning(monitoring: Run) -> None:
+    """More than one in a hundred that came before in the file, or are of the future; fewer are
+    none."""
+    words = ("report", "ride", "--against", "previous", "--until")
+    made = lines(rides(300))
+    for place in range(2):
+        made[place + 10]["request_id"] = made[place]["request_id"]
+    monitoring("profile", write(Path("few.jsonl"), made))
+    assert monitoring(*words, until(1)).status == 0
+    made = lines(rides(300), BEGIN + DAY, first=1000)
+    for place in range(20):
+        made[place + 100]["request_id"] = made[place]["request_id"]
+    monitoring("profile", write(Path("many.jsonl"), made))
+    told = monitoring(*words, until(2))
+    assert told.status == 10
+    assert "WARNING: 6.7% of the predictions have an id that came before in the same" in told.out
+    ahead = lines(rides(300), BEGIN + 40000 * DAY, first=5000)
+    monitoring("profile", write(Path("ahead.jsonl"), ahead))
+    told = monitoring(*words, until(40001), "--metrics-file", "m.prom")
+    assert "WARNING: 100.0% of the predictions are of the future: a clock is ahead" in told.out
+    assert 'model_data_future_ratio{model="ride"} 1.0' in Path("m.prom").read_text()
+
+
 def test_silence_is_an_alarm(monitoring: Run) -> None:
     """Where the days before would have had predictions at this time."""
     for day in range(4):
