@@ -22,7 +22,7 @@ from monitoring import reading, refusals, truths
 from monitoring.blocks import Block
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.hours import in_order, profiles, scales_of
-from monitoring.kept import Keeper, keys, keys_of
+from monitoring.kept import Keeper, ids_of, keys, keys_of
 from monitoring.reading import Bad, Told
 from monitoring.store import Hour, Store, Writing
 from scoring.models import Model
@@ -39,6 +39,7 @@ class Taken:
     """What came of some files."""
 
     files: int = 0
+    topics: int = 0
     known: int = 0  # of which nothing was new
     rows: int = 0
     again: int = 0  # predictions that another file held already
@@ -46,11 +47,14 @@ class Taken:
     bad: Bad = field(default_factory=Counter)
     truths: int = 0  # what came true, by feedback
     refused: int = 0  # requests
+    gone: int = 0  # messages that a topic had deleted before they were read
     unfinished: int = 0  # files whose last line has no end
 
     def said(self) -> str:
         """Return it as a line for people."""
-        parts = [f"{self.rows} predictions of {self.files} files"]
+        of = [f"{self.files} files"] if self.files or not self.topics else []
+        of += [f"{self.topics} topics"] if self.topics else []
+        parts = [f"{self.rows} predictions of {' and '.join(of)}"]
         if self.known:
             parts.append(f"{self.known} files were known already")
         if self.truths:
@@ -62,6 +66,8 @@ class Taken:
         parts += [f"{n} of the model '{name}', which is not known here, left out"
                   for name, n in self.other.items()]  # fmt: skip
         parts += [f"{n} lines left out: {why}" for why, n in self.bad.most_common()]
+        if self.gone:
+            parts.append(f"{self.gone} messages were deleted before they were read")
         if self.unfinished:
             parts.append(
                 f"{self.unfinished} last lines have no end yet: they are read once they have one"
@@ -113,15 +119,24 @@ class Ingest:
                 if path.suffix == ".parquet"
                 else reading.json_lines(path, offset, end if text else 1 << 62, taken.bad, told)
             )
-            hours = self._hours(writing, blocks, taken)
-            writing.add_hours(digest, hours)
-            for table in told.truths:
-                taken.truths += truths.keep(writing, digest, table, self._keeper)
-            taken.refused += refusals.keep(writing, digest, told.refusals)
+            self.count(writing, digest, blocks, told, taken)
             bad = sum(taken.bad.values()) - before[1]
             writing.add_file(digest, end, path.name, taken.rows - before[0], bad)
 
-    def _hours(self, writing: Writing, blocks: Iterator[Block], taken: Taken) -> list[Hour]:
+    def count(
+        self, writing: Writing, digest: str, blocks: Iterator[Block], told: Told, taken: Taken,
+        *, once: bool = False,
+    ) -> None:  # fmt: skip
+        """Keep what `blocks` hold, and what they add to `told`, as of the file with this digest;
+        `once` says that a request id never comes again for another prediction."""
+        writing.add_hours(digest, self._hours(writing, blocks, taken, once))
+        for table in told.truths:
+            taken.truths += truths.keep(writing, digest, table, self._keeper)
+        taken.refused += refusals.keep(writing, digest, told.refusals)
+
+    def _hours(
+        self, writing: Writing, blocks: Iterator[Block], taken: Taken, once: bool
+    ) -> list[Hour]:
         found: dict[tuple[str, str, str, int], Profile] = {}
         newest = writing.newest_predictions()
         now_us = time.time_ns() // 1000 + _SKEW_US
@@ -129,7 +144,7 @@ class Ingest:
             if read.model not in self._kinds:
                 taken.other[read.model] += len(read)
                 continue
-            block = self._new(writing, in_order(read), newest, taken)
+            block = self._new(writing, in_order(read), newest, taken, once)
             if not len(block):
                 continue
             kinds = self._kinds[block.model]
@@ -145,15 +160,16 @@ class Ingest:
         return [Hour(version, digest, hour, profile)
                 for (_, version, digest, hour), profile in found.items()]  # fmt: skip
 
-    def _new(self, writing: Writing, block: Block, newest: int, taken: Taken) -> Block:
+    def _new(self, writing: Writing, block: Block, newest: int, taken: Taken, once: bool) -> Block:
         """Return what no file before this one held."""
-        first, last = int(block.hours[0]), int(block.hours[-1])
+        first, last = int(block.hours[0]) - once, int(block.hours[-1])
         there = writing.predictions(block.model, first, last, newest)
         if not there:
             return block
-        own = keys(self._keeper.named(block.request_id), block.index, pa.array(block.time))
+        named = self._keeper.named(block.request_id)
+        own = named if once else keys(named, block.index, pa.array(block.time))
         known = np.zeros(len(block), bool)
-        for others in keys_of(there):
+        for others in ids_of(there) if once else keys_of(there):
             known |= pc.is_in(own, value_set=others).to_numpy(zero_copy_only=False)
         taken.again += int(known.sum())
         return block.taken(np.flatnonzero(~known)) if known.any() else block

@@ -78,6 +78,12 @@ def keys(request_id: pa.Array, index: pa.Array, time: pa.Array) -> pa.Array:
     )
 
 
+def ids_of(some: Sequence[Kept]) -> Iterator[pa.Array]:
+    """Yield the request ids of each of these parts."""
+    for kept in some:
+        yield table_of(kept).column("request_id").combine_chunks()
+
+
 def keys_of(some: Sequence[Kept]) -> Iterator[pa.Array]:
     """Yield those keys of each of these parts."""
     for kept in some:

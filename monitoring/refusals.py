@@ -75,5 +75,5 @@ def overlapping(model: str, first: int, end: int) -> sa.Select[Any]:
 
 
 def _rows(content: bytes) -> Iterator[tuple[int, str]]:
-    table = pq.read_table(pa.BufferReader(content))
+    table = pq.ParquetFile(pa.BufferReader(content)).read()
     yield from zip(table.column("time").to_pylist(), table.column("why").to_pylist(), strict=True)

@@ -91,7 +91,7 @@ def _whys(store: Store, model: str, first: int, end: int) -> Counter[str]:
     """Return how many requests were refused for what."""
     found: Counter[str] = Counter()
     for [content] in store.asked(overlapping(model, first, end)):
-        table = pq.read_table(pa.BufferReader(content))
+        table = pq.ParquetFile(pa.BufferReader(content)).read()
         time = table.column("time")
         inside = pc.and_(pc.greater_equal(time, first * HOUR_US), pc.less(time, end * HOUR_US))
         for one in table.filter(inside).column("why").value_counts().to_pylist():

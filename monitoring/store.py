@@ -5,6 +5,7 @@
     predictions ids, scores and segments of predictions, as Parquet, for the truth that comes later
     truths      what came true, as Parquet, later ones over earlier ones
     refusals    requests that were refused, as Parquet
+    places      up to where topics were read
     states      the state of each model that `watch` saw last, and since when
     told        the state of each model that a webhook was told last
     trainings   the profile that came with a version
@@ -97,11 +98,10 @@ class Store:
 
     def prefixes(self) -> dict[int, set[str]]:
         """Return the digests of what was read, by its length in bytes."""
-        with self._answering(), self._engine.connect() as connection:
-            found: dict[int, set[str]] = {}
-            for length, digest in connection.execute(sa.select(FILES.c.bytes, FILES.c.digest)):
-                found.setdefault(length, set()).add(digest)
-            return found
+        found: dict[int, set[str]] = {}
+        for length, digest in self.asked(sa.select(FILES.c.bytes, FILES.c.digest)):
+            found.setdefault(length, set()).add(digest)
+        return found
 
     def hours(self, model: str, first: int, end: int) -> list[Hour]:
         """Return what is known of the hours from `first` to before `end`, in order."""
@@ -149,22 +149,19 @@ class Store:
 
     def told(self, model: str) -> str | None:
         """Return the state that a webhook was told last."""
-        asked = sa.select(TOLD.c.state).where(TOLD.c.model == model)
-        with self._answering(), self._engine.connect() as connection:
-            state: str | None = connection.execute(asked).scalar()
-            return state
+        found = self.asked(sa.select(TOLD.c.state).where(TOLD.c.model == model))
+        return str(found[0][0]) if found else None
 
     def trainings(self, model: str) -> dict[str, Training]:
         """Return the profiles of a model's trainings by the digest of the version."""
         c = TRAININGS.c
         asked = sa.select(c.version, c.digest, c.described, c.profile, c.threshold)
-        with self._answering(), self._engine.connect() as connection:
-            return {
-                digest: Training(version, digest, described, profile_of(profile), threshold)
-                for version, digest, described, profile, threshold in connection.execute(
-                    asked.where(c.model == model)
-                )
-            }
+        return {
+            digest: Training(version, digest, described, profile_of(profile), threshold)
+            for version, digest, described, profile, threshold in self.asked(
+                asked.where(c.model == model)
+            )
+        }
 
     def asked(self, question: sa.Select[Any]) -> list[Any]:
         """Return the rows that answer a question."""
@@ -240,7 +237,7 @@ class Writing:
 
     def note_told(self, model: str, state: str) -> None:
         """Keep what a webhook was told of a model."""
-        self._connection.execute(sa.delete(TOLD).where(TOLD.c.model == model))
+        self.delete(TOLD, TOLD.c.model == model)
         at = datetime.now(UTC).isoformat(timespec="seconds")
         self.insert(TOLD, [{"model": model, "state": state, "at": at}])
 
@@ -250,7 +247,7 @@ class Writing:
         asked = sa.select(c.since).where(c.model == model, c.state == state)
         if (found := self._connection.execute(asked).scalar()) is not None:
             return str(found)
-        self._connection.execute(sa.delete(STATES).where(c.model == model))
+        self.delete(STATES, c.model == model)
         now = f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
         self.insert(STATES, [{"model": model, "state": state, "since": now}])
         return now
@@ -282,6 +279,10 @@ class Writing:
     def asked(self, question: sa.Select[Any]) -> list[Any]:
         """Return the rows that answer a question."""
         return list(self._connection.execute(question))
+
+    def delete(self, table: sa.Table, *where: sa.ColumnElement[bool]) -> None:
+        """Forget these rows."""
+        self._connection.execute(sa.delete(table).where(*where))
 
     def insert(self, table: sa.Table, rows: list[dict[str, Any]]) -> None:
         """Keep these rows."""

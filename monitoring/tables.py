@@ -58,6 +58,13 @@ REFUSALS = sa.Table(
     sa.Column("content", sa.LargeBinary, nullable=False),
     sa.Index("refusals_by_time", "model", "first", "last"),
 )  # fmt: skip
+PLACES = sa.Table(
+    "places", META,
+    sa.Column("topic", sa.String(64), primary_key=True),
+    sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("place", sa.BigInteger, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+)  # fmt: skip
 TOLD = sa.Table(
     "told", META,
     sa.Column("model", sa.String(64), primary_key=True),

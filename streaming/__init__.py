@@ -9,5 +9,6 @@ outcomes.py  letters.py           from a batch to predictions and dead letters
 journal.py                        what was at hand when the process died: poison events
 meter.py  health.py               metrics, and the port that shows them
 tracing.py                        a span for each event
+topic.py                          for other rooms: a topic from given places to its end
 following.py                      which version of the model predicts
 """

@@ -9,9 +9,10 @@ from typing import Final
 
 from monitoring import trainings
 from monitoring.errors import UsageError
-from monitoring.ingest import Ingest, find
+from monitoring.ingest import Ingest
 from monitoring.kept import Keeper
 from monitoring.store import Store
+from monitoring.topics import take
 from scoring.models import discover
 from scoring.registry.settings import RegistrySettings
 
@@ -22,7 +23,8 @@ _SHORTEST: Final = 16
 def options(line: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     line.add_argument("logs", nargs="+", metavar="LOG",
-        help="prediction log, its Parquet, a batch's output, or a folder")  # fmt: skip
+        help="prediction log, its Parquet, a batch's output, a folder, or a topic of Kafka by "
+        "kafka://HOST:PORT/TOPIC")  # fmt: skip
     line.add_argument("--model", metavar="NAME", help="of Parquet files that do not say it")
     line.add_argument("--artifact", action="append", default=[], metavar="REF",
         help="keep this version's profile, too: folder or models:/...; several times")  # fmt: skip
@@ -41,7 +43,7 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
     keep = keeper(given.ids, environ)
     store = Store(given.store)
     trainings.note(store, RegistrySettings.from_env(environ), given.artifact)
-    taken = Ingest(store, models, keep, given.id).take(find(given.logs), given.model)
+    taken = take(Ingest(store, models, keep, given.id), store, models, given.logs, given.model)
     sys.stdout.write(f"{taken.said()}\n")
     return 0
 

@@ -14,11 +14,12 @@ from typing import Final
 from monitoring import exposition, trainings
 from monitoring.commands.profile import keeper
 from monitoring.errors import UsageError
-from monitoring.ingest import Ingest, find
+from monitoring.ingest import Ingest
 from monitoring.notify import Webhook
 from monitoring.page import page
 from monitoring.report import Report, report
 from monitoring.store import Store
+from monitoring.topics import take
 from monitoring.watching import Board, forever, json_of, listen
 from monitoring.windows import hour_of, hours_of
 from scoring.models import discover
@@ -34,7 +35,7 @@ def options(line: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     line.add_argument("models", nargs="*", metavar="MODEL", help="(default: all that are known)")
     line.add_argument("--log", action="append", default=[], metavar="LOG",
-        help="profile this file or folder first, each time; several times")  # fmt: skip
+        help="profile this file, folder or topic first, each time; several times")  # fmt: skip
     line.add_argument("--ids", choices=("plain", "hash", "none"), default="plain",
         help="how `profile` keeps ids")  # fmt: skip
     line.add_argument("--window", default="24h", help="24h (default), 7d, 4w")
@@ -95,7 +96,7 @@ def _turn(given: argparse.Namespace, environ: Mapping[str, str]) -> Callable[[],
         store = Store(given.store)
         trainings.note(store, settings)
         if given.log:
-            Ingest(store, models, keep).take(find(given.log))
+            take(Ingest(store, models, keep), store, models, given.log)
         names = given.models or [name for name in models if store.span(name)]
         end = hour_of(given.until)
         made = [report(store, name, length, end, given.against, given.fairness) for name in names]

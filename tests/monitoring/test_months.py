@@ -79,6 +79,7 @@ def by_day(
     scales = {n: found.scale for n, found in like.fields.items() if isinstance(found, Numbers)}
     kinds, scales = field_kinds(RIDE), scales | {"": like.score.scale}
     for day, places in frame.groupby(frame[WHEN].dt.date).indices.items():
+        assert isinstance(day, date)
         columns = columns_of(frame.iloc[places], kinds)
         yield day, count("ride", columns, scores[places], scales)[0]
 
