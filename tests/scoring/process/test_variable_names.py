@@ -43,6 +43,10 @@ NAMES = [name.upper() for name in Settings.model_fields]
         ("KEEP_ALIVE_SECONDS", "KEEP_ALIVE"),
         ("GRACEFUL_TIMEOUT_SECONDS", "GRACEFUL_TIMEOUT"),
         ("REGISTRY_POLL", "REGISTRY_POLL_SECONDS"),
+        ("API_KEY", "API_KEYS_FILE"),
+        ("CORS_ALLOW_ORIGINS", "CORS_ORIGINS"),
+        ("CORS_ALLOWED_ORIGINS", "CORS_ORIGINS"),
+        ("CORS_ORIGIN_WHITELIST", "CORS_ORIGINS"),
     ],
 )
 def test_a_near_miss_stops_the_start(name: str, meant: str) -> None:
@@ -57,6 +61,12 @@ def test_each_way_to_use_a_model_knows_its_own_settings() -> None:
     RegistrySettings.from_env({"PREDICTION_LOGS": "x"})
     with pytest.raises(SettingsError, match="is MODELS meant"):
         RegistrySettings.from_env({"MODLES": "x"})
+    RegistrySettings.from_env({"API_KEY": "x"})
+
+
+def test_a_client_s_key_may_stand_beside_the_file_of_keys() -> None:
+    """The requests that the pages let copy read it from API_KEY."""
+    Settings.from_env({"API_KEY": "x", "API_KEYS_FILE": __file__})
 
 
 OTHERS = """PAGER HOSTNAME HOSTTYPE LOGNAME USER TERM LANG PYTHONPATH VIRTUAL_ENV SSH_AUTH_SOCK
