@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import json
 import os
@@ -27,14 +28,28 @@ GUNICORN = (
 _ENDPOINTS = range(10_000, 32_000)  # below those that the kernel gives to clients
 
 
+# Each number that was handed out lately, kept from other processes until its server has it: tests
+# in parallel, that drew the same one, would ask each other's servers.
+_claimed: collections.deque[socket.socket] = collections.deque(maxlen=200)
+
+
 def free_port() -> int:
     """Return a port of 127.0.0.1 that nobody uses. It is drawn from below the kernel's own range,
     so that no client's connection takes it before the server does."""
     while True:
         port = secrets.choice(_ENDPOINTS)  # the seeded generator would give all workers the same
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
+        claim = socket.socket(type=socket.SOCK_DGRAM)  # UDP's ports are others than TCP's
+        try:
+            claim.bind(("127.0.0.1", port))
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            continue
+        if len(_claimed) == _claimed.maxlen:
+            _claimed.popleft().close()
+        _claimed.append(claim)
+        return port
 
 
 @dataclass

@@ -201,7 +201,7 @@ def test_a_search_goes_on_after_kill_9(tmp_path: Path) -> None:
         "--estimator", "logistic", "--search", "12", "--resume", "--output", str(cut / "models"),
     ]  # fmt: skip
     with subprocess.Popen(words, env=environment(), stdout=subprocess.DEVNULL) as process:
-        wait_for(lambda: len(trials_of(cut)) >= 4, "four trials")
+        wait_for(lambda: len(trials_of(cut)) >= 4, "four trials", 300)
         process.kill()
     assert len(trials_of(cut)) < 12
     again = {"estimator": "logistic", "search": {"trials": 12, "resume": True}}
