@@ -218,7 +218,7 @@ def test_files_are_short_and_imports_absolute() -> None:
     """At most 300 lines, of tests as well, and no `from . import`."""
     offenders = [
         f"{title(path)} has {length} lines"
-        for path in every_file()
+        for path in [*every_file(), *files("tests")]
         if (length := len(path.read_text(encoding="utf-8").splitlines())) > LONGEST
         and title(path) not in ONE_FILE
     ]

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.streaming.kafka_broker import KafkaBroker, kafka_broker
+from tests.streaming.kafka_broker import KafkaBroker, kafka_broker, kafka_package
+from tests.streaming.kafka_doubles import Producer
+from tests.streaming.kinesis_server import Kinesis, moto_server
 from tests.streaming.redis_server import RedisServer, redis_server
 
 
@@ -23,6 +25,25 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
     """A broker of Kafka's protocol; tests name their topics after themselves."""
     with kafka_broker(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def kinesis() -> Iterator[Kinesis]:
+    """moto's server; each test has streams of its own."""
+    with moto_server() as server:
+        yield server
+
+
+@pytest.fixture
+def producers(monkeypatch: pytest.MonkeyPatch) -> list[Producer]:
+    """Kafka's producers are doubles: those that were made, in order."""
+    kafka_package()
+    from streaming.brokers import kafka_sink, kafka_transaction
+
+    Producer.made = []
+    for module in (kafka_sink, kafka_transaction):
+        monkeypatch.setattr(module, "Producer", Producer)
+    return Producer.made
 
 
 @pytest.fixture

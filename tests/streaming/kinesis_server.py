@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 from moto.server import ThreadedMotoServer
 
+from tests.streaming.support import ride
 from tests.support import ROOT, free_port, skip_or_fail, wait_for
 from tests.support.programs import installed
 
@@ -115,3 +116,8 @@ def kinesis_local(folder: Path) -> Iterator[Kinesis]:
     finally:
         process.kill()
         process.wait(20)
+
+
+def event(number: int) -> bytes:
+    """Return the tutorial's event."""
+    return json.dumps({"ride": json.loads(ride(number)), "ride_id": number}).encode()
