@@ -61,7 +61,7 @@ def near_misses(environ: Mapping[str, str], settings: Collection[str]) -> Mappin
         )
         if not meant and not environ.get(theirs := _ELSEWHERE.get(name.upper(), "")):
             meant = theirs  # what a client sends may stand beside the file of keys
-        if meant in settings:
+        if meant and meant in settings:
             close[name] = meant
     return close
 
