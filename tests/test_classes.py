@@ -178,6 +178,8 @@ def test_each_class_is_measured(predictor: Predictor) -> None:
     assert [line["class"] for line in test["by_class"]] == list(SPECIES)
     assert sum(line["rows"] for line in test["by_class"]) == test["rows"]
     assert sum(map(sum, test["confusion_matrix"])) == test["rows"]
+    right = sum(band["rows"] * band["actual"] for band in test["bands"])
+    assert right == pytest.approx(test["accuracy"] * test["rows"])
     assert manifest.profile["species"]["distinct"] == 3
     assert Manifest.model_validate_json(manifest.content()) == manifest
 

@@ -32,10 +32,14 @@ def evaluate(
     classes (n_rows, n_classes) probabilities.
     """
     if model.classes:
-        return several_classes(places_of(frame, model), scores, model.classes)
+        places = places_of(frame, model)
+        right = scores.argmax(axis=1) == places
+        found = several_classes(places, scores, model.classes)
+        return {**found, "bands": _by_probability(scores.max(axis=1), right)}
     truth = frame[model.target].to_numpy(dtype=np.float64)
     if model.task == "classification":
-        return classification(truth, scores, threshold)
+        found = classification(truth, scores, threshold)
+        return {**found, "bands": _by_probability(scores, truth)}
     found = regression(truth, scores)
     if source.bands:
         name, edges = source.bands
@@ -202,12 +206,31 @@ def table(found: dict[str, Metrics], baseline: dict[str, Metrics], trivial: str)
             f"{one['recall']:>9.4f} recall{one['rows']:>9} rows"
             for one in values.get("by_class", [])
         ]
-        lines += [
-            f"  {band['band']:{width}}{band['rmse']:>14.6f} rmse{band['bias']:>11.4f} bias"
-            f"{band['rows']:>9} rows"
-            for band in values.get("bands", [])
-        ]
+        lines += [_band_in_words(band, width) for band in values.get("bands", [])]
     return "\n".join(lines)
+
+
+def _band_in_words(band: dict[str, Any], width: int) -> str:
+    if "actual" in band:
+        both = f"{band['predicted']:>14.4f} predicted{band['actual']:>9.4f} came true"
+    else:
+        both = f"{band['rmse']:>14.6f} rmse{band['bias']:>11.4f} bias"
+    return f"  {band['band']:{width}}{both}{band['rows']:>9} rows"
+
+
+def _by_probability(scores: Values, happened: Any) -> list[dict[str, Any]]:
+    """Return, by tenth of the probability, how many rows were given one like it, its mean, and of
+    which share it came true; `scores` and `happened`, 0 or 1, are (n_rows,)."""
+    tenth = np.minimum(np.floor(scores * 10 + 1e-9), 9).astype(int)
+    return [
+        {
+            "band": f"probability {place / 10:g}-{(place + 1) / 10:g}",
+            "rows": int((tenth == place).sum()),
+            "predicted": float(scores[tenth == place].mean()),
+            "actual": float(happened[tenth == place].mean()),
+        }
+        for place in np.unique(tenth)
+    ]
 
 
 def _by_band(

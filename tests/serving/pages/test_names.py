@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,7 +11,6 @@ from scoring.models import discover
 from scoring.predictor import Predictor
 from serving.pages.names import Named, of_feature, of_value
 from serving.pages.numbers import decimals_for
-from serving.pages.sure import typical
 from serving.pages.whatif import variations
 from tests.furnished import furnish
 
@@ -64,25 +61,6 @@ def test_names_are_found_by_part_and_by_likeness() -> None:
 def test_an_answer_has_the_digits_that_its_error_leaves(error: float, decimals: int) -> None:
     """A number that is wrong by 3 has no decimals."""
     assert decimals_for(error) == decimals
-
-
-@pytest.mark.parametrize(
-    "measured",
-    [
-        {"rows": 9},
-        {"rows": 9, "mae": "3"},
-        {"rows": 9, "mae": 0.0},
-        {"rows": 9, "bands": [{"band": "trip_distance 1-2", "mae": True}, 7]},
-    ],
-    ids=["no error", "a text", "no error at all", "bands of another shape"],
-)
-def test_an_error_that_was_not_measured_is_not_told(
-    ride: Predictor, measured: dict[str, Any]
-) -> None:
-    """A manifest may hold anything: what is no error is left out."""
-    manifest = ride.manifest.model_copy(update={"metrics": {"test": measured}})
-    artifact = replace(ride.artifact, manifest=manifest)
-    assert typical(Predictor(RIDE, artifact), {"trip_distance": 1.5}) is None
 
 
 def test_a_number_is_varied_between_the_ends_of_its_training(ride: Predictor) -> None:

@@ -147,16 +147,6 @@ def test_a_number_beyond_training_says_so_beside_the_answer(client: FlaskClient)
     assert "Typically off" not in found(r'id="ride-answer".*?</div>', page, re.S).group()
 
 
-def test_an_answer_says_how_far_it_is_usually_off(client: FlaskClient) -> None:
-    """By the band of the record, else by all of the data, and in digits that such an error leaves
-    sense to."""
-    typed = {"PULocationID": "74", "DOLocationID": "75", "trip_distance": "0.5"}
-    near = client.post("/models/ride/try", data=typed).text
-    assert "Typically off by 3 minutes (Distance 0 to 1 of the test data, 481 rows)" in near
-    far = client.post("/models/ride/try", data=typed | {"trip_distance": "1"}).text
-    assert "Typically off by 5 minutes (all of the test data, 1,500 rows)" in far
-
-
 def test_a_prediction_has_a_link_that_shows_it_again(client: FlaskClient, model: Model) -> None:
     """The link beside an answer holds the record: a browser gets that model's page with it, a
     program the model's description."""

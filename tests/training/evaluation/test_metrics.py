@@ -85,10 +85,23 @@ def test_a_source_without_bands_has_no_error_by_band() -> None:
 
 
 def test_churn_is_evaluated_as_a_classification() -> None:
-    """With the threshold that is asked for."""
-    frame = pd.DataFrame({"churn": TRUTH.astype(int)})
-    found = evaluation.evaluate(CHURN, source_of(CHURN), frame, SCORES, 0.4)
-    assert found == evaluation.classification(TRUTH, SCORES, 0.4)
+    """With the threshold that is asked for, and how often each tenth of the probability came true,
+    which a person sees too."""
+    frame = pd.DataFrame({"churn": [1, 0, 1, 0, 0, 1]})
+    scores = np.array([*SCORES, 1.0])
+    found = evaluation.evaluate(CHURN, source_of(CHURN), frame, scores, 0.4)
+    bands = found.pop("bands")
+    assert found == evaluation.classification(frame["churn"].to_numpy(float), scores, 0.4)
+    assert [(band["band"], band["rows"], band["actual"]) for band in bands] == [
+        ("probability 0.1-0.2", 1, 0.0),
+        ("probability 0.3-0.4", 1, 0.0),
+        ("probability 0.4-0.5", 1, 1.0),
+        ("probability 0.8-0.9", 1, 0.0),
+        ("probability 0.9-1", 2, 1.0),
+    ]
+    assert bands[-1]["predicted"] == pytest.approx(0.95)
+    text = evaluation.table({"test": {**found, "bands": bands}}, {"test": found}, "the class rate")
+    assert text.endswith("0.9500 predicted   1.0000 came true        2 rows")
 
 
 def test_the_trivial_model_is_the_mean_of_what_was_learned_from() -> None:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from scoring.errors import InvalidRecords
-from scoring.explain import explained
+from scoring.explain import explanations
 from scoring.predictor import Predictor
 from scoring.values.strict_json import encode
 from serving.fields import fields
 from serving.pages.forms import inputs
 from serving.pages.names import Named, of_feature, of_value
-from serving.pages.numbers import decimals_for, fixed, number, percent, signed
-from serving.pages.sure import typical
+from serving.pages.numbers import fixed, number, percent, signed
+from serving.pages.sure import sure
 
 # More lines than these hide the large ones; the rest are added up in one.
 _LINES: Final = 7
@@ -52,20 +52,21 @@ class Result:
 
 
 def result(predictor: Predictor, record: Mapping[str, Any]) -> Result:
-    """Return the prediction for a JSON object, or the errors in it."""
+    """Return the prediction for a JSON object, or the errors in it. Its JSON has the interval that
+    the pages ask for, where the model gives any."""
     try:
-        [answer] = explained(predictor, [predictor.reader.one(dict(record))])
+        scored = predictor.one(dict(record))
     except InvalidRecords as error:
         return Result(errors={line.field: line.problem for line in error.errors})
-    explanation = answer.pop("explanation")
-    plain = {**answer, "model_version": predictor.version}
-    off = typical(predictor, record)
-    decimals = decimals_for(off.error) if off else 1
-    parts = _decimals(explanation, decimals)
+    [answer], [score] = scored.answers, scored.scores
+    [explanation] = explanations(predictor, scored.records)
+    how = sure(predictor, record, answer, score)
+    plain = {**answer, **how.ends, "model_version": predictor.version}
+    parts = _decimals(explanation, how.decimals)
     return Result(
-        headline=_headline(predictor, answer, decimals),
+        headline=_headline(predictor, answer, how.decimals),
         verdict=_verdict(predictor, answer),
-        sure=off.words if off and not answer.get("beyond") else "",
+        sure=how.words,
         unseen=tuple(of_feature(predictor.model, name) for name in answer.get("unseen", ())),
         beyond=tuple(_beyond(predictor, name) for name in answer.get("beyond", ())),
         lines=_lines(predictor, explanation, parts),

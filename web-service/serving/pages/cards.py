@@ -31,6 +31,8 @@ _METRICS: Final = {
     "f1_macro": ("F1, macro", "precision and recall together, each class alike; 1 at most"),
     "brier": ("Brier score", "squared error of the probability; lower is better"),
     "bias": ("Bias", "predicted minus actual, on average"),
+    "predicted": ("Predicted, on average", ""),
+    "actual": ("Came true", ""),
     "rows": ("Rows", ""),
 }
 

@@ -12,12 +12,14 @@ from urllib.parse import urlencode
 from flask import Response, render_template, request, url_for
 
 from scoring.engine import Predictors
+from scoring.intervals import PARAMETER
 from scoring.predictor import Predictor
 from serving.fields import example
 from serving.pages import forms, snippets, whatif
 from serving.pages.answers import Result, result
 from serving.pages.assets import page
 from serving.pages.names import unknown
+from serving.pages.sure import LEVEL, gives_intervals
 from serving.services import Services
 
 _log = logging.getLogger(__name__)
@@ -91,6 +93,7 @@ class Home:
         self, predictor: Predictor, typed: Mapping[str, str], shown: Result
     ) -> dict[str, Any]:
         url = f"{request.url_root}predict/{predictor.model.name}"
+        copied = f"{url}?{PARAMETER}={LEVEL:g}" if gives_intervals(predictor) else url
         record = forms.record_of(predictor.model, typed)
         with_key = self._services.keys is not None
         return {
@@ -102,8 +105,8 @@ class Home:
             "url": url,
             "link": f"{url_for('catalogue.one_model', name=predictor.model.name)}?"
             + urlencode(forms.query_of(predictor.model, record)),
-            "curl": snippets.curl(url, record, with_key=with_key),
-            "requests": snippets.requests(url, record, with_key=with_key),
+            "curl": snippets.curl(copied, record, with_key=with_key),
+            "requests": snippets.requests(copied, record, with_key=with_key),
             "record": json.dumps(record),
             "variations": whatif.variations(predictor, self._services.settings.max_records),
         }

@@ -1,4 +1,4 @@
-"""How far an answer is usually off, from what training measured."""
+"""How sure an answer is, from what training measured on rows that the model had not seen."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from scoring.intervals import ENDS, Interval, numbers_of
 from scoring.predictor import Predictor
 from serving.fields import fields
 from serving.pages.cards import held_out
-from serving.pages.numbers import decimals_for, fixed, number
+from serving.pages.numbers import decimals_for, fixed, number, percent
 
+LEVEL: Final = 0.9  # of the interval that the pages ask for
 # As training names the bands of a field: `trip_distance 1-2`, `trip_distance 20+`.
 _BAND: Final = re.compile(r"(\w+) (\d+(?:\.\d+)?)(?:-(\d+(?:\.\d+)?)|\+)", re.ASCII)
+_PROBABILITY: Final = "probability"  # in the place of a field, of a classification
+_FEWEST: Final = 20  # rows, of which a share says anything
 
 
 class Typical(NamedTuple):
@@ -20,6 +24,72 @@ class Typical(NamedTuple):
 
     error: float
     words: str
+
+
+class Sure(NamedTuple):
+    """In words how far to trust an answer (empty where nobody knows), how many decimals its numbers
+    have sense with, and the ends of its interval by their names, where the model gives one."""
+
+    words: str
+    decimals: int
+    ends: Mapping[str, float]
+
+
+def sure(
+    predictor: Predictor, record: Mapping[str, Any], answer: Mapping[str, Any], score: float
+) -> Sure:
+    """Return how sure the answer to `record` is.
+
+    Of a number between which two the truth lies nine times of ten, else how far off predictions
+    like it usually were; of a probability how often it came true.
+    """
+    if predictor.model.task == "classification":
+        return Sure(_came_true(predictor, score), 1, {})
+    off = typical(predictor, record)
+    decimals = decimals_for(off.error) if off else 1
+    words = off.words if off else ""
+    ends: Mapping[str, float] = {}
+    names = numbers_of(answer)
+    if names and gives_intervals(predictor):
+        ends = Interval(predictor, LEVEL).ends(score)
+        low, high = (ends[f"{names[0]}_{end}"] for end in ENDS)
+        if high > low and not off:
+            decimals = decimals_for((high - low) / 2)
+        words = _between(predictor, low, high, decimals)
+    return Sure("" if answer.get("beyond") else words, decimals, ends)
+
+
+def gives_intervals(predictor: Predictor) -> bool:
+    """Return whether the API gives intervals of a model's answers."""
+    return predictor.manifest.calibration is not None
+
+
+def _between(predictor: Predictor, low: float, high: float, decimals: int) -> str:
+    learned = predictor.manifest.calibration
+    rows = f" (by {number(learned.rows)} rows of the {learned.split} data)" if learned else ""
+    both = f"{fixed(low, decimals)} to {fixed(high, decimals)} {predictor.model.unit}"
+    return f"{both} in {LEVEL * 10:g} of 10 cases like this{rows}"
+
+
+def _came_true(predictor: Predictor, score: float) -> str:
+    split = held_out(predictor)
+    for band in _bands(predictor.manifest.metrics[split]) if split else ():
+        match = _BAND.fullmatch(str(band.get("band", "")))
+        rows, share = band.get("rows"), band.get("actual")
+        if not match or match.group(1) != _PROBABILITY or not match.group(3):
+            continue
+        low, high = float(match.group(2)), float(match.group(3))
+        if not (low <= score < high or score == high == 1):
+            continue
+        if not isinstance(rows, int) or not isinstance(share, int | float):
+            continue
+        given = (
+            f"{number(rows)} rows of the {split} data were given {100 * low:.0f} to {percent(high)}"
+        )
+        if rows < _FEWEST:
+            return f"Only {given}: too few to tell how often that comes true"
+        return f"{given}; it came true for {percent(share)} of them"
+    return ""
 
 
 def typical(predictor: Predictor, record: Mapping[str, Any]) -> Typical | None:
