@@ -50,8 +50,10 @@ def _metrics(model: Model) -> dict[str, Any]:
 
 def _profile(model: Model) -> dict[str, dict[str, Any]]:
     found = {}
-    for name, value in records(model, 9)[5].items():
-        entry: dict[str, Any] = {"distinct": 3, "most_frequent": [[value, 3]]}
+    rows = records(model, 9)
+    for name, value in rows[5].items():
+        often = dict.fromkeys([value, rows[2][name], rows[3][name]])
+        entry: dict[str, Any] = {"distinct": 3, "most_frequent": [[one, 3] for one in often]}
         if not isinstance(value, str):
             entry |= {"min": 0.0, "max": 9.5, "mean": 4.25, "quantiles": {"0.5": float(value)}}
         found[name] = entry

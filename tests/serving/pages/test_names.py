@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from scoring.lookups import matching, nearest
+from scoring.lookups import matching, names, nearest
 from scoring.models import discover
 from scoring.predictor import Predictor
 from serving.pages.names import Named, of_feature, of_value
@@ -64,11 +65,26 @@ def test_an_answer_has_the_digits_that_its_error_leaves(error: float, decimals: 
 
 
 def test_a_number_is_varied_between_the_ends_of_its_training(ride: Predictor) -> None:
-    """Zones by the hundred are not; the steps fit into one request."""
-    [distance] = variations(ride, 11)
+    """Zones by the hundred take those that training had most often; the steps fit into one
+    request."""
+    pickup, _, distance = variations(ride, 11)
+    often = ride.manifest.profile["PULocationID"]["most_frequent"]
+    assert pickup.values == [zone for zone, _ in often]
+    assert pickup.labels[0] == f"{often[0][0]} {names('taxi_zones')[often[0][0]]}"
     assert distance.name == "trip_distance"
     assert (distance.values[0], distance.values[-1], len(distance.values)) == (0.0, 9.5, 11)
     assert variations(ride, 1) == []
+
+
+def test_what_a_manifest_says_was_frequent_is_varied_where_the_record_takes_it(
+    ride: Predictor,
+) -> None:
+    """No text in the place of a zone, nothing of another shape."""
+    for often, found in (([["x", 3], [75, 2], 7, []], [75]), ("x", [])):
+        profile = {"PULocationID": {"most_frequent": often}}
+        manifest = ride.manifest.model_copy(update={"profile": profile})
+        told = variations(Predictor(RIDE, replace(ride.artifact, manifest=manifest)), 11)
+        assert [one.values for one in told if one.name == "PULocationID"] == [found][: len(found)]
 
 
 def test_choices_are_varied_where_the_form_has_them(tmp_path: Path) -> None:

@@ -7,8 +7,11 @@ gets.
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
 
+from scoring.errors import InvalidRecords
+from scoring.lookups import names
 from scoring.predictor import Predictor
 from serving.pages.forms import Input, inputs
 
@@ -16,22 +19,48 @@ _STEPS: Final = 31
 
 
 class Variation(NamedTuple):
-    """A field with the values that it takes in turn; of a field of choices those of the form."""
+    """A field with the values that it takes in turn, and of categories what the form calls them; of
+    a field of choices both are the form's."""
 
     name: str
     title: str
-    values: list[float]
+    values: list[Any]
+    labels: list[str]
 
 
 def variations(predictor: Predictor, most: int) -> list[Variation]:
-    """Return the fields that can be varied in at most `most` records: choices, and numbers whose
-    ends are known from the training or from the record's limits."""
+    """Return the fields that can be varied in at most `most` records: choices, numbers whose ends
+    are known from the training or from the record's limits, and categories by the hundred, which
+    take the values that training had most often."""
     found = []
     for field in inputs(predictor.model):
-        values = _steps(predictor, field, min(most, _STEPS))
+        values: list[Any] = _steps(predictor, field, min(most, _STEPS))
+        labels: list[str] = []
+        if not values and field.kind != "select":
+            # the page puts the record's own beside them
+            values = [*_frequent(predictor, field)][: min(most, _STEPS) - 1]
+            labels = [_label(field, value) for value in values]
         if values or (field.kind == "select" and len(field.choices) <= most):
-            found.append(Variation(field.name, field.title, values))
+            found.append(Variation(field.name, field.title, values, labels))
     return found
+
+
+def _frequent(predictor: Predictor, field: Input) -> Iterator[Any]:
+    """Yield the values that training had most often, without those that the record refuses."""
+    often = predictor.manifest.profile.get(field.name, {}).get("most_frequent")
+    if not isinstance(often, list) or not (field.names or field.type == "string"):
+        return
+    for value, *_ in (pair for pair in often if isinstance(pair, list) and pair):
+        try:
+            predictor.reader.one({**predictor.model.example, field.name: value})
+        except InvalidRecords:
+            continue
+        if value is not None:
+            yield value
+
+
+def _label(field: Input, value: Any) -> str:
+    return f"{value} {names(field.names).get(value, '')}".strip() if field.names else str(value)
 
 
 def _steps(predictor: Predictor, field: Input, most: int) -> list[float]:

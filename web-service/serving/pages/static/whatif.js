@@ -26,6 +26,13 @@ function likeliestOf(answer) {
   return shares && Object.keys(shares).reduce((best, name) => (shares[name] > shares[best] ? name : best));
 }
 
+// What the form calls a value of a field: "74 East Harlem North, Manhattan".
+function nameOf(input, value) {
+  const options = input.dataset.names ? document.getElementById(`names-${input.dataset.names}`).options : [];
+  const named = [...options].find((option) => option.value.startsWith(`${value} `));
+  return named?.value ?? String(value ?? "none");
+}
+
 class WhatIf {
   constructor(details) {
     this.details = details;
@@ -45,14 +52,20 @@ class WhatIf {
     new MutationObserver(() => this.ask()).observe(this.record, { childList: true });
   }
 
-  // The values of a choice are those of the form's own field, as its JSON has them.
-  steps() {
-    const { values } = this.field.selectedOptions[0].dataset;
+  // The values of a choice are those of the form's own field, as its JSON has them; of categories by
+  // the hundred they are the most frequent ones, behind the record's own.
+  steps(now) {
+    const { values, labels } = this.field.selectedOptions[0].dataset;
+    const choice = this.form.elements[this.field.value];
+    if (labels) {
+      const [listed, called] = [JSON.parse(values), JSON.parse(labels)];
+      if (listed.includes(now)) return { numeric: false, values: listed, labels: called };
+      return { numeric: false, values: [now, ...listed], labels: [nameOf(choice, now), ...called] };
+    }
     if (values) {
       const numbers = JSON.parse(values);
       return { numeric: true, values: numbers, labels: numbers.map((value) => Number(value.toPrecision(3))) };
     }
-    const choice = this.form.elements[this.field.value];
     const options = [...choice.options].filter((option) => option.value !== "");
     const read = choice.dataset.type === "string" ? (text) => text : JSON.parse;
     return {
@@ -69,8 +82,8 @@ class WhatIf {
   async ask() {
     if (!this.details.open) return;
     const turn = ++this.turn;
-    const steps = this.steps();
     const record = JSON.parse(this.record.textContent);
+    const steps = this.steps(record[this.field.value]);
     this.details.setAttribute("aria-busy", "true");
     try {
       const response = await fetch(new URL(this.form.dataset.url).pathname, {
@@ -129,7 +142,9 @@ class WhatIf {
     const [first, last] = [this.labels[0], this.labels[this.labels.length - 1]];
     const least = Math.min(...numbers);
     const most = Math.max(...numbers);
-    return `${this.title} from ${first} to ${last}: from ${this.said(least)} to ${this.said(most)}`;
+    if (this.numeric) return `${this.title} from ${first} to ${last}: from ${this.said(least)} to ${this.said(most)}`;
+    const [low, high] = [least, most].map((value) => `${this.said(value)} of ${this.labels[numbers.indexOf(value)]}`);
+    return `${this.title}, ${numbers.length} of them: from ${low} to ${high}`;
   }
 
   said(value) {
@@ -154,7 +169,8 @@ class WhatIf {
 
   take() {
     if (!this.answers) return;
-    this.form.elements[this.field.value].value = String(this.values[Number(this.slider.value)]);
+    const [at, input] = [Number(this.slider.value), this.form.elements[this.field.value]];
+    input.value = input.dataset.names ? this.labels[at] : String(this.values[at] ?? "");
     this.form.requestSubmit();
   }
 }
