@@ -49,6 +49,7 @@ _NEEDED: Final[dict[str, Any]] = {
     "time": str, "request_id": str, "model": str, "version": str, "digest": str, "index": int,
     "score": (int, float), "features": dict,
 }  # fmt: skip
+_WHERE_THERE: Final[dict[str, Any]] = {"unseen": list, "ids": dict}  # else null, or left out
 
 _FEEDBACK: Final = "feedback"  # a line that tells what came true
 _REFUSED: Final = "refused"  # a line of a request that was refused
@@ -58,6 +59,9 @@ _OF_FEEDBACK: Final[dict[str, Any]] = {
 
 _FEW: Final = ["version", "digest", "model_version"]  # texts of which a file has few
 _OF_REFUSED: Final = ["model", "time", "errors"]
+
+# the last: an integer of more than 64 bits
+_UNREADABLE: Final = (pa.ArrowException, ValueError, OverflowError)
 
 Bad = Counter[str]  # why -> lines that are left out
 
@@ -130,11 +134,11 @@ def _line_by_line(data: bytes, bad: Bad, told: Told) -> Iterator[Block]:
     for lines in groups.values():
         try:
             yield from split(pa.Table.from_pylist(lines))
-        except (pa.ArrowException, ValueError):
+        except _UNREADABLE:
             for line in lines:  # a value of another type than the others'
                 try:
                     yield from split(pa.Table.from_pylist([line]))
-                except (pa.ArrowException, ValueError):
+                except _UNREADABLE:
                     bad["no line of a prediction log"] += 1
 
 
@@ -156,6 +160,8 @@ def _line(text: bytes, bad: Bad) -> dict[str, Any] | None:
         bad["no line of a prediction log"] += 1
         return None
     wrong = [name for name, kind in _NEEDED.items() if not isinstance(line.get(name), kind)]
+    wrong += [name for name, kind in _WHERE_THERE.items()
+              if line.get(name) is not None and not isinstance(line[name], kind)]  # fmt: skip
     try:
         when = datetime.fromisoformat(line["time"].replace(":60", ":59"))  # a leap second
     except (ValueError, KeyError, AttributeError):
@@ -173,11 +179,16 @@ def _line(text: bytes, bad: Bad) -> dict[str, Any] | None:
 
 def _is_whole(line: Mapping[str, Any]) -> bool:
     """Tell whether a line of another kind has what it needs."""
-    if line["kind"] == _FEEDBACK:
-        return all(isinstance(line.get(name), kind) for name, kind in _OF_FEEDBACK.items())
+    if line["kind"] == _FEEDBACK and not all(
+        isinstance(line.get(name), kind) for name, kind in _OF_FEEDBACK.items()
+    ):
+        return False
     try:
-        refusal_of(line)
-    except ValueError:
+        if line["kind"] == _FEEDBACK:
+            _truths(pa.Table.from_pylist([line]))
+        else:
+            refusal_of(line)
+    except _UNREADABLE:
         return False
     return True
 

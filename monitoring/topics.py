@@ -20,6 +20,7 @@ from monitoring.ingest import Ingest, Taken, find
 from monitoring.reading import Told, blocks_of
 from monitoring.store import Store, Writing
 from monitoring.tables import PLACES, TRAININGS
+from scoring.model import tried
 from scoring.models import Model
 from scoring.observers.log_lines import SCHEMA
 
@@ -116,7 +117,9 @@ def _part(
             found = None
         if isinstance(found, dict) and "schema" in found:
             lines.append(orjson.dumps(found))
-        elif isinstance(found, dict) and found.get("model") not in scores and "answer" in found:
+        elif (
+            isinstance(found, dict) and str(found.get("model")) not in scores and "answer" in found
+        ):
             taken.other[str(found.get("model"))] += 1
         elif line := _line_of(found, scores, digests):
             taken.again += line["request_id"] in predictions
@@ -161,18 +164,20 @@ def _line_of(
 
 def _score_of(model: Model) -> Callable[[Mapping[str, Any]], float | None]:
     """Return what takes the score from an answer: the value, the probability of the class, of
-    several that of the most likely one."""
-    if model.classes:
-        return lambda answer: max(
-            map(float, answer.get("probabilities", {}).values()), default=None
-        )
-    found = model.answer(0.25, model.threshold).items()
+    several that of the most likely one; None where it has none."""
+    one = tried(model)[0]
     name = next(
-        (key for key, value in found if type(value) is float and value == 0.25), model.target
+        (
+            key
+            for key, value in model.answer(one, model.threshold).items()
+            if isinstance(value, dict) or (isinstance(value, float) and value == one)
+        ),
+        model.target,
     )
+    return lambda answer: _number(answer.get(name))
 
-    def score(answer: Mapping[str, Any]) -> float | None:
-        value = answer.get(name)
-        return None if isinstance(value, bool) or not isinstance(value, int | float) else value
 
-    return score
+def _number(value: Any) -> float | None:
+    values = value.values() if isinstance(value, dict) else [value]
+    numbers = [one for one in values if isinstance(one, int | float) and not isinstance(one, bool)]
+    return max(numbers, default=None)

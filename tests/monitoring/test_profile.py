@@ -107,14 +107,20 @@ def test_broken_lines_are_left_out_and_told(monitoring: Run, store: Store) -> No
     made[9] = b"\n"
     made[11] = b'\xff\xfe{"schema":1}\n'
     made[13] = made[13].replace(b'"time":"2026', b'"time":"soon')
+    made[14] = made[14].replace(b'"unseen":[]', b'"unseen":5')
+    made[15] = made[15].replace(b'"index":0', b'"index":9223372036854775808')
+    made[16] = (
+        b'{"schema": 1, "kind": "feedback", "time": "2026-11-02", "model": "ride", '
+        b'"request_id": "a", "index": 9223372036854775808, "actual": 1}\n'
+    )
     Path("a.jsonl").write_bytes(b"".join(made))
     told = monitoring("profile", "a.jsonl")
     assert told.status == 0
     assert told.out == (
-        "14 predictions of 1 files; 2 lines left out: not JSON; 2 lines left out: no line of a "
-        "prediction log; 1 lines left out: schema 7, which is not known here\n"
+        "11 predictions of 1 files; 5 lines left out: no line of a prediction log; 2 lines left "
+        "out: not JSON; 1 lines left out: schema 7, which is not known here\n"
     )
-    assert whole(store).rows == 14
+    assert whole(store).rows == 11
 
 
 def test_fifty_versions_and_two_models_in_one_file(monitoring: Run, store: Store) -> None:

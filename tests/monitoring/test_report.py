@@ -77,6 +77,7 @@ def test_too_few_rows_say_so(monitoring: Run) -> None:
     assert (told.status, "too few rows: 30; 50 are needed" in told.out) == (0, True)
 
 
+@pytest.mark.slow
 def test_odd_ids_and_clocks_are_a_warning(monitoring: Run) -> None:
     """More than one in a hundred that came before in the file, or are of the future; fewer are
     none."""

@@ -20,6 +20,7 @@ from scoring.predictor import Predictor
 from streaming.envelope import Envelope
 from streaming.interface import Event
 from streaming.outcomes import Scoring
+from tests.flowers import FLOWERS
 from tests.monitoring.support import lines, rides, text
 from tests.monitoring.test_profile import ALWAYS, whole
 from tests.monitoring.test_refused import refusals
@@ -135,6 +136,26 @@ def test_lines_of_a_log_come_by_topic_too(store: Store) -> None:
     assert len(store.predictions("ride", *ALWAYS)) == 2
 
 
+def test_a_message_that_is_odd_stops_nothing(store: Store) -> None:
+    """It is left out and counted, whatever its parts are; those around it are counted."""
+    good: dict[str, Any] = {
+        "model": "ride", "id": "rides/0/1", "time": "2026-11-02T10:00:00+00:00",
+        "answer": {"duration": 12.5, "model_version": "3"},
+    }  # fmt: skip
+    odd: list[Any] = [
+        {**good, "answer": None},
+        {**good, "id": 7},
+        {**good, "answer": {"duration": "long", "model_version": "3"}},
+        {**good, "id": "rides/0/2", "time": "yesterday"},
+        {**good, "id": "rides/0/3", "answer": {**good["answer"], "unseen": 5}},
+        {"event": 3}, [good], "text", None,
+    ]  # fmt: skip
+    unknown: list[Any] = [{**good, "model": ["ride"]}, {**good, "model": None}]
+    taken = part(store, [orjson.dumps(one) for one in (*odd, good, *unknown)])
+    assert (taken.rows, sum(taken.bad.values()), sum(taken.other.values())) == (1, len(odd), 2)
+    assert whole(store).score.total == 12.5
+
+
 def test_places_that_are_no_more(store: Store) -> None:
     """What was deleted unread is counted; a topic that ends before is another one."""
     part(store, text(lines(rides(60))).splitlines())
@@ -172,3 +193,6 @@ def test_a_score_is_taken_from_any_answer() -> None:
     assert ride({"duration": 37}) == 37
     assert churn({"churn_probability": 0.6, "churn": True}) == 0.6
     assert ride({"churn": True}) is None
+    classes = topics._score_of(FLOWERS)
+    assert classes({"probabilities": {"a": 0.2, "b": 0.5, "c": 0.3}}) == 0.5
+    assert [classes({"probabilities": odd}) for odd in (None, {}, {"a": "much"})] == [None] * 3
