@@ -1,6 +1,10 @@
 """Compares the service with what people would otherwise run, in turns, and writes what was found.
 
-python -m benchmarks [--quick] [--peers] [--rounds N] [--seconds S] [--output FILE]
+    python -m benchmarks
+    python -m benchmarks --quick
+    python -m benchmarks --peers --rounds 2 --seconds 4
+
+`make bench` runs it; docs/benchmarks.md says what is compared.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from benchmarks import inprocess, load, peers, report, servers
 from benchmarks.load import BadAnswer
 from benchmarks.servers import ROOT, Running, Server, running
 from scoring.models import Model, discover
+from scoring.process.usage import of_docstring
 from training.data.tables import read
 from training.sources import source_of
 
@@ -176,11 +181,9 @@ def _list(answer: Any) -> list[Any]:
     return predictions
 
 
-def main() -> None:
-    """Run all of it; exit with status 1 where a server does not answer as it should."""
-    line = argparse.ArgumentParser(
-        prog="python -m benchmarks", description=(__doc__ or "").partition("\n")[0]
-    )
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    line = argparse.ArgumentParser(prog="python -m benchmarks", **of_docstring(__doc__))
     line.add_argument("--rounds", type=int, default=3, metavar="N", help="default: 3")
     line.add_argument(
         "--seconds", type=float, default=4, metavar="S", help="of each load (default: 4)"
@@ -197,8 +200,16 @@ def main() -> None:
         "--models", type=Path, metavar="DIR",
         help="trained models to serve (default: trains them on the bundled sample)",
     )  # fmt: skip
-    line.add_argument("--readme", type=Path, default=ROOT / "README.md", metavar="FILE")
-    given = line.parse_args()
+    line.add_argument(
+        "--readme", type=Path, default=ROOT / "README.md", metavar="FILE",
+        help="whose table is written anew (default: README.md)",
+    )  # fmt: skip
+    return line
+
+
+def main() -> None:
+    """Run all of it; exit with status 1 where a server does not answer as it should."""
+    given = parser().parse_args()
     rounds, seconds = (1, 1.0) if given.quick else (given.rounds, given.seconds)
     try:
         with tempfile.TemporaryDirectory() as folder:

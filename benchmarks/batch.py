@@ -1,6 +1,7 @@
 """Rows a second from file to file: the tutorial's way, Spark's, and `python -m batch`, in turns.
 
-    python -m benchmarks.batch [--quick] [--rounds 3] [--rows 2000000] [--large 10 30] [--no-spark]
+    python -m benchmarks.batch
+    python -m benchmarks.batch --quick --no-spark
 
 Trains on the bundled sample into a temporary folder, writes each table once, and runs each way in a
 process of its own. Prints the figures, keeps them in benchmarks/batch.json and puts the table into
@@ -26,6 +27,7 @@ from typing import Final, NamedTuple
 from benchmarks import batch_report
 from benchmarks.batch_tables import write
 from scoring.models import discover
+from scoring.process.usage import of_docstring
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
 _RIVALS: Final = Path(__file__).parent / "rivals"
@@ -194,20 +196,26 @@ def measured(given: argparse.Namespace, folder: Path) -> dict[str, list[dict[str
     return bench.found
 
 
-def main() -> None:
-    """Measure, print and keep the figures."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    add = parser.add_argument
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    line = argparse.ArgumentParser(prog="python -m benchmarks.batch", **of_docstring(__doc__))
+    add = line.add_argument
     add("--rows", type=int, default=2_000_000, help="of a table (default: two million)")
-    add("--rounds", type=int, default=3)
+    add("--rounds", type=int, default=3, help="of all, in turns (default: 3)")
     add("--large", type=int, nargs="*", default=[1, 10, 30], metavar="MILLION",
         help="sizes to show how it grows (default: 1 10 30)")  # fmt: skip
     add("--quick", action="store_true", help="one round of few rows: does it work?")
     add("--only", nargs="*", metavar="CASE", help=", ".join(repr(case.title) for case in CASES))
-    add("--no-spark", dest="spark", action="store_false")
-    add("--output", type=Path, default=batch_report.RESULTS, metavar="FILE")
-    add("--page", type=Path, default=_ROOT / "docs" / "batch.md", metavar="FILE")
-    given = parser.parse_args()
+    add("--no-spark", dest="spark", action="store_false", help="leave Spark's way out")
+    add("--output", type=Path, default=batch_report.RESULTS, metavar="FILE", help="for the figures")
+    add("--page", type=Path, default=_ROOT / "docs" / "batch.md", metavar="FILE",
+        help="whose table is written anew (default: docs/batch.md)")  # fmt: skip
+    return line
+
+
+def main() -> None:
+    """Measure, print and keep the figures."""
+    given = parser().parse_args()
     if given.quick:
         given.rows, given.rounds, given.large = 20_000, 1, []
     with tempfile.TemporaryDirectory() as name:

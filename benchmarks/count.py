@@ -1,7 +1,8 @@
 """Counts the instructions of the hot function with valgrind: a count does not depend on what else
 the machine does, as a time would.
 
-    python -m benchmarks.count [--renew]
+    python -m benchmarks.count
+    python -m benchmarks.count --renew
 
 The count of one call is the difference between a run of N calls and one of 2N, by N: what starts
 and ends the process is in both. `--renew` stores the counts for this Python, and the bound that a
@@ -28,6 +29,7 @@ from scoring.artifact.facts import Facts, Provenance
 from scoring.artifact.writing import write
 from scoring.models import Model, discover
 from scoring.process.atomic_files import write_file
+from scoring.process.usage import of_docstring
 
 ROOT = Path(__file__).resolve().parents[1]
 COUNTS = ROOT / "benchmarks" / "counts.json"
@@ -90,11 +92,16 @@ def _read(process: subprocess.Popen[str]) -> int:
     return int(found.group(1))
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    line = argparse.ArgumentParser(prog="python -m benchmarks.count", **of_docstring(__doc__))
+    line.add_argument("--renew", action="store_true", help="store the counts for this Python")
+    return line
+
+
 def main() -> None:
     """Print the counts, and store them where asked to."""
-    line = argparse.ArgumentParser(prog="python -m benchmarks.count")
-    line.add_argument("--renew", action="store_true", help="store the counts for this Python")
-    given = line.parse_args()
+    given = parser().parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = count(Path(folder))
     for name, number in found.items():

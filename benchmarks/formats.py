@@ -1,6 +1,7 @@
 """Measure an exported ONNX graph next to the pair that it was made of, over a table of rides.
 
-    python -m benchmarks.formats [--rows 200000] [--rounds 7] [--at-least 30]
+    python -m benchmarks.formats
+    python -m benchmarks.formats --rows 200000 --rounds 7 --at-least 30
 
 The pair gets the features as dictionaries, as DictVectorizer takes them; ONNX Runtime gets the
 columns. Both score on one thread, in turns within one process. It prints medians with the range,
@@ -26,6 +27,7 @@ from benchmarks.report import commit, machine
 from scoring.artifact.reading import load
 from scoring.models import discover
 from scoring.predictor import Predictor
+from scoring.process.usage import of_docstring
 from training.data.checks import check
 from training.data.tables import read
 from training.export.onnx_graph import onnx_files
@@ -35,13 +37,19 @@ from training.run import Options, train
 from training.sources import source_of
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    line = argparse.ArgumentParser(prog="python -m benchmarks.formats", **of_docstring(__doc__))
+    line.add_argument("--rows", type=int, default=200_000, help="rides (default: 200000)")
+    line.add_argument("--rounds", type=int, default=7, help="of both, in turns (default: 7)")
+    line.add_argument("--at-least", type=float, default=0.0, metavar="TIMES",
+                      help="exit with status 1 below so many times the speed")  # fmt: skip
+    return line
+
+
 def main() -> None:
     """Train the ride's default on the bundled sample, export it, and measure."""
-    line = argparse.ArgumentParser(prog="python -m benchmarks.formats")
-    line.add_argument("--rows", type=int, default=200_000)
-    line.add_argument("--rounds", type=int, default=7)
-    line.add_argument("--at-least", type=float, default=0.0, metavar="TIMES")
-    given = line.parse_args()
+    given = parser().parse_args()
     model = discover()["ride"]
     source = source_of(model)
     frame = check(read(model, source, []), model, source, max_dropped=1).frame

@@ -1,6 +1,7 @@
 """How long monitoring takes: a log to hours, and a year of hours to a report.
 
-    python -m benchmarks.monitoring --rows 1000000
+    python -m benchmarks.monitoring
+    python -m benchmarks.monitoring --rows 100000 --rounds 1
 
 Each command is a process of its own, with its start and imports. CPU and memory are the process's
 own, so that what else runs here matters less; the time on the clock is not shown.
@@ -27,6 +28,7 @@ from monitoring.blocks import split
 from monitoring.hours import profiles
 from monitoring.store import Hour, Store
 from scoring.models import discover
+from scoring.process.usage import of_docstring
 from scoring.profiles.fields import field_kinds
 
 _BEGIN = 1_767_225_600  # 2026-01-01
@@ -106,12 +108,17 @@ def measured(*words: str) -> tuple[float, float]:
     return used.ru_utime + used.ru_stime, most
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    line = argparse.ArgumentParser(prog="python -m benchmarks.monitoring", **of_docstring(__doc__))
+    line.add_argument("--rows", type=int, default=1_000_000, help="of the log (default: a million)")
+    line.add_argument("--rounds", type=int, default=3, help="of each (default: 3)")
+    return line
+
+
 def main() -> None:
     """Print a line for each measurement."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.monitoring")
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args()
+    given = parser().parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         text, columns = write(folder, given.rows)

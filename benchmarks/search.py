@@ -1,7 +1,6 @@
-r"""How many sets of parameters a minute: train.py --search, and the course's loop with hyperopt.
+"""How many sets of parameters a minute: train.py --search, and the course's loop with hyperopt.
 
-    python -m benchmarks.search --training green_tripdata_2021-01.parquet \
-      --validation green_tripdata_2021-02.parquet --trials 40 --rounds 3
+    python -m benchmarks.search --training 2021-01.parquet --validation 2021-02.parquet --trials 40
 
 Both try as many sets of XGBoost's parameters from the same space, in turns. Ours is the whole
 command: start, reading, features, three folds, training with the winner, writing. The loop is
@@ -25,6 +24,7 @@ from typing import Any
 
 from scoring.artifact.manifest import MANIFEST, Manifest
 from scoring.process.cpus import available
+from scoring.process.usage import of_docstring
 
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parent
@@ -87,15 +87,21 @@ def compare(rounds: int, trials: int, training: Path, validation: Path, jobs: in
     return found
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    line = argparse.ArgumentParser(prog="python -m benchmarks.search", **of_docstring(__doc__))
+    add = line.add_argument
+    add("--training", type=Path, required=True, metavar="FILE", help="a month of rides")
+    add("--validation", type=Path, required=True, metavar="FILE", help="a later month")
+    add("--trials", type=int, default=40, help="sets of parameters (default: 40)")
+    add("--rounds", type=int, default=3, help="of both, in turns (default: 3)")
+    add("--jobs", type=int, default=available(), help="processes of ours (default: the CPUs)")
+    return line
+
+
 def main() -> None:
     """Measure, and print each round and the median."""
-    line = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    line.add_argument("--training", type=Path, required=True)
-    line.add_argument("--validation", type=Path, required=True)
-    line.add_argument("--trials", type=int, default=40)
-    line.add_argument("--rounds", type=int, default=3)
-    line.add_argument("--jobs", type=int, default=available())
-    given = line.parse_args()
+    given = parser().parse_args()
     found = compare(given.rounds, given.trials, given.training, given.validation, given.jobs)
     ratios = sorted(one["ratio"] for one in found)
     print(f"{median(ratios):.1f} times the trials a minute ({ratios[0]:.1f} to {ratios[-1]:.1f})")

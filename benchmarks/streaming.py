@@ -1,4 +1,7 @@
-"""Rides through one worker on one core, next to others: `make bench-streaming`.
+"""How many rides go through one worker on one core, next to others.
+
+    python -m benchmarks.streaming   as make bench-streaming has it
+    python -m benchmarks.streaming --quick --part rounds
 
 The broker is noida-db on this machine, on the other cores, a new one each round; all ways of a
 round read from it in turns. docs/streaming.md has what came of it.
@@ -36,6 +39,7 @@ from benchmarks.stream_ways import (
     running,
     said,
 )
+from scoring.process.usage import of_docstring
 
 # of the worker's rides/s, exactly once, over those of the others
 _WANTED: Final = {"tutorial loop": 15, "FastStream, its default": 10, "MLServer's Kafka": 10}
@@ -206,16 +210,21 @@ def _show(title: str, found: Found, *, last: bool = False) -> None:
         print(f"  {name:<34}{'   '.join(cells)}", flush=True)
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    line = argparse.ArgumentParser(prog="python -m benchmarks.streaming", **of_docstring(__doc__))
+    line.add_argument("--events", type=int, help="default: 1,000,000")
+    line.add_argument("--rounds", type=int, help="default: 3")
+    line.add_argument("--seconds", type=int, help="of each way, at most; default: 10")
+    line.add_argument("--quick", action="store_true", help="one round, 20,000 events, 2 seconds")
+    line.add_argument("--only", default="", help="of the rounds, ways with this in their name")
+    line.add_argument("--part", choices=("rounds", "steady", "rebalance"), help="that one alone")
+    return line
+
+
 def parsed(words: Sequence[str] | None) -> argparse.Namespace:
     """Return what is asked for."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.streaming", description=__doc__)
-    parser.add_argument("--events", type=int, help="default: 1,000,000")
-    parser.add_argument("--rounds", type=int, help="default: 3")
-    parser.add_argument("--seconds", type=int, help="of each way, at most; default: 10")
-    parser.add_argument("--quick", action="store_true", help="one round, 20,000 events, 2 seconds")
-    parser.add_argument("--only", default="", help="of the rounds, ways with this in their name")
-    parser.add_argument("--part", choices=("rounds", "steady", "rebalance"), help="that one alone")
-    given = parser.parse_args(words)
+    given = parser().parse_args(words)
     events, rounds, seconds = (20_000, 1, 2) if given.quick else (1_000_000, 3, 10)
     given.events = given.events or events
     given.rounds = given.rounds or rounds

@@ -434,24 +434,39 @@ def host_and_port(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def parse_options() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    add = parser.add_argument
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    what, examples, scored, how, *_ = (__doc__ or "").split("\n\n")
+    line = argparse.ArgumentParser(
+        prog="python examples/promote.py",
+        description=f"{what}\n\n{scored[:-1]} (--scored).",
+        epilog=f"examples:\n{examples}\n{how.splitlines()[-1]}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = line.add_argument
     add("customers", type=Path, help="CSV: customerID, email, the Telco columns and perhaps name")
     add("--scored", action="store_true", help="the CSV is `python -m batch churn`'s: ask nobody")
-    add("--url", default="http://127.0.0.1:9696/predict/churn")
+    add("--url", default="http://127.0.0.1:9696/predict/churn", help="the model's address")
     add("--batch-size", type=int, default=100, help="customers in one request")
     add("--ledger", type=Path, default=Path("promotions.sqlite3"), help="keep it: who got one")
-    add("--smtp", type=host_and_port, default="127.0.0.1:1025", metavar="HOST:PORT")
-    add("--sender", default="offers@example.com")
+    add(
+        "--smtp", type=host_and_port, default="127.0.0.1:1025", metavar="HOST:PORT",
+        help="the mail server (default: %(default)s)",
+    )  # fmt: skip
+    add("--sender", default="offers@example.com", help="the address that the offers are from")
     add("--starttls", action="store_true", help="encrypt; log in with SMTP_USER, SMTP_PASSWORD")
     add("--dry-run", action="store_true", help="send nothing, print who would get one")
-    options = parser.parse_args()
+    return line
+
+
+def parse_options() -> argparse.Namespace:
+    """Read the command line."""
+    line = parser()
+    options = line.parse_args()
     if options.batch_size < 1:
-        parser.error("--batch-size must be 1 or more")
+        line.error("--batch-size must be 1 or more")
     if not ADDRESS.fullmatch(options.sender):
-        parser.error("--sender must be a plain e-mail address")
+        line.error("--sender must be a plain e-mail address")
     return options
 
 

@@ -1,5 +1,6 @@
 """Ask the service how long one ride takes: the smallest client there is.
 
+python examples/ride.py
 python examples/ride.py --url http://127.0.0.1:9696/predict/ride
 """
 
@@ -12,11 +13,26 @@ RIDE = {"PULocationID": 74, "DOLocationID": 75, "trip_distance": 2.5}  # two zon
 TIMEOUT_S = 10
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    what, _, examples = (__doc__ or "").partition("\n\n")
+    line = argparse.ArgumentParser(
+        prog="python examples/ride.py",
+        description=what,
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    line.add_argument(
+        "--url",
+        default="http://127.0.0.1:9696/predict/ride",
+        help="the model's address (default: %(default)s)",
+    )
+    return line
+
+
 def main() -> int:
     """Print the answer and return 0, or say on stderr what is wrong and return 1."""
-    parser = argparse.ArgumentParser(description="Post one ride and print the predicted minutes.")
-    parser.add_argument("--url", default="http://127.0.0.1:9696/predict/ride")
-    url = parser.parse_args().url
+    url = parser().parse_args().url
     try:
         response = requests.post(url, json=RIDE, timeout=TIMEOUT_S)
         if response.ok:

@@ -1,4 +1,7 @@
-"""Mixed load on a service that is disturbed all the while: `python -m tests.soak 600`.
+"""Puts mixed load on a service that is disturbed all the while.
+
+    python -m tests.soak
+    python -m tests.soak 60 reload swap
 
 Behind a real nginx, clients send valid records, arrays, invalid and hostile requests; meanwhile
 workers are stopped, reloaded and replaced, the registry's champion changes, and whole services are
@@ -8,6 +11,7 @@ meant, and what the services counted is what the clients saw.
 
 from __future__ import annotations
 
+import argparse
 import collections
 import contextlib
 import os
@@ -25,6 +29,7 @@ from pathlib import Path
 
 import requests
 
+from scoring.process.usage import of_docstring
 from tests.load import Answer, Fate, Load, Request
 from tests.scoring.registry.rides import RIDE
 from tests.scoring.registry.scripted import Registry
@@ -247,11 +252,28 @@ def soak(
     return seen
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    line = argparse.ArgumentParser(prog="python -m tests.soak", **of_docstring(__doc__))
+    line.add_argument(
+        "seconds", type=float, nargs="?", default=600.0, metavar="SECONDS",
+        help="how long; a service is exchanged four times (default: 600)",
+    )  # fmt: skip
+    line.add_argument(
+        "events", nargs="*", metavar="DISTURBANCE",
+        help=f"{', '.join(map(repr, dict.fromkeys(EVENTS)))} (default: all)",
+    )  # fmt: skip
+    return line
+
+
 def main() -> None:
-    """Soak for as many seconds as the first argument says, and print what was seen; a service is
-    exchanged four times. Further arguments name the disturbances (default: all of them)."""
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 600
-    events = sys.argv[2:] or EVENTS
+    """Soak for as long as the command line says, and print what was seen; exit with status 1 where
+    something is wrong."""
+    line = parser()
+    given = line.parse_args()
+    seconds, events = given.seconds, given.events or EVENTS
+    if unknown := set(events) - set(EVENTS):
+        line.error(f"there is no disturbance {', '.join(map(repr, sorted(unknown)))}")
     with tempfile.TemporaryDirectory() as folder:
         seen = soak(seconds, Path(folder), each_s=seconds / 4, events=events)
     print(f"{seen.answers.total()} answers: {dict(seen.answers)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import re
 import shlex
@@ -10,28 +11,39 @@ from collections.abc import Sequence
 
 import pytest
 
-import train
-from batch import options as batch_options
-from monitoring import cli as monitoring_cli
-from pipeline import cli as pipeline_cli
 from scoring.process.usage import described, of_docstring
-from streaming import options as streaming_options
 from streaming import replay
 from tests.support import ROOT
-from training import adopt, new, registry
-from training.export import __main__ as export
 
-# what takes the words of a command that is not run
+# where the parser is of a command that is not run
 PARSERS = {
-    "python train.py": train.parser,
-    "python -m batch": batch_options._parser,
-    "python -m streaming": streaming_options._parser,
-    "python -m monitoring": monitoring_cli._parser,
-    "python -m pipeline": pipeline_cli._parser,
-    "python -m training.adopt": adopt.parser,
-    "python -m training.export": export.parser,
-    "python -m training.new": new.parser,
-    "python -m training.registry": registry.parser,
+    "python train.py": "train.parser",
+    "python -m batch": "batch.options._parser",
+    "python -m batch.spark.bundle": "batch.spark.bundle.parser",
+    "python -m streaming": "streaming.options._parser",
+    "python -m monitoring": "monitoring.cli._parser",
+    "python -m pipeline": "pipeline.cli._parser",
+    "python -m serving.auth": "serving.auth.parser",
+    "python -m training.adopt": "training.adopt.parser",
+    "python -m training.data": "training.data.__main__.parser",
+    "python -m training.export": "training.export.__main__.parser",
+    "python -m training.new": "training.new.parser",
+    "python -m training.predictionlog": "training.predictionlog.parser",
+    "python -m training.published": "training.published.parser",
+    "python -m training.registry": "training.registry.parser",
+    "python -m training.sample": "training.sample.__main__.parser",
+    "python examples/ride.py": "examples.ride.parser",
+    "python examples/promote.py": "examples.promote.parser",
+}
+LARGE = {  # by what they import
+    "python -m deploy.bundle": "deploy.bundle.__main__.parser",
+    "python -m deploy.supplychain": "deploy.supplychain.__main__.parser",
+    "python -m tests.soak": "tests.soak.parser",
+    "python -m benchmarks": "benchmarks.__main__.parser",
+    **{
+        f"python -m benchmarks.{name}": f"benchmarks.{name}.parser"
+        for name in ("batch", "count", "formats", "monitoring", "search", "streaming")
+    },
 }
 
 
@@ -41,14 +53,11 @@ def subcommands(parser: argparse.ArgumentParser) -> Sequence[argparse.ArgumentPa
     return [one for action in found for one in action.choices.values()]
 
 
-@pytest.mark.parametrize("command", PARSERS)
-def test_help_says_what_for_and_gives_examples(
-    command: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A sentence with its stop; each example is a command of its own that the parser takes."""
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(os, "environ", {**os.environ, "COLUMNS": "200"})
-    parser = PARSERS[command]()
+def its_own(command: str, place: str) -> None:
+    """Hold the help of a command and of its words: a sentence with its stop; each example is a
+    command of its own that the parser takes."""
+    module, _, name = place.rpartition(".")
+    parser: argparse.ArgumentParser = getattr(importlib.import_module(module), name)()
     for one in (parser, *subcommands(parser)):
         text = one.format_help()
         assert re.match(r"[A-Z].*\.$", one.description or "", flags=re.S), one.prog
@@ -59,6 +68,28 @@ def test_help_says_what_for_and_gives_examples(
             told = re.split(r"  {2,}", line.strip())[0]  # what it does stands behind spaces
             assert told.startswith(command), line
             parser.parse_args(shlex.split(told.removeprefix(command)))
+
+
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the repository, with lines that nothing breaks."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(os, "environ", {**os.environ, "COLUMNS": "200"})
+
+
+@pytest.mark.usefixtures("wide")
+@pytest.mark.parametrize("command", PARSERS)
+def test_help_says_what_for_and_gives_examples(command: str) -> None:
+    """Of each command for people."""
+    its_own(command, PARSERS[command])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("wide")
+def test_help_of_large_commands_is_their_own() -> None:
+    """Of each benchmark, and of those of deployments."""
+    for command, place in LARGE.items():
+        its_own(command, place)
 
 
 def test_replay_has_a_help_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:

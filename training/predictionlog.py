@@ -1,6 +1,9 @@
 """Make a Parquet file of prediction logs.
 
-python -m training.predictionlog FILE... --output FILE
+    python -m training.predictionlog log.jsonl --output predictions.parquet
+    python -m training.predictionlog log.jsonl log.jsonl.1 --model ride --output rides.parquet
+
+docs/prediction-log.md says what a line holds.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import pandas as pd
 
 from scoring.observers.log_lines import SCHEMA
 from scoring.process.atomic_files import replacing
+from scoring.process.usage import of_docstring
 from scoring.values.shares import flat
 from training.errors import TrainingError
 
@@ -64,16 +68,18 @@ def table(paths: Sequence[Path], model: str | None = None) -> pd.DataFrame:
     return found.drop(columns="model").sort_values("time", ignore_index=True)
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    line = argparse.ArgumentParser(prog="python -m training.predictionlog", **of_docstring(__doc__))
+    line.add_argument("files", nargs="+", type=Path, metavar="FILE", help="JSON lines")
+    line.add_argument("--model", help="take the predictions of this one alone")
+    line.add_argument("--output", type=Path, required=True, help="Parquet file to write")
+    return line
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the table and return the status of the process."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.predictionlog",
-        description="Makes a Parquet file of prediction logs (docs/prediction-log.md).",
-    )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="JSON lines")
-    parser.add_argument("--model", help="take the predictions of this one alone")
-    parser.add_argument("--output", type=Path, required=True, help="Parquet file to write")
-    arguments = parser.parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         predictions = table(arguments.files, arguments.model)
         with replacing(arguments.output) as file:

@@ -1,6 +1,7 @@
 """Trains what others published on this data and prints their figures next to ours.
 
-    python -m training.published [--data DIR] [--quick]
+    python -m training.published
+    python -m training.published --data data --quick
 
 Each recipe is a call of the training that `train.py` makes with `--published`; nothing is kept.
 """
@@ -19,6 +20,7 @@ import numpy as np
 
 from scoring.artifact.manifest import Manifest
 from scoring.models import discover
+from scoring.process.usage import of_docstring
 from training.data.publishers import default_folder
 from training.errors import TrainingError
 from training.run import Options, train
@@ -185,17 +187,20 @@ def rows(recipes: Sequence[Recipe], files: dict[str, Path]) -> Iterator[tuple[st
             yield compare(figure, manifest)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Print the table; exit with status 1 where a figure is off or a file is missing."""
-    line = argparse.ArgumentParser(
-        prog="python -m training.published", description=(__doc__ or "").partition("\n")[0]
-    )
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    line = argparse.ArgumentParser(prog="python -m training.published", **of_docstring(__doc__))
     line.add_argument(
         "--data", type=Path, default=default_folder(), metavar="DIR",
         help="folder of the published files, which make data fills (default: DATA_DIR, else data)",
     )  # fmt: skip
     line.add_argument("--quick", action="store_true", help="leave out what takes minutes")
-    arguments = line.parse_args(argv)
+    return line
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the table; exit with status 1 where a figure is off or a file is missing."""
+    arguments = parser().parse_args(argv)
     recipes = [recipe for recipe in RECIPES if not (arguments.quick and recipe.slow)]
     names = [name for recipe in recipes for name in (recipe.data, recipe.validation) if name]
     try:

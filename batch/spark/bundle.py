@@ -1,12 +1,17 @@
-"""Our packages as a zip, from which Python on an executor imports them: `make spark-bundle`. Model
-files of the folders that MODEL_CODE names are among ours there, as a model is a module of
-`scoring.models` wherever its file is."""
+"""Make a zip of our packages, from which Python on a Spark executor imports them.
+
+    python -m batch.spark.bundle dist
+
+`make spark-bundle` runs it. Model files of the folders that MODEL_CODE names are among ours there,
+as a model is a module of `scoring.models` wherever its file is.
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +20,7 @@ import scoring
 from scoring.errors import SettingsError
 from scoring.models import code_folders
 from scoring.process.atomic_files import replacing
+from scoring.process.usage import of_docstring
 
 NAME: Final = "prediction-service-spark.zip"
 _DATE: Final = (1980, 1, 1, 0, 0, 0)  # the same files are the same zip
@@ -50,8 +56,21 @@ def _below(root: Path, name: str) -> dict[str, Path]:
     }
 
 
-if __name__ == "__main__":
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    line = argparse.ArgumentParser(prog="python -m batch.spark.bundle", **of_docstring(__doc__))
+    line.add_argument("folder", type=Path, metavar="FOLDER", help=f"where to write {NAME}")
+    return line
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the zip and print its path; exit with one line where a folder of models is wrong."""
+    folder = parser().parse_args(argv).folder
     try:
-        sys.stdout.write(f"{make(Path(sys.argv[1]))}\n")
+        sys.stdout.write(f"{make(folder)}\n")
     except SettingsError as error:
         sys.exit(f"spark-bundle: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,11 @@
-"""`python -m deploy.bundle build|verify|rehearse`, what make eb-bundle and make eb-verify run."""
+"""Makes the bundle for Elastic Beanstalk, checks it, or deploys it behind nginx on this machine.
+
+    python -m deploy.bundle build --models ride,churn
+    python -m deploy.bundle verify --bundle dist/prediction-service-eb.zip
+    python -m deploy.bundle rehearse
+
+`make eb-bundle` and `make eb-verify` run it; docs/elastic-beanstalk.md says what the settings are.
+"""
 
 from __future__ import annotations
 
@@ -11,31 +18,37 @@ from pathlib import Path
 from deploy.bundle.build import POLICIES, BundleError, build
 from deploy.bundle.rehearsal import RehearsalFailed, rehearse
 from deploy.bundle.verify import CHECKS, problems
+from scoring.process.usage import of_docstring
 
 DEFAULT = Path("dist/prediction-service-eb.zip")
 
 
-def main(words: list[str] | None = None) -> int:
-    """Do what the command line says; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.bundle", description=__doc__)
-    parser.add_argument("what", choices=["build", "verify", "rehearse"])
-    parser.add_argument("--bundle", type=Path, default=DEFAULT, help=f"the zip ({DEFAULT})")
-    parser.add_argument("--models-dir", type=Path, default=os.environ.get("MODELS_DIR") or None,
-                        help="folder of the models in the bundle (models)")  # fmt: skip
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    line = argparse.ArgumentParser(prog="python -m deploy.bundle", **of_docstring(__doc__))
+    line.add_argument("what", choices=["build", "verify", "rehearse"])
+    line.add_argument("--bundle", type=Path, default=DEFAULT, help=f"the zip ({DEFAULT})")
+    line.add_argument("--models-dir", type=Path, default=os.environ.get("MODELS_DIR") or None,
+                      help="folder of the models in the bundle (models)")  # fmt: skip
+    line.add_argument(
         "--models",
         default=os.environ.get("MODELS", ""),
         help="names of the models in it, separated by commas (all with a folder)",
     )
-    parser.add_argument("--policy", default=os.environ.get("EB_POLICY") or next(iter(POLICIES)),
-                        help=f"of a deployment: {', '.join(POLICIES)}")  # fmt: skip
-    parser.add_argument("--image", default=os.environ.get("EB_IMAGE", ""),
-                        help="an image of a registry, instead of what builds one")  # fmt: skip
-    parser.add_argument("--settings", default=os.environ.get("EB_SETTINGS", ""),
-                        help="NAME=value words, for the environment")  # fmt: skip
-    parser.add_argument("--secrets", default=os.environ.get("EB_SECRETS", ""),
-                        help="NAME=arn:aws:secretsmanager:... words")  # fmt: skip
-    given = parser.parse_args(words)
+    line.add_argument("--policy", default=os.environ.get("EB_POLICY") or next(iter(POLICIES)),
+                      help=f"of a deployment: {', '.join(POLICIES)}")  # fmt: skip
+    line.add_argument("--image", default=os.environ.get("EB_IMAGE", ""),
+                      help="an image of a registry, instead of what builds one")  # fmt: skip
+    line.add_argument("--settings", default=os.environ.get("EB_SETTINGS", ""),
+                      help="NAME=value words, for the environment")  # fmt: skip
+    line.add_argument("--secrets", default=os.environ.get("EB_SECRETS", ""),
+                      help="NAME=arn:aws:secretsmanager:... words")  # fmt: skip
+    return line
+
+
+def main(words: list[str] | None = None) -> int:
+    """Do what the command line says; return the exit status."""
+    given = parser().parse_args(words)
     try:
         if given.what == "build":
             return _build(given)

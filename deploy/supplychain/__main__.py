@@ -1,4 +1,10 @@
-"""`python -m deploy.supplychain audit|sbom`, what make audit and make sbom run."""
+"""Looks for known holes in what the lock installs, or writes the list of what an image holds.
+
+    python -m deploy.supplychain audit
+    python -m deploy.supplychain sbom --image prediction-service --output sbom.cdx.json
+
+`make audit` and `make sbom` run it.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +16,24 @@ from deploy.supplychain.audit import audit
 from deploy.supplychain.image import ImageError
 from deploy.supplychain.lock import LockError
 from deploy.supplychain.sbom import document, write
+from scoring.process.usage import of_docstring
 
 DEFAULT = Path("dist/prediction-service.cdx.json")
 IMAGE = "prediction-service"
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    line = argparse.ArgumentParser(prog="python -m deploy.supplychain", **of_docstring(__doc__))
+    line.add_argument("what", choices=["audit", "sbom"])
+    line.add_argument("--image", default=IMAGE, help=f"what the SBOM is of ({IMAGE})")
+    line.add_argument("--output", type=Path, default=DEFAULT, help=f"the SBOM ({DEFAULT})")
+    return line
+
+
 def main(words: list[str] | None = None) -> int:
     """Do what the command line says; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.supplychain", description=__doc__)
-    parser.add_argument("what", choices=["audit", "sbom"])
-    parser.add_argument("--image", default=IMAGE, help=f"what the SBOM is of ({IMAGE})")
-    parser.add_argument("--output", type=Path, default=DEFAULT, help=f"the SBOM ({DEFAULT})")
-    given = parser.parse_args(words)
+    given = parser().parse_args(words)
     if given.what == "audit":
         return audit()
     try:

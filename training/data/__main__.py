@@ -1,4 +1,10 @@
-"""Downloads the published data that tests, benchmarks and published results use: `make data`."""
+"""Downloads the published data that tests, benchmarks and published results use.
+
+    python -m training.data
+    python -m training.data --output data
+
+`make data` runs it. A file that is there already, with the digest that is known, stays.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +13,25 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from scoring.process.usage import of_docstring
 from training.data.download import fetch
 from training.data.publishers import FILES, Published, default_folder
 from training.errors import DownloadError
 
 
-def main(argv: Sequence[str] | None = None, files: Mapping[str, Published] = FILES) -> None:
-    """Download every file that the folder lacks; exit with status 1 if one cannot be had."""
-    parser = argparse.ArgumentParser(prog="python -m training.data", description=__doc__)
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    line = argparse.ArgumentParser(prog="python -m training.data", **of_docstring(__doc__))
+    line.add_argument(
         "--output", type=Path, default=default_folder(), metavar="DIR",
         help="folder to fill (default: DATA_DIR, else data)",
     )  # fmt: skip
-    folder = parser.parse_args(argv).output
+    return line
+
+
+def main(argv: Sequence[str] | None = None, files: Mapping[str, Published] = FILES) -> None:
+    """Download every file that the folder lacks; exit with status 1 if one cannot be had."""
+    folder = parser().parse_args(argv).output
     failed = 0
     for name, file in files.items():
         try:

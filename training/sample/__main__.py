@@ -1,4 +1,7 @@
-"""Make files in the shape of the bundled sample, of any size: `python -m training.sample`.
+"""Make files in the shape of the bundled sample, of any size.
+
+    python -m training.sample
+    python -m training.sample --output data/large --trips 1000000 --seed 2
 
 Random draws from plain distributions, reproducible by seed. A trip takes minutes that follow from
 its distance, its pair of zones and the hour, a customer leaves by a logistic rule, and a few trips
@@ -20,6 +23,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from scoring.process.atomic_files import replacing
+from scoring.process.usage import of_docstring
 from training.sample import CUSTOMERS, TRIPS
 
 _ZONES = 265
@@ -116,18 +120,22 @@ def customers(rows: int, seed: int) -> pd.DataFrame:
     return table
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Write both files into the folder that `--output` names."""
-    description, *_ = (__doc__ or "").split("\n\n")
-    parser = argparse.ArgumentParser(prog="python -m training.sample", description=description)
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    line = argparse.ArgumentParser(prog="python -m training.sample", **of_docstring(__doc__))
+    line.add_argument(
         "--output", type=Path, default=Path("data/sample"), metavar="DIR",
         help="folder to write to, made if needed (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--trips", type=int, default=15_000, metavar="N", help="rows of trips")
-    parser.add_argument("--customers", type=int, default=2_500, metavar="N", help="rows")
-    parser.add_argument("--seed", type=int, default=1, help="of the draws (default: 1)")
-    options = parser.parse_args(argv)
+    line.add_argument("--trips", type=int, default=15_000, metavar="N", help="rows of trips")
+    line.add_argument("--customers", type=int, default=2_500, metavar="N", help="rows")
+    line.add_argument("--seed", type=int, default=1, help="of the draws (default: 1)")
+    return line
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write both files into the folder that `--output` names."""
+    options = parser().parse_args(argv)
     options.output.mkdir(parents=True, exist_ok=True)
     month = pa.Table.from_pandas(trips(options.trips, options.seed), preserve_index=False)
     month = month.cast(pq.read_schema(TRIPS))

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from scoring.errors import Forbidden, SettingsError, Unauthorised
+from scoring.process.usage import described
 from serving.http.access import Access, access
 
 ADMIN: Final = "admin"  # may ask every route
@@ -174,24 +175,31 @@ def _why(error: Exception) -> str:
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Print a new key, once, and its line for the file."""
-    parser = argparse.ArgumentParser(
-        prog="python -m serving.auth",
-        description="Make an API key. It is shown once; the file keeps its hash.",
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    what = (
+        "Make an API key and its line for API_KEYS_FILE. It is shown once; the file has its hash."
     )
-    parser.add_argument("name", help="whose key it is, for the logs")
-    scope = parser.add_mutually_exclusive_group()
+    examples = ("python -m serving.auth shop", "python -m serving.auth watcher --admin")
+    line = argparse.ArgumentParser(prog="python -m serving.auth", **described(what, *examples))
+    line.add_argument("name", help="whose key it is, for the logs")
+    scope = line.add_mutually_exclusive_group()
     scope.add_argument("--admin", action="store_true", help="also for GET /metrics")
     scope.add_argument("--feedback", action="store_true", help="for POST /feedback/<model> alone")
-    given = parser.parse_args(argv)
+    return line
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print a new key, once, and its line for the file."""
+    line = parser()
+    given = line.parse_args(argv)
     try:
-        key, line = make(
+        key, entry = make(
             given.name, ADMIN if given.admin else FEEDBACK if given.feedback else PREDICT
         )
     except ValueError as error:
-        parser.error(str(error))
-    print(f"key, for the client: {key}\nline, for API_KEYS_FILE: {line}")  # noqa: T201  # to a person
+        line.error(str(error))
+    print(f"key, for the client: {key}\nline, for API_KEYS_FILE: {entry}")  # noqa: T201  # to a person
 
 
 if __name__ == "__main__":
