@@ -1,8 +1,10 @@
-"""What Elastic Beanstalk's worker tier posts to: `python -m batch.worker`, or `batch-worker` in the
-image.
+"""Runs the batch that Elastic Beanstalk's worker tier posts for, on PORT (9696).
 
-The tier's daemon turns each task of cron.yaml into a POST to the task's `url`, and posts it again,
-later, where the answer is not 200; after some times the message goes to the dead letter queue.
+    python -m batch.worker
+
+In the image it is `batch-worker`. The tier's daemon turns each task of cron.yaml into a POST to the
+task's `url`, and posts it again, later, where the answer is not 200; after some times the message
+goes to the dead letter queue.
 
     POST /batch/NAME --> BATCH_JOB_NAME="churn IN --output OUT/{date}/ ..." --> python -m batch ...
 
@@ -12,6 +14,7 @@ is the same command, which does what the first one left.
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import re
@@ -24,6 +27,8 @@ from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
+
+from scoring.process.usage import of_docstring
 
 PREFIX: Final = "BATCH_JOB_"
 _DAY: Final = re.compile(r"(\d{4}-\d{2}-\d{2})T\d{2}:\d{2}:\d{2}Z?")
@@ -124,8 +129,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser: it takes no words but `--help`."""
+    return argparse.ArgumentParser(prog="python -m batch.worker", **of_docstring(__doc__))
+
+
 def main() -> int:
     """Serve until a signal; the port is PORT, as the service's."""
+    parser().parse_args()
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )

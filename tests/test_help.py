@@ -20,6 +20,7 @@ PARSERS = {
     "python train.py": "train.parser",
     "python -m batch": "batch.options._parser",
     "python -m batch.spark.bundle": "batch.spark.bundle.parser",
+    "python -m batch.worker": "batch.worker.parser",
     "python -m streaming": "streaming.options._parser",
     "python -m monitoring": "monitoring.cli._parser",
     "python -m pipeline": "pipeline.cli._parser",

@@ -221,7 +221,7 @@ def _band_in_words(band: dict[str, Any], width: int) -> str:
 def _by_probability(scores: Values, happened: Any) -> list[dict[str, Any]]:
     """Return, by tenth of the probability, how many rows were given one like it, its mean, and of
     which share it came true; `scores` and `happened`, 0 or 1, are (n_rows,)."""
-    tenth = np.minimum(np.floor(scores * 10 + 1e-9), 9).astype(int)
+    tenth = np.clip(np.floor(scores * 10 + 1e-9), 0, 9).astype(int)
     return [
         {
             "band": f"probability {place / 10:g}-{(place + 1) / 10:g}",
