@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from streaming import replay
 from tests.support import ROOT
-from tests.test_help import PARSERS
+from tests.test_help import parser_of
 
 # What is no parser of ours, by how it begins, and the test that runs it. Of AWS, Kubernetes and
 # systemd there is no engine here: those tests have their tools read what the commands are given.
@@ -98,7 +98,7 @@ def test_a_command_is_taken_or_run(
         assert replay.parse(words[4:])
         return
     length = 2 if words[1] == "train.py" else 3
-    PARSERS[" ".join(words[:length])]().parse_args(words[length:])
+    parser_of(" ".join(words[:length])).parse_args(words[length:])
 
 
 def test_no_entry_of_the_table_is_of_yesterday() -> None:

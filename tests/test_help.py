@@ -54,11 +54,17 @@ def subcommands(parser: argparse.ArgumentParser) -> Sequence[argparse.ArgumentPa
     return [one for action in found for one in action.choices.values()]
 
 
-def its_own(command: str, place: str) -> None:
+def parser_of(command: str) -> argparse.ArgumentParser:
+    """Return the parser of a command's words."""
+    module, _, name = (PARSERS | LARGE)[command].rpartition(".")
+    parser: argparse.ArgumentParser = getattr(importlib.import_module(module), name)()
+    return parser
+
+
+def its_own(command: str) -> None:
     """Hold the help of a command and of its words: a sentence with its stop; each example is a
     command of its own that the parser takes."""
-    module, _, name = place.rpartition(".")
-    parser: argparse.ArgumentParser = getattr(importlib.import_module(module), name)()
+    parser = parser_of(command)
     for one in (parser, *subcommands(parser)):
         text = one.format_help()
         assert re.match(r"[A-Z].*\.$", one.description or "", flags=re.S), one.prog
@@ -82,15 +88,15 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("command", PARSERS)
 def test_help_says_what_for_and_gives_examples(command: str) -> None:
     """Of each command for people."""
-    its_own(command, PARSERS[command])
+    its_own(command)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("wide")
 def test_help_of_large_commands_is_their_own() -> None:
     """Of each benchmark, and of those of deployments."""
-    for command, place in LARGE.items():
-        its_own(command, place)
+    for command in LARGE:
+        its_own(command)
 
 
 def test_replay_has_a_help_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
