@@ -20,7 +20,6 @@ PREVIOUS: Final = "previous"
 STAGING: Final = "staging"  # the newest version
 PRODUCTION: Final = "production"  # always where CHAMPION is
 ARCHIVED: Final = "archived"  # the last one that was archived
-HISTORY: Final = "champion.history."  # tags of a registered model, one for each event, by time
 
 DEFAULT_STORE: Final = "sqlite:///mlflow.db"
 

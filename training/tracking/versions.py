@@ -15,11 +15,12 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from scoring.models import Model
+from scoring.registry.changes import HISTORY
 from training.errors import Refused, TrainingError
 from training.evaluation.champion import compare_champion
 from training.evaluation.metrics import deciding_metric
 from training.tracking import naming
-from training.tracking.naming import ARCHIVED, CHAMPION, HISTORY, PREVIOUS, PRODUCTION
+from training.tracking.naming import ARCHIVED, CHAMPION, PREVIOUS, PRODUCTION
 from training.tracking.runs import champion, developer, make_version, one_line, silence_mlflow
 
 

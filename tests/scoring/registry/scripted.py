@@ -29,6 +29,7 @@ class Registry:
         self.locations: dict[str, str] = {}  # by number
         self.alias: str | None = None
         self.tags: dict[str, str] = {}
+        self.history: dict[str, Any] = {}  # the registered model's tags
         self.files: object = []
         self.asked: list[str] = []
         self.instead: Callable[[BaseHTTPRequestHandler], None] | None = None
@@ -63,6 +64,9 @@ class Registry:
         number = query.get("version", self.alias)
         if what == "artifacts":
             send(handler, 200, {"files": self.files})
+        elif path.path.endswith("/registered-models/get"):
+            told = [{"key": key, "value": value} for key, value in self.history.items()]
+            send(handler, 200, {"registered_model": {"name": query["name"], "tags": told}})
         elif number not in self.locations:
             send(handler, 404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such"})
         elif what == "get-download-uri":

@@ -39,8 +39,36 @@ def test_a_version_that_lies_in_the_cache_is_not_fetched_again(bench: Bench) -> 
     bench.registry.asked.clear()
     status = bench.follow("1")
     assert bench.serving() == "1"
-    assert bench.registry.asked == ["alias"]
+    assert bench.registry.asked == ["alias", "get"]
     assert status.counts == {"loaded": 3}
+
+
+def test_a_version_comes_with_who_let_it_serve_and_why(bench: Bench) -> None:
+    """As our own command leaves it in the registry; a tag of another shape is left out, and no
+    history keeps a version from serving."""
+    bench.registry.history = {
+        "champion.history.2": '{"when": "2021-03-02T08:00:00.000Z", "action": "rollback", '
+        '"from": "2", "to": "1", "by": "Ann", "why": "bias", "forced": true}',
+        "champion.history.1": '{"when": "2021-03-01T08:00:00.000Z", "action": "promote", '
+        '"from": null, "to": "1", "by": "Bob", "why": ""}',
+        "champion.history.3": "[]",
+        "champion.history.4": '{"when": 1}',
+        "champion.history.5": "no JSON",
+        "another": "{}",
+    }
+    bench.add("1")
+    bench.follow("1")
+    current = bench.model_cache.current()
+    assert current is not None
+    first, last = current.changes
+    assert (first.to, first.before, first.by, first.why) == ("1", "", "Bob", "")
+    assert (last.action, last.before, last.by, last.why, last.forced) == (
+        "rollback", "2", "Ann", "bias", True,
+    )  # fmt: skip
+    bench.add("2")
+    bench.registry.history = {"champion.history.1": 7}
+    bench.follow("2")
+    assert bench.serving() == "2"
 
 
 def test_the_cache_keeps_the_last_few_and_what_serves(bench: Bench) -> None:

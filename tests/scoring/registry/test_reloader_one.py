@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from scoring.models import discover
 from scoring.predictor import Predictor
 from scoring.registry.cache import Status
 from scoring.registry.reloader import ModelReloader, Waits
+from serving.app import create_app
 from tests.scoring.registry.rides import RIDE
 from tests.scoring.registry.scripted import Bench
 from tests.support import wait_for
@@ -97,6 +100,35 @@ def test_predictors_are_one_object_from_beginning_to_end(
     assert replaced == [held.default]
     reloader.catch_up(replaced.append)
     assert len(replaced) == 1
+
+
+def test_the_card_says_which_version_served_since_when(
+    bench: Bench, reload: Callable[..., ModelReloader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whom and why, as the registry told it when the present version came; as text."""
+    bench.registry.history = {
+        f"champion.history.{version}": json.dumps(
+            {
+                "when": f"2021-03-0{version}T08:00:00.000Z",
+                "action": "promote",
+                "from": before,
+                "to": str(version),
+                "by": "Ann",
+                "why": "<b>two</b> more months",
+            }
+        )
+        for version, before in ((1, None), (2, "1"))
+    }
+    bench.add("2")
+    bench.follow("2")
+    reloader = reload(AT_ONCE, NoPoller())
+    monkeypatch.setattr("serving.services.ModelReloader", lambda *_: reloader)
+    card = create_app(bench.settings).test_client().get("/models/ride/card").text
+    rows = card[card.index('id="changes"') :].split("<tbody>")[1].split("</tbody>")[0]
+    [last, first] = re.findall(r"<code>(.*?)</code></th><td>(.*?)</td><td>(.*?)</td>", rows)
+    assert last == ("2", "2021-03-02 08:00 UTC", "promote, before it 1")
+    assert first == ("1", "2021-03-01 08:00 UTC", "promote")
+    assert rows.count("<td>Ann</td><td>&lt;b&gt;two&lt;/b&gt; more months</td>") == 2
 
 
 def test_a_worker_that_cannot_load_goes_on_and_has_it_downloaded_again(

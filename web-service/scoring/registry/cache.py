@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scoring.errors import SettingsError
 from scoring.process.atomic_files import write_file
+from scoring.registry.changes import Change
 from scoring.registry.settings import RegistrySettings
 
 _ORIGIN: Final = "ref.json"
@@ -60,6 +61,7 @@ class Current(_State):
     ref: VersionRef = Field(validation_alias="origin", serialization_alias="origin")
     digest: str
     since: float  # seconds since 1970
+    changes: list[Change] = []  # how it came to it, the oldest first
 
 
 class Refusal(_State):

@@ -13,6 +13,7 @@ from requests.auth import HTTPBasicAuth
 from scoring import __version__
 from scoring.registry import failures
 from scoring.registry.cache import VersionRef
+from scoring.registry.changes import Change, changes
 from scoring.registry.errors import RegistryUnavailable, VersionNotFound
 from scoring.registry.settings import RegistrySettings
 
@@ -75,6 +76,16 @@ class Client:
         except (KeyError, TypeError, ValueError) as error:
             raise RegistryUnavailable(f"{self.shown} answered with no model version") from error
         return ref, tags
+
+    def changes(self, name: str) -> list[Change]:
+        """Return which version of the registered model `name` served since when, the oldest first;
+        none where nobody has kept it. Raises RegistryUnavailable, and VersionNotFound."""
+        model = self._get("/registered-models/get", name=name).get("registered_model")
+        try:
+            tags = {str(tag["key"]): str(tag["value"]) for tag in (model or {}).get("tags", [])}
+        except (KeyError, TypeError, AttributeError):
+            return []
+        return changes(tags)
 
     def artifact_uri(self, ref: VersionRef) -> str:
         """Return where a version's files are, of a `runs:/` or `models:/m-` source as well."""

@@ -19,6 +19,7 @@ from typing import Any, Final
 from scoring.models import Model, discover
 from scoring.process import logs
 from scoring.registry.cache import Current, ModelCache, Refusal, RegistryCache, Status, VersionRef
+from scoring.registry.changes import Change
 from scoring.registry.client import Client
 from scoring.registry.download import Downloader, Validate
 from scoring.registry.errors import (
@@ -138,7 +139,8 @@ class RegistryPoller:
                     return status
                 self._write(cache, status.model_copy(update={"busy": f"version {ref.number}"}))
                 digest = self._downloader.download(model, cache, ref, tags)
-            cache.publish(Current(ref=ref, digest=digest, since=time.time()))
+            told = self._changes(model)
+            cache.publish(Current(ref=ref, digest=digest, since=time.time(), changes=told))
             cache.prune(self._settings.registry_keep)
         except (RegistryError, OSError) as error:
             attempts = attempts + 1 if failed == ref else 1
@@ -154,6 +156,15 @@ class RegistryPoller:
         self._failures.pop(model.name, None)
         _log.info("model '%s': %s is ready to serve", model.name, ref.title)
         return _counted(status, "loaded", refused=None)
+
+    def _changes(self, model: Model) -> list[Change]:
+        """Return which version served since when; none where the registry does not say: it is
+        shown to people, and no version waits for it."""
+        try:
+            with time_limit(self._question_s):
+                return self._client.changes(model.registered_name)
+        except (RegistryError, TimeLimitReached):
+            return []
 
     def _write(self, cache: ModelCache, status: Status) -> None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from scoring.errors import ArtifactError, StartError
 from scoring.models import Model
 from scoring.predictor import Predictor
 from scoring.registry.cache import Current, ModelCache, RegistryCache, Status
+from scoring.registry.changes import Change
 from scoring.registry.poller_process import RESPAWN_SECONDS, Poller, PollerProcess
 from scoring.registry.settings import RegistrySettings
 from scoring.registry.state import RegistryState
@@ -155,6 +156,12 @@ class ModelReloader:
     def describe(self, name: str) -> dict[str, Any]:
         """Return what a caller may know of a model's registry; times are UTC."""
         return self._state.describe(name, self._served.get(name))
+
+    def changes(self, name: str) -> Sequence[Change]:
+        """Return which version of a model served since when, the oldest first, as the registry
+        told it when the present one came."""
+        served = self._served.get(name)
+        return served.changes if served else ()
 
     def _look(self, on_replaced: Callable[[Predictor], None] | None) -> None:
         while not self._stopped.wait(self._waits.look):

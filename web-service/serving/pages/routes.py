@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from flask import Blueprint, Response, abort, render_template, request
@@ -10,6 +10,7 @@ from flask.blueprints import BlueprintSetupState
 
 from scoring.engine import Predictors
 from scoring.errors import Unauthorised, UnsupportedMedia
+from scoring.registry.changes import Change
 from serving.http.body import CSV, csv_header, form_body, text_body
 from serving.pages import STATIC, TEMPLATES, cards, files
 from serving.pages.assets import Assets, page, revalidated
@@ -36,12 +37,16 @@ def blueprint(services: Services) -> Blueprint:
     def report(model: str) -> Report | None:
         return reports.of(model) if services.settings.monitoring_url else None
 
+    def changes(model: str) -> Sequence[Change]:
+        return services.reloader.changes(model) if services.reloader else ()
+
     shared = {
         "asset": assets.url,
         "number": number,
         "day": day,
         "cards": cards,
         "report": report,
+        "changes": changes,
         "keys": services.keys is not None,
     }
 
