@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from sklearn.linear_model import Ridge
 
 from scoring.models import discover
 from tests.furnished import furnish
-from tests.support import ROOT, Server, installed, serving
+from tests.support import ROOT, Server, installed, serving, write_artifact
+from tests.support.artifacts import calibration
 
 OUTPUT = ROOT / "test-output"
 
@@ -37,8 +39,10 @@ OpenPage = Callable[..., Page]
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A gunicorn whose models have all that a page can show."""
     folder = tmp_path_factory.mktemp("site")
-    for model in discover().values():
-        furnish(model, folder)
+    ride, churn = discover()["ride"], discover()["churn"]
+    write_artifact(ride, folder, Ridge())  # the version before
+    furnish(ride, folder, calibration=calibration(ride), spread={"trip_distance": 4.0})
+    furnish(churn, folder)
     with serving(folder, tmp_path_factory.mktemp("log") / "log", WORKERS="1") as running:
         yield running
 

@@ -25,25 +25,3 @@ def test_the_api_page_works_offline_and_predicts(open_page: OpenPage) -> None:
     expect(shown).to_contain_text("model_version")
     assert json.loads(shown.inner_text())["duration"] >= 0
     expect(ride.locator(".live-responses-table .response-col_status").last).to_contain_text("200")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_api_page_follows_the_colour_scheme(open_page: OpenPage, scheme: str) -> None:
-    """Dark where the reader's system is dark."""
-    page = open_page("/docs", color_scheme=scheme)
-    expect(page.locator('[data-path="/predict/ride"]')).to_be_visible()
-    dark = page.evaluate("document.documentElement.classList.contains('dark-mode')")
-    assert dark == (scheme == "dark")
-
-
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_api_page_has_our_head_and_a_way_back(open_page: OpenPage, width: int) -> None:
-    """The same head as every page, by keyboard, on a telephone too."""
-    page = open_page("/docs", viewport={"width": width, "height": 900})
-    expect(page.locator('[data-path="/predict/ride"]')).to_be_visible()
-    page.keyboard.press("Tab")
-    expect(page.get_by_text("Skip to the content")).to_be_focused()
-    page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Prediction service")).to_be_focused()
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Predictions over HTTP")).to_be_visible()

@@ -30,7 +30,10 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     for model in discover().values():
         furnish(model, folder)
     file = folder / "keys"
-    file.write_text(f"ops admin sha256:{hashlib.sha256(b'one').hexdigest()}\n")
+    keys = {"ops admin": b"one", "shop predict": b"two"}
+    file.write_text(
+        "".join(f"{who} sha256:{hashlib.sha256(key).hexdigest()}\n" for who, key in keys.items())
+    )
     with serving(folder, folder / "log", WORKERS="1", API_KEYS_FILE=str(file)) as running:
         yield running
 
@@ -40,7 +43,8 @@ def test_a_key_is_asked_for_once(
     open_page: OpenPage, closed: Server, output: Path, width: int
 ) -> None:
     """A wrong key is told; with the right one the page comes, predicts, draws its curve, and so do
-    all other pages of the tab. Nothing outlives the tab."""
+    all other pages of the tab. Nothing outlives the tab. A key of scope predict sees no numbers of
+    others, which is said, and the models."""
     size = {"width": width, "height": 900}
     page = open_page("/", url=closed.url, expect=UNKNOWN, viewport=size)
     expect(page.get_by_label("API key", exact=True)).to_be_focused()
@@ -67,8 +71,17 @@ def test_a_key_is_asked_for_once(
     assert page.evaluate("localStorage.length") == 0
     assert "one" not in page.url
     other = page.context.new_page()
-    other.goto(closed.url)
-    expect(other.get_by_label("API key", exact=True)).to_be_visible()
+    other.goto(f"{closed.url}/today")
+    expect(other.get_by_label("API key", exact=True)).to_be_focused()
+    other.keyboard.type("two")
+    other.keyboard.press("Enter")
+    expect(other.get_by_role("alert")).to_have_text(
+        "This page is not for that key: this needs a key with the scope admin."
+    )
+    expect(other.locator(".tiles")).to_have_count(0)
+    assert faults(other) == []
+    other.get_by_role("link", name="To the models").press("Enter")
+    expect(other.locator("#ride-answer .headline")).to_be_visible()
 
 
 def test_the_copied_requests_send_the_key_from_the_environment(

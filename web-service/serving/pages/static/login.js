@@ -18,13 +18,16 @@
     const text = await response.text();
     if (response.status === 401) {
       sessionStorage.removeItem("api-key");
-      form.hidden = false;
-      told.textContent = "This key is not known here.";
-      form.elements.key.focus();
+      again("This key is not known here.");
       return;
     }
     sessionStorage.setItem("api-key", key);
     const kind = response.headers.get("Content-Type") ?? "";
+    if (response.status === 403) {
+      again(`This page is not for that key: ${JSON.parse(text).detail}.`);
+      document.getElementById("login-back").hidden = false;
+      return;
+    }
     if (kind.startsWith("text/html")) {
       document.open();
       document.write(text);
@@ -36,6 +39,12 @@
     const refused = kind.startsWith("application/problem+json");
     shown.textContent = refused ? JSON.parse(text).detail : text;
     document.querySelector("main").replaceChildren(shown);
+  }
+
+  function again(why) {
+    form.hidden = false;
+    told.textContent = why;
+    form.elements.key.focus();
   }
 
   form.addEventListener("submit", (event) => {
