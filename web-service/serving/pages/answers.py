@@ -39,6 +39,7 @@ class Result:
     headline: str = ""
     verdict: str = ""
     sure: str = ""
+    decimals: int = 1  # that the answer's numbers have sense with
     unseen: tuple[Named, ...] = ()
     beyond: tuple[Named, ...] = ()
     lines: tuple[Line, ...] = ()
@@ -67,6 +68,7 @@ def result(predictor: Predictor, record: Mapping[str, Any]) -> Result:
         headline=_headline(predictor, answer, how.decimals),
         verdict=_verdict(predictor, answer),
         sure=how.words,
+        decimals=how.decimals,
         unseen=tuple(of_feature(predictor.model, name) for name in answer.get("unseen", ())),
         beyond=tuple(_beyond(predictor, name) for name in answer.get("beyond", ())),
         lines=_lines(predictor, explanation, parts),

@@ -149,7 +149,7 @@ class WhatIf {
 
   said(value) {
     const percent = this.details.dataset.unit === "%";
-    const shown = percent ? Math.round(100 * value) : value.toFixed(1);
+    const shown = percent ? Math.round(100 * value) : value.toFixed(this.details.dataset.decimals);
     return `${shown}\u00a0${this.details.dataset.unit}`;
   }
 
