@@ -48,8 +48,8 @@ def proxied(tmp_path: Path) -> Iterator[Bench]:
 def test_a_poll_is_one_request_and_a_new_version_few(
     proxied: Bench,
 ) -> None:
-    """One question a model where nothing has changed; where something has, the place, the list and
-    each file besides: as the guide says."""
+    """One question a model where nothing has changed; where something has, the place, the list,
+    each file and who moved the alias besides."""
     for number in ("1", "2"):
         folder = proxied.add(number)
         proxied.registry.locations[number] = f"mlflow-artifacts:/version-{number}"
@@ -62,6 +62,6 @@ def test_a_poll_is_one_request_and_a_new_version_few(
     proxied.registry.asked.clear()
     proxied.follow("2")
     asked = proxied.registry.asked
-    assert sorted(asked) == sorted(["alias", "get-download-uri", "artifacts", *files])
+    assert sorted(asked) == sorted(["alias", "get", "get-download-uri", "artifacts", *files])
     assert f"**{len(asked)}** requests for a new version" in GUIDE
     assert "**1** request per model" in GUIDE
