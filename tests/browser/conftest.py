@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import expect as expected
 from sklearn.linear_model import Ridge
 
 from scoring.models import discover
@@ -33,6 +34,9 @@ _ARGUMENTS = (
 )
 
 OpenPage = Callable[..., Page]
+
+_PATIENCE_MS = 20_000  # of a machine that is busy with other tests
+expected.set_options(timeout=_PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +70,7 @@ def open_page(browser: Browser, site: Server) -> Iterator[OpenPage]:
         context = browser.new_context(**settings)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        context.set_default_timeout(_PATIENCE_MS)
 
         def console(message: Any) -> None:
             if not (expect and expect in message.text):
