@@ -79,13 +79,13 @@ def _alarm(asked: Asked, began: datetime, now: datetime) -> str:
 
 
 def _alarms(asked: Asked, hours: int, end: int) -> dict[str, str]:
-    """Return the sentences of a report's alarms by what they are about."""
-    findings = report_of(asked, hours, end).findings
-    return {
-        one.field or re.sub(r"[\d.,%]+", "", one.sentence): one.sentence
-        for one in findings
-        if one.state == "alarm"
-    }
+    """Return the sentences of a report's alarms by what they are about, the first of each."""
+    found: dict[str, str] = {}
+    for one in report_of(asked, hours, end).findings:
+        if one.state == "alarm":
+            about = one.field or re.sub(r"[\d.,%]+", "", one.sentence)
+            found.setdefault(about, one.sentence)
+    return found
 
 
 def _roll_back(asked: Asked, store: Store, watched: Mapping[str, Any], lease: Lease | None) -> str:
