@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from scoring.models import discover
 from tests.browser.conftest import OpenPage
@@ -36,6 +36,23 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     )
     with serving(folder, folder / "log", WORKERS="1", API_KEYS_FILE=str(file)) as running:
         yield running
+
+
+def test_what_is_sent_before_a_page_s_scripts_are_there_waits_for_them(
+    open_page: OpenPage, closed: Server
+) -> None:
+    """The form alone would go without the key, and be refused."""
+    page = open_page("/", url=closed.url, expect=UNKNOWN)
+    held: list[Route] = []
+    page.route("**/home*.js*", lambda route: held.append(route))
+    page.keyboard.type("one")
+    page.keyboard.press("Enter")
+    distance = page.locator("#ride-trip_distance")
+    distance.fill("0.5")
+    distance.press("Enter")
+    assert len(held) == 1
+    held[0].continue_()
+    expect(page.locator("#ride-answer")).to_contain_text("Distance: 0.5")
 
 
 @pytest.mark.parametrize("width", [1280, 390])

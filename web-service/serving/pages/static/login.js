@@ -32,6 +32,7 @@
       document.open();
       document.write(text);
       document.close();
+      untilItsScripts();
       return;
     }
     const shown = document.createElement("pre");
@@ -39,6 +40,24 @@
     const refused = kind.startsWith("application/problem+json");
     shown.textContent = refused ? JSON.parse(text).detail : text;
     document.querySelector("main").replaceChildren(shown);
+  }
+
+  // The page's own scripts come a moment later; a form that is sent before goes without the key.
+  function untilItsScripts() {
+    let sent;
+    const early = (event) => {
+      event.preventDefault();
+      sent = event.target;
+    };
+    document.addEventListener("submit", early, true);
+    const done = () => {
+      document.removeEventListener("submit", early, true);
+      sent?.requestSubmit();
+      sent = undefined;
+    };
+    document.addEventListener("DOMContentLoaded", done);
+    addEventListener("load", done);
+    setTimeout(done, 5000); // where a script does not come at all
   }
 
   function again(why) {
