@@ -44,6 +44,8 @@ NAMES = [name.upper() for name in Settings.model_fields]
         ("GRACEFUL_TIMEOUT_SECONDS", "GRACEFUL_TIMEOUT"),
         ("REGISTRY_POLL", "REGISTRY_POLL_SECONDS"),
         ("API_KEY", "API_KEYS_FILE"),
+        ("APIKEY", "API_KEYS_FILE"),
+        ("CORS_ALLOWED_ORIGIN", "CORS_ORIGINS"),
         ("CORS_ALLOW_ORIGINS", "CORS_ORIGINS"),
         ("CORS_ALLOWED_ORIGINS", "CORS_ORIGINS"),
         ("CORS_ORIGIN_WHITELIST", "CORS_ORIGINS"),

@@ -13,13 +13,13 @@ _LEAST: Final = 6  # letters of a setting; HOST, PORT and PAGES are close to too
 _ALIKE: Final = 0.83  # MODLES and MODELS
 _ALIKE_OF_OTHERS: Final = 0.93  # many names that begin so are other programs' own
 _BEGINNING: Final = 0.8  # of a name that was cut short: MLFLOW_TRACKING_USER
-# What other servers call a setting of ours. Whoever sets API_KEY believes that a key is asked for.
+# What other servers call a setting of ours, without `_` and a plural's S. Whoever sets API_KEY
+# believes that a key is asked for.
 _ELSEWHERE: Final = {
-    "API_KEY": "API_KEYS_FILE",
-    "CORS_ALLOW_ORIGIN": "CORS_ORIGINS",
-    "CORS_ALLOW_ORIGINS": "CORS_ORIGINS",
-    "CORS_ALLOWED_ORIGINS": "CORS_ORIGINS",
-    "CORS_ORIGIN_WHITELIST": "CORS_ORIGINS",
+    "APIKEY": "API_KEYS_FILE",
+    "CORSALLOWORIGIN": "CORS_ORIGINS",
+    "CORSALLOWEDORIGIN": "CORS_ORIGINS",
+    "CORSORIGINWHITELIST": "CORS_ORIGINS",
 }
 _OTHERS: Final = ("MLFLOW_", "AWS_", "OTEL_", "GUNICORN_")
 # What stands at the end of a name and says in which form the value comes.
@@ -59,7 +59,8 @@ def near_misses(environ: Mapping[str, str], settings: Collection[str]) -> Mappin
             or _but_for_its_end(name, names)
             or _cut_short(name, names)
         )
-        if not meant and not environ.get(theirs := _ELSEWHERE.get(name.upper(), "")):
+        theirs = _ELSEWHERE.get(_plain(name).removesuffix("S"), "")
+        if not meant and not environ.get(theirs):
             meant = theirs  # what a client sends may stand beside the file of keys
         if meant and meant in settings:
             close[name] = meant
