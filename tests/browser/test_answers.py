@@ -61,7 +61,7 @@ def test_a_ride_is_asked_for_by_keyboard(open_page: OpenPage, output: Path, widt
     expect(answer.locator(".unseen")).to_contain_text("JFK Airport to East Harlem South")
     low, high = (f"{ask(page, 5.0)[f'duration_{end}']:.0f}" for end in ("low", "high"))
     expect(answer.locator(".sure")).to_have_text(
-        f"{low} to {high} minutes in 9 of 10 cases like this (by 500 rows of the test data)"
+        f"{low} to {high} minutes in 9 of 10 predictions (by 500 rows of the test data)"
     )
     typed(page, "PULocationID", "times sq")
     zone = page.locator("#ride-PULocationID")

@@ -56,7 +56,7 @@ def test_a_model_with_intervals_says_between_which_numbers_the_truth_lies(
     told = client.post("/predict/ride?interval=0.9", json=record).get_json()
     page = client.post("/models/ride/try", data=FORM).text
     ends = f"{told['duration_low']:.0f} to {told['duration_high']:.0f} minutes"
-    assert f"{ends} in 9 of 10 cases like this (by 500 rows of the test data)" in page
+    assert f"{ends} in 9 of 10 predictions (by 500 rows of the test data)" in page
     assert page.count("/predict/ride?interval=0.9") == 2
     ride = Predictor.from_folder(models_dir / "ride", RIDE)
     assert json.loads(result(ride, record).json) == told

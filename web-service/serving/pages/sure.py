@@ -68,7 +68,7 @@ def _between(predictor: Predictor, low: float, high: float, decimals: int) -> st
     learned = predictor.manifest.calibration
     rows = f" (by {number(learned.rows)} rows of the {learned.split} data)" if learned else ""
     both = f"{fixed(low, decimals)} to {fixed(high, decimals)} {predictor.model.unit}"
-    return f"{both} in {LEVEL * 10:g} of 10 cases like this{rows}"
+    return f"{both} in {LEVEL * 10:g} of 10 predictions{rows}"
 
 
 def _came_true(predictor: Predictor, score: float) -> str:
