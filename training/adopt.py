@@ -122,8 +122,7 @@ def main(words: Sequence[str] | None = None) -> None:
     except TrainingError as error:
         leave("training.adopt", error)
     except (ArtifactError, NotCompiled) as error:
-        hint = "; --other-version loads it all the same" if "written by" in str(error) else ""
-        sys.exit(f"training.adopt: {error}{hint}")
+        sys.exit(f"training.adopt: {error}")
     print(f"wrote {given.output / given.model}: version {manifest.version}")
 
 

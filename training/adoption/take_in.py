@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import sklearn
 
+from scoring.artifact.allow_list import allowed
 from scoring.artifact.facts import Facts, Provenance
 from scoring.artifact.foreign import known_categories, read_pair
 from scoring.artifact.manifest import NOT_PROVED, OTHER_VERSION, UNKNOWN, Manifest
@@ -21,6 +22,7 @@ from scoring.record import RecordReader
 from scoring.saved.containers import Saved, read_files
 from scoring.saved.repickle import pair_bytes
 from scoring.saved.shapes import Candidate, choose
+from scoring.saved.stand_ins import StandIn, walk
 from scoring.saved.views import check_readable, minor, saved_parameters, stamps
 from scoring.scorers import Scorer
 from scoring.scorers.sklearn import SklearnScorer, check_pair
@@ -169,7 +171,7 @@ def _read_as_data(task: _Task) -> Manifest:
             raise ArtifactError(str(error)) from error
         raise ArtifactError(
             f"the pair was written by scikit-learn {named} and this is {sklearn.__version__}: it "
-            f"can be read as data only, and {error}"
+            f"can be read as data only, and {error}; {_way_out(task.chosen)}"
         ) from error
     notes = [*task.notes, NOT_PROVED, f"saved by scikit-learn {named}, read as data"]
     notes += _respelled(read.respelled, options)
@@ -201,6 +203,18 @@ def _read_as_data(task: _Task) -> Manifest:
         golden=[*task.golden, *measured.golden],
         pickled=pair_bytes(task.files, task.chosen),
         profile=measured.profile,
+    )
+
+
+def _way_out(chosen: Candidate) -> str:
+    """Say what to do with an estimator that has no compiled form."""
+    kinds = [found.kind for found in walk(chosen.estimator) if isinstance(found, StandIn)]
+    some = [k for k in kinds if k and k.module[:8] == "sklearn." and k.name[:1].isupper()]
+    if all(allowed(kind.module, kind.name) for kind in some):
+        return "--other-version loads it all the same"
+    return (
+        "nor is it on the service's allow-list: train one of those that `python train.py --help` "
+        "lists, on the same table"
     )
 
 

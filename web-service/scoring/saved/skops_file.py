@@ -51,7 +51,7 @@ class _Schema:
         if read is None:
             raise ArtifactError(
                 f"the skops file holds {node['__module__']}.{node['__class__']} as a {kind}, which "
-                "is not on the service's allow-list; nothing of it was run"
+                "is not on the service's allow-list; nothing of it was run: save it without that"
             )
         found = read(self, node)
         if kind not in _VALUES:
