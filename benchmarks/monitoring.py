@@ -25,8 +25,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from monitoring.blocks import split
+from monitoring.entries import Hour
 from monitoring.hours import profiles
-from monitoring.store import Hour, Store
+from monitoring.store import Store
 from scoring.models import discover
 from scoring.process.usage import of_docstring
 from scoring.profiles.fields import field_kinds

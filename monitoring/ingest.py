@@ -20,11 +20,12 @@ import pyarrow.compute as pc
 
 from monitoring import reading, refusals, truths
 from monitoring.blocks import Block
+from monitoring.entries import Hour
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.hours import in_order, profiles, scales_of
 from monitoring.kept import Keeper, ids_of, keys, keys_of
 from monitoring.reading import Bad, Told
-from monitoring.store import Hour, Store, Writing
+from monitoring.store import Store, Writing
 from scoring.models import Model
 from scoring.profiles.fields import FieldKind, field_kinds
 from scoring.profiles.profile import Profile, add

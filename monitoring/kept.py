@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from monitoring.blocks import HASHED, Block
+from monitoring.entries import Kept
 from monitoring.numpy_arrow import as_arrow
-from monitoring.store import Kept
 from scoring.profiles.fields import FieldKind
 
 Ids = Literal["plain", "hash", "none"]

@@ -11,10 +11,10 @@ import numpy as np
 
 from monitoring import metrics
 from monitoring.drift import MIN_ROWS, false_discoveries_held
+from monitoring.entries import Training
 from monitoring.estimate import estimate
 from monitoring.metrics import Calibrated, Confusion, Measured, Sums
 from monitoring.outcomes import Outcomes
-from monitoring.store import Training
 from monitoring.windows import Window, shown
 from scoring.profiles.numbers import SCALE, Array, Numbers
 

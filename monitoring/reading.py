@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.json as paj
 
 from monitoring.blocks import HASHED, Block, split
+from monitoring.entries import UNKNOWN
 from monitoring.numpy_arrow import as_arrow, as_numpy, repeated
 from monitoring.refusals import Refusal, refusal_of
 from scoring.observers.log_lines import SCHEMA
@@ -246,9 +247,9 @@ def _completed(
     made["score"] = batch.column(score)
     version = "version" if "version" in have else "model_version"
     made["version"] = batch.column(version) if version in have else repeated(
-        said.get("model_version", "unknown"), rows)  # fmt: skip
+        said.get("model_version", UNKNOWN), rows)  # fmt: skip
     made["digest"] = batch.column("digest") if "digest" in have else repeated(
-        said.get("model_sha256", "unknown"), rows)  # fmt: skip
+        said.get("model_sha256", UNKNOWN), rows)  # fmt: skip
     if "time" not in have:
         when = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
         made["time"] = pa.repeat(pa.scalar(when, pa.timestamp("us", "UTC")), rows)

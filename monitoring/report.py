@@ -9,12 +9,13 @@ from typing import Any, Final, Literal
 
 from monitoring.compare import Comparison, compare, significant
 from monitoring.drift import MIN_ROWS
+from monitoring.entries import Only, Training
 from monitoring.estimate import Estimate, estimate
 from monitoring.fairness import Fairness, by_field
 from monitoring.outcomes import outcomes
 from monitoring.performance import EARLIER, Realised, realised
 from monitoring.refused import Refused, refused
-from monitoring.store import Store, Training
+from monitoring.store import Store
 from monitoring.windows import Against, Reference, Window, hour_of, reference, shown, window
 from scoring.models import discover
 from scoring.profiles.numbers import Numbers
@@ -53,6 +54,8 @@ class Report:
     realised: Realised | None = None  # where the truth is known
     fairness: Sequence[Fairness] = ()
     refused: Refused | None = None  # where the log has refused requests
+    only: str | None = None  # the version, where it is of one alone
+    left_out: int = 0  # predictions of other versions then
     since: str | None = None  # when it came into this state, where `watch` makes it
 
     @property
@@ -63,7 +66,7 @@ class Report:
     @property
     def rows(self) -> int:
         """The predictions of the window."""
-        return self.window.profile.rows if self.window.profile else 0
+        return self.window.rows
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -75,6 +78,8 @@ class Report:
                 "from": shown(self.window.first),
                 "until": shown(self.window.end),
                 "rows": self.rows,
+                "only": self.only,
+                "left_out": self.left_out,
                 "versions": {version: rows for (version, _), rows in self.window.versions.items()},
             },
             "against": self.reference.named if self.reference else None,
@@ -94,18 +99,24 @@ def report(
     end: int,
     against: Against,
     fairness: Sequence[str] = (),
+    only: Only | None = None,
 ) -> Report:
     """Return the report of the `length` hours before the hour `end`, with rates and errors by each
-    category of the fields `fairness`.
+    category of the fields `fairness`; with `only`, of that version's predictions, compared with its
+    own. Whether there are any at all is asked of all versions, and refused requests have none.
 
     What differs in this window alone is a warning; what differed in the one before as well, each
     from its own reference, is an alarm.
     """
+    whole, store = store, store if only is None else store.of(only)
     now = window(store, model, end - length, end)
-    findings = _silence(store, model, now)
+    findings = _silence(whole, model, now)
     findings += _odd(now)
-    turned_away = refused(store, model, now.first, now.end)
+    turned_away = None if only else refused(store, model, now.first, now.end)
     findings += _refused(turned_away, store, model, now)
+    left_out = sum(whole.rows(model, now.first, now.end).values()) - now.rows if only else 0
+    if only and left_out and now.profile is None:
+        findings.append(Finding("warning", f"no prediction is of version {only.version}"))
     compared_with = reference(store, model, now, against) if now.profile else None
     comparisons: list[Comparison] = []
     if now.profile is not None and now.profile.rows < MIN_ROWS:
@@ -128,7 +139,7 @@ def report(
     findings.sort(key=lambda one: -STATUS[one.state])
     return Report(
         model, now, compared_with, findings, comparisons, _estimate(now, known), real, fair,
-        turned_away,
+        turned_away, only.version if only else None, left_out,
     )  # fmt: skip
 
 

@@ -17,45 +17,20 @@ a command that is killed has counted all of a file or nothing.
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from monitoring.entries import Hour, Kept, Only, Training
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.tables import FILES, HOURS, META, PREDICTIONS, STATES, TOLD, TRAININGS, TRUTHS
-from scoring.profiles.profile import Profile, profile_of
+from scoring.profiles.profile import profile_of
 
 _LOCK = 0x6D6F6E  # of PostgreSQL, for those that write
-
-
-class Hour(NamedTuple):
-    """A version's hour, as a file told it."""
-
-    version: str
-    digest: str
-    hour: int  # since 1970
-    profile: Profile
-
-
-class Training(NamedTuple):
-    """The profile that a version's training wrote, and what it says of itself."""
-
-    version: str
-    digest: str
-    described: str
-    profile: Profile
-    threshold: float | None = None  # of a class
-
-
-class Kept(NamedTuple):
-    """Predictions of one version, as Parquet."""
-
-    version: str
-    digest: str
-    content: bytes
 
 
 class Store:
@@ -80,6 +55,13 @@ class Store:
             sa.event.listen(self._engine, "connect", _plain_sqlite)
         with self._answering():
             META.create_all(self._engine)
+        self._only: Only | None = None
+
+    def of(self, only: Only) -> Store:
+        """Return the same store, whose predictions are those of one version alone."""
+        some = copy.copy(self)
+        some._only = only
+        return some
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Writing]:
@@ -108,7 +90,7 @@ class Store:
         c = HOURS.c
         asked = (
             sa.select(c.version, c.digest, c.hour, c.profile)
-            .where(c.model == model, c.hour >= first, c.hour < end)
+            .where(*self._own(c, model), c.hour >= first, c.hour < end)
             .order_by(c.hour, c.id)
         )
         with self._answering(), self._engine.connect() as connection:
@@ -128,7 +110,7 @@ class Store:
         c = HOURS.c
         asked = (
             sa.select(c.hour, sa.func.sum(c.rows))
-            .where(c.model == model, c.hour >= first, c.hour < end)
+            .where(*self._own(c, model), c.hour >= first, c.hour < end)
             .group_by(c.hour)
         )
         return {hour: int(rows) for hour, rows in self.asked(asked)}
@@ -137,7 +119,7 @@ class Store:
         """Return the predictions kept that may be of the hours from `first` to before `end`."""
         c = PREDICTIONS.c
         asked = sa.select(c.version, c.digest, c.content).where(
-            c.model == model, c.last >= first, c.first < end
+            *self._own(c, model), c.last >= first, c.first < end
         )
         return [Kept(*row) for row in self.asked(asked.order_by(c.id))]
 
@@ -162,6 +144,21 @@ class Store:
                 asked.where(c.model == model)
             )
         }
+
+    def versions(self, model: str) -> dict[tuple[str, str], int]:
+        """Return the predictions of a model by version and digest, the last version first."""
+        c = HOURS.c
+        asked = (
+            sa.select(c.version, c.digest, sa.func.sum(c.rows))
+            .where(*self._own(c, model))
+            .group_by(c.version, c.digest)
+            .order_by(sa.func.max(c.hour).desc(), c.version)
+        )
+        return {(version, digest): int(rows) for version, digest, rows in self.asked(asked)}
+
+    def _own(self, c: Any, model: str) -> list[sa.ColumnElement[bool]]:
+        """Return what is true of the rows of a table that are meant."""
+        return [c.model == model, *(self._only.clauses(c) if self._only else ())]
 
     def asked(self, question: sa.Select[Any]) -> list[Any]:
         """Return the rows that answer a question."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 import sqlalchemy as sa
 
+from monitoring.entries import UNKNOWN
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.ingest import Ingest, Taken, find
 from monitoring.reading import Told, blocks_of
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 _MESSAGES: Final = 50_000  # of one transaction
 _NEITHER: Final = "neither a prediction event nor a line of a prediction log"
-_UNKNOWN: Final = "unknown"
 
 _Numbers = Mapping[str, Callable[[Mapping[str, Any]], float | None]]
 
@@ -156,7 +156,7 @@ def _line_of(
         return None
     return {
         "schema": SCHEMA, "time": when, "request_id": name, "model": model, "version": version,
-        "digest": digests.get((str(model), str(version)), _UNKNOWN), "index": 0, "features": {},
+        "digest": digests.get((str(model), str(version)), UNKNOWN), "index": 0, "features": {},
         "score": score, "unseen": answer.get("unseen", []),
         **({"ids": {"event_id": str(event["event_id"])}} if "event_id" in event else {}),
     }  # fmt: skip

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monitoring.store import Store, Training
+from monitoring.entries import Training
+from monitoring.store import Store
 from scoring.artifact.folder import in_place
 from scoring.artifact.reading import read_manifest
 from scoring.errors import ArtifactError, StartError

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
 
+from monitoring.entries import Hour, Training
 from monitoring.errors import UsageError
-from monitoring.store import Hour, Store, Training
+from monitoring.store import Store
 from scoring.profiles.bins import day_to_day
 from scoring.profiles.profile import Profile, add
 
@@ -30,6 +31,11 @@ class Window:
     end: int
     profile: Profile | None
     hours: Sequence[Hour]
+
+    @property
+    def rows(self) -> int:
+        """How many predictions there are."""
+        return self.profile.rows if self.profile else 0
 
     @property
     def days(self) -> float:

@@ -52,10 +52,11 @@ def markdown(report: Report) -> str:
 def headline(report: Report) -> str:
     """Return the window and its reference in a sentence."""
     window = report.window
+    of = f" of version {report.only}" if report.only is not None else ""
+    span = f"from {shown(window.first)} to {shown(window.end)} UTC"
     against = f", against {report.reference.named}" if report.reference else ""
-    return (
-        f"{report.rows} predictions from {shown(window.first)} to {shown(window.end)} UTC{against}."
-    )
+    left = f" {report.left_out} of other versions are left out." if report.left_out else ""
+    return f"{report.rows} predictions{of} {span}{against}.{left}"
 
 
 def estimated(report: Report) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from monitoring import exposition, trainings
+from monitoring import exposition, trainings, versions
 from monitoring.errors import UsageError
 from monitoring.page import page
 from monitoring.report import STATUS, report
@@ -35,6 +35,8 @@ def options(line: argparse.ArgumentParser) -> None:
         choices=("training", "previous", "same-weekday"), help="(default: training)")  # fmt: skip
     line.add_argument("--artifact", action="append", default=[], metavar="REF",
         help="a version whose training is compared with: folder or models:/...")  # fmt: skip
+    line.add_argument("--model", metavar="WHICH", help="of one version alone: its name (3), "
+        "artifact's folder, models:/NAME@ALIAS or models:/NAME/3 (default: all)")  # fmt: skip
     line.add_argument("--fairness", action="append", default=[], metavar="FIELD",
         help="rates and errors by each category of this field; several times")  # fmt: skip
     line.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
@@ -55,9 +57,13 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
         if name not in known:
             raise UsageError(f"--fairness {name}: the categories are {', '.join(known)}")
     store = Store(given.store)
-    trainings.note(store, RegistrySettings.from_env(environ), given.artifact)
     length, end = hours_of(given.window), hour_of(given.until)
-    made = report(store, given.model_name, length, end, given.against, given.fairness)
+    settings = RegistrySettings.from_env(environ)
+    trainings.note(store, settings, given.artifact)
+    only = None
+    if given.model is not None:
+        only = versions.chosen(store, given.model_name, given.model, settings)
+    made = report(store, given.model_name, length, end, given.against, given.fairness, only)
     text = markdown(made)
     files: list[tuple[Path | None, Callable[[], bytes]]] = [
         (given.json, lambda: orjson.dumps(made.as_json(), option=orjson.OPT_INDENT_2) + b"\n"),

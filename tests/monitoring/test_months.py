@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from monitoring.compare import compare, significant
+from monitoring.entries import Hour, Training
 from monitoring.report import report
-from monitoring.store import Hour, Store, Training
+from monitoring.store import Store
 from monitoring.windows import Against, Reference, Window
 from scoring.models import discover
 from scoring.profiles.fields import field_kinds

@@ -13,7 +13,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from scoring.models import discover
-from tests.monitoring.support import BEGIN, lines, rides, write
+from tests.monitoring.support import BEGIN, DIGEST, lines, rides, write
+from tests.support import write_artifact
 from tests.training.support import RIDE, data_of, silent
 from training.run import train
 
@@ -178,3 +179,47 @@ def test_wrong_usage_is_one_line(monitoring: Run, words: list[str], says: str) -
     """Status 2."""
     told = monitoring("report", *words)
     assert (told.status, says in told.err) == (2, True)
+
+
+def test_one_version_alone_is_reported(monitoring: Run, tmp_path: Path) -> None:
+    """By its name or its artifact; what is left out is said, also where that is everything."""
+    rows = {"3": 200, "4": 100}
+    manifest = write_artifact(discover()["ride"], tmp_path / "built")
+    digests = {"3": manifest.sha256, "4": DIGEST}
+    for first, (version, many) in enumerate(rows.items()):
+        made = lines(rides(many), first=first * 1000, version=version, digest=digests[version])
+        monitoring("profile", write(Path(f"{version}.jsonl"), made))
+    words = ("report", "ride", "--until", until(1), "--against", "previous", "--model")
+    told = monitoring(*words, "4", "--json", "r.json", "--html", "r.html")
+    said = "100 predictions of version 4 from 2026-11-02 00:00 to 2026-11-03 00:00 UTC. 200 of"
+    assert (told.status, f"{said} other versions are left out." in told.out) == (0, True)
+    assert said in Path("r.html").read_text()
+    window = json.loads(Path("r.json").read_text())["window"]
+    assert (window["only"], window["left_out"], window["versions"]) == ("4", 200, {"4": 100})
+    folder = str(tmp_path / "built" / "ride")
+    told = monitoring(*words, folder)
+    assert f"200 predictions of version {manifest.version} from" in told.out
+    later = monitoring("report", "ride", "--until", until(2), "--model", "4")
+    assert "no prediction is of version" not in later.out
+    monitoring("profile", write(Path("5.jsonl"), lines(rides(60), BEGIN + DAY, first=9000)))
+    later = monitoring("report", "ride", "--until", until(2), "--model", "4")
+    assert (later.status, "WARNING: no prediction is of version 4" in later.out) == (10, True)
+
+
+def test_a_version_that_is_not_there_is_one_line(monitoring: Run, tmp_path: Path) -> None:
+    """It names those that are."""
+    log(monitoring, 0, rows=60)
+    for name in ("ride", "churn"):
+        write_artifact(discover()[name], tmp_path / "built")
+    folder = str(tmp_path / "built" / "ride")
+    for which, status, says in (
+        ("7", 2, "--model 7: the store has no such version of 'ride'; it has 3"),
+        (folder, 1, "of which the store has no predictions; it has 3"),
+        (str(tmp_path / "built" / "churn"), 2, "is a model of 'churn', not ride"),
+        (str(tmp_path / "none"), 1, "cannot be read: No such file or directory"),
+        ("models:/ride", 2, "names no version: write models:/NAME@ALIAS"),
+    ):
+        told = monitoring("report", "ride", "--model", which)
+        assert (told.status, says in told.err, told.err.count("\n")) == (status, True, 1)
+    told = monitoring("report", "churn", "--model", "7")
+    assert "it has none yet: `profile` reads logs" in told.err
