@@ -40,7 +40,7 @@ RUN := $(firstword $(wildcard $(VENV)/.ready $(VENV)/.setup) $(VENV)/.run)
 SETUP := $(firstword $(wildcard $(VENV)/.ready) $(VENV)/.setup)
 
 .DEFAULT_GOAL := help
-.PHONY: help data soak setup run train test check format published bench bench-batch bench-formats bench-monitoring bench-streaming sample mlflow image eb-bundle eb-verify spark-bundle test-spark test-kills test-stream-long test-pipeline-long test-orchestrators pmml-judges clean fuzz audit sbom
+.PHONY: help data soak setup run train test check format published bench bench-batch bench-formats bench-monitoring bench-streaming sample mlflow image eb-bundle eb-verify spark-bundle test-spark test-kills test-stream-long test-pipeline-long test-sql-long test-orchestrators pmml-judges clean fuzz audit sbom
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,10 @@ test-stream-long: $(VENV)/.ready ## Disturb workers on streams: 50 kills, 10,000
 test-pipeline-long: $(VENV)/.ready ## Play a year of the pipeline: 12 months, 20 kills, 100 races of two watchers
 	MONTHS=$${MONTHS:-12} KILLS=$${KILLS:-20} RACES=$${RACES:-100} $(BIN)/python -m pytest tests/pipeline/test_story.py \
 	  tests/pipeline/test_kills.py tests/pipeline/test_races.py
+
+RIDES ?= 1000000
+test-sql-long: $(VENV)/.ready ## Compare answers of an export to SQL in DuckDB with the service's, RIDES (1000000) of them (needs the real data)
+	RIDES=$(RIDES) $(BIN)/python -m pytest tests/training/export/test_sql.py -k duckdb_are_those
 
 test-spark: $(VENV)/.ready $(VENV)-spark/.ready ## Run the Spark engine's tests on a cluster of this machine, the long ones too (needs Java 17)
 	$(BIN)/python -m pytest tests/batch/spark tests/training/export/test_spark.py
@@ -127,8 +131,8 @@ soak: $(VENV)/.ready ## Load a disturbed service for SOAK_SECONDS (600) and comp
 bench: $(VENV)/.ready ## Measure the speed next to other servers (BENCH="--quick", "--peers"; minutes)
 	$(BIN)/python -m benchmarks $(BENCH)
 
-bench-formats: $(VENV)/.ready ## Measure an exported ONNX graph next to its pair: at least 30 times as fast
-	$(BIN)/python -m benchmarks.formats --at-least 30
+bench-formats: $(VENV)/.ready ## Measure an exported ONNX graph next to its pair: at least 30 times as fast (BENCH="--rows 20000"; seconds)
+	$(BIN)/python -m benchmarks.formats --at-least 30 $(BENCH)
 
 bench-batch: $(VENV)/.ready ## Measure scoring files next to the tutorial's way and Spark's (BENCH="--quick"; an hour)
 	$(BIN)/python -m benchmarks.batch $(BENCH)

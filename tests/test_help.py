@@ -41,6 +41,9 @@ LARGE = {  # by what they import
     "python -m deploy.supplychain": "deploy.supplychain.__main__.parser",
     "python -m tests.soak": "tests.soak.parser",
     "python -m benchmarks": "benchmarks.__main__.parser",
+    "python -m tests.fuzz.decoder": "tests.fuzz.decoder.parser",
+    "python -m tests.fuzz.openapi": "tests.fuzz.openapi.parser",
+    "python -m tests.fuzz.replay": "tests.fuzz.replay.parser",
     **{
         f"python -m benchmarks.{name}": f"benchmarks.{name}.parser"
         for name in ("batch", "count", "formats", "monitoring", "search", "streaming")

@@ -1,4 +1,4 @@
-"""A coverage-guided run over everything between a body's bytes and the answer's:
+"""Look for a body that breaks anything between its bytes and the answer's, guided by coverage.
 
     python -m tests.fuzz.decoder --seconds 300
 
@@ -15,19 +15,26 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["scoring", "tests.fuzz.answers"]):
-    from tests.fuzz import answers, corpus
+from scoring.process.usage import of_docstring
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    line = argparse.ArgumentParser(prog="python -m tests.fuzz.decoder", **of_docstring(__doc__))
+    line.add_argument("--seconds", type=int, default=300, help="default: %(default)s")
+    line.add_argument("--runs", type=int, default=-1, help="inputs to try at most")
+    line.add_argument("--seed", type=int, default=0, help="0: another one each time")
+    line.add_argument("--models", type=Path, help="artifacts; not given: tiny ones are made")
+    line.add_argument("--output", type=Path, help="where what is found is kept")
+    return line
 
 
 def main(arguments: list[str]) -> None:
     """Look for a body that breaks something. Does not come back."""
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.decoder")
-    parser.add_argument("--seconds", type=int, default=300)
-    parser.add_argument("--runs", type=int, default=-1, help="inputs to try at most")
-    parser.add_argument("--seed", type=int, default=0, help="0: another one each time")
-    parser.add_argument("--models", type=Path, help="artifacts; not given: tiny ones are made")
-    parser.add_argument("--output", type=Path, default=corpus.FINDINGS)
-    given = parser.parse_args(arguments)
+    given = parser().parse_args(arguments)
+    with atheris.instrument_imports(include=["scoring", "tests.fuzz.answers"]):
+        from tests.fuzz import answers, corpus
+    output = given.output or corpus.FINDINGS
     folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
     predictors = corpus.predictors(given.models or folder)
 
@@ -36,11 +43,11 @@ def main(arguments: list[str]) -> None:
             answers.check(predictors, body)
         except BaseException:
             name = f"crash-{hashlib.sha1(body).hexdigest()}"  # as libFuzzer will call it
-            where = given.output / name
+            where = output / name
             print(f"\nfound {body!r:.300}\ntry again: {corpus.again('replay', str(where))}")
             raise
 
-    given.output.mkdir(parents=True, exist_ok=True)
+    output.mkdir(parents=True, exist_ok=True)
     seeds = folder / "seeds"
     seeds.mkdir()
     for number, body in enumerate(corpus.bodies()):
@@ -50,7 +57,7 @@ def main(arguments: list[str]) -> None:
     options = {
         "max_total_time": given.seconds, "runs": given.runs, "seed": given.seed,
         "max_len": 4096, "timeout": 20, "dict": dictionary,
-        "artifact_prefix": f"{given.output}/", "print_final_stats": 1, "verbosity": 1,
+        "artifact_prefix": f"{output}/", "print_final_stats": 1, "verbosity": 1,
     }  # fmt: skip
     flags = [f"-{name}={value}" for name, value in options.items()]
     atheris.Setup([sys.argv[0], *flags, str(seeds)], one_input)

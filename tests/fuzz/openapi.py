@@ -1,4 +1,4 @@
-"""Requests made from our own OpenAPI document, right ones and wrong ones (schemathesis):
+"""Ask what our own OpenAPI document allows and what it forbids (schemathesis).
 
     python -m tests.fuzz.openapi --seconds 300             the app in this process
     python -m tests.fuzz.openapi --url http://host:port    a service that runs
@@ -27,6 +27,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 from schemathesis.core.parameters import ParameterLocation
 
+from scoring.process.usage import of_docstring
 from serving.app import create_app
 from serving.settings import Settings
 from tests.fuzz import corpus
@@ -114,14 +115,20 @@ def _rounds(seconds: int, seed: int) -> Iterator[int]:
         seed += 1
 
 
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    line = argparse.ArgumentParser(prog="python -m tests.fuzz.openapi", **of_docstring(__doc__))
+    line.add_argument("--seconds", type=int, default=300, help="default: %(default)s")
+    line.add_argument("--seed", type=int, default=random.getrandbits(30), help="of round one")
+    line.add_argument("--url", help="a service that runs; not given: the app, in this process")
+    line.add_argument("--output", type=Path, default=corpus.FINDINGS,
+                      help="where what is found is kept (default: %(default)s)")  # fmt: skip
+    return line
+
+
 def main(arguments: list[str]) -> None:
     """End with status 1 at the first bad answer, and say how to ask the same again."""
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.openapi")
-    parser.add_argument("--seconds", type=int, default=300)
-    parser.add_argument("--seed", type=int, default=random.getrandbits(30), help="of round one")
-    parser.add_argument("--url", help="a service that runs; not given: the app, in this process")
-    parser.add_argument("--output", type=Path, default=corpus.FINDINGS)
-    chosen = parser.parse_args(arguments)
+    chosen = parser().parse_args(arguments)
     if chosen.url:
         schema = of_url(chosen.url)
     else:

@@ -67,7 +67,7 @@ def test_a_finding_is_tried_again(
     """By the command that its finding printed: what is mended is right."""
     body = tmp_path / "crash-1"
     body.write_bytes(BODY)
-    replay.main([str(body)], models_dir)
+    replay.main([body], models_dir)
     assert capsys.readouterr().out == f"{body}: right\n"
 
 
