@@ -133,7 +133,10 @@ class Ingest:
         writing.add_hours(digest, self._hours(writing, blocks, taken, once))
         for table in told.truths:
             taken.truths += truths.keep(writing, digest, table, self._keeper)
-        taken.refused += refusals.keep(writing, digest, told.refusals)
+        refused = [one for one in told.refusals if one.model in self._kinds]
+        others = Counter(one.model for one in told.refusals if one.model not in self._kinds)
+        taken.other.update(others)
+        taken.refused += refusals.keep(writing, digest, refused)
 
     def _hours(
         self, writing: Writing, blocks: Iterator[Block], taken: Taken, once: bool

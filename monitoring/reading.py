@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as paj
 
+from monitoring import letters
 from monitoring.blocks import HASHED, Block, split
 from monitoring.entries import UNKNOWN
 from monitoring.numpy_arrow import as_arrow, as_numpy, repeated
@@ -123,7 +124,7 @@ def _line_by_line(data: bytes, bad: Bad, told: Told) -> Iterator[Block]:
     for text in data.splitlines():
         if not text.strip():
             continue
-        line = _line(text, bad)
+        line = _line(text, bad, told)
         if line is not None and line.get("kind") == _FEEDBACK:
             told.truths.append(_truths(pa.Table.from_pylist([line])))
         elif line is not None and line.get("kind") == _REFUSED:
@@ -143,11 +144,14 @@ def _line_by_line(data: bytes, bad: Bad, told: Told) -> Iterator[Block]:
                     bad["no line of a prediction log"] += 1
 
 
-def _line(text: bytes, bad: Bad) -> dict[str, Any] | None:
+def _line(text: bytes, bad: Bad, told: Told) -> dict[str, Any] | None:
     try:
         line = orjson.loads(text)
     except ValueError:
         bad["not JSON"] += 1
+        return None
+    if letters.is_letter(line):
+        add_letter(line, bad, told)
         return None
     if not isinstance(line, dict) or "schema" not in line:
         bad["no line of a prediction log"] += 1
@@ -176,6 +180,19 @@ def _line(text: bytes, bad: Bad) -> dict[str, Any] | None:
     if line.get("ids"):
         kept["ids"] = {name: str(value) for name, value in line["ids"].items()}
     return kept
+
+
+def add_letter(letter: Mapping[str, Any], bad: Bad, told: Told) -> None:
+    """Add what a dead letter says to `told`, or why it is left out to `bad`."""
+    try:
+        found = letters.refusal(letter)
+    except _UNREADABLE:
+        bad["no dead letter of an event"] += 1
+        return
+    if found is None:
+        bad[letters.OTHERS] += 1
+    else:
+        told.refusals.append(found)
 
 
 def _is_whole(line: Mapping[str, Any]) -> bool:

@@ -21,6 +21,12 @@ class Refusal(NamedTuple):
     model: str
     time: int  # microseconds since 1970, UTC
     why: str  # "trip_distance range 3, PULocationID missing 1": field, reason, records
+    id: str | None = None  # of a dead letter
+
+    @property
+    def same(self) -> tuple[object, ...]:
+        """What it has in common with itself, wherever it is read again: a letter its id."""
+        return (self.id,) if self.id is not None else (self.time, self.why)
 
 
 def refusal_of(line: Mapping[str, Any]) -> Refusal:
@@ -48,15 +54,24 @@ def keep(writing: Writing, file: str, refused: Sequence[Refusal]) -> int:
         some = [one for one in refused if one.model == model]
         hours = [one.time // HOUR_US for one in some]
         first, last = min(hours), max(hours)
+        # a worker that was killed writes a letter again, with its id, at another time
         known = {
-            (time, why)
-            for [part] in writing.asked(overlapping(model, first, last + 1))
-            for time, why in _rows(part)
+            one.same
+            for [part] in writing.asked(overlapping(model, first - 1, last + 2))
+            for one in _rows(model, part)
         }
-        new = [one for one in some if (one.time, one.why) not in known]
+        new = []
+        for one in some:
+            if one.same not in known:
+                new.append(one)
+            if one.id is not None:
+                known.add(one.same)
         kept += len(new)
         if new:
-            table = pa.table({"time": [one.time for one in new], "why": [one.why for one in new]})
+            table = pa.table(
+                {"time": [one.time for one in new], "why": [one.why for one in new],
+                 "id": pa.array([one.id for one in new], pa.string())}
+            )  # fmt: skip
             sink = pa.BufferOutputStream()
             pq.write_table(table, sink, compression="zstd", write_statistics=False)
             content = sink.getvalue().to_pybytes()
@@ -74,6 +89,6 @@ def overlapping(model: str, first: int, end: int) -> sa.Select[Any]:
     return sa.select(c.content).where(c.model == model, c.last >= first, c.first < end)
 
 
-def _rows(content: bytes) -> Iterator[tuple[int, str]]:
-    table = pq.ParquetFile(pa.BufferReader(content)).read()
-    yield from zip(table.column("time").to_pylist(), table.column("why").to_pylist(), strict=True)
+def _rows(model: str, content: bytes) -> Iterator[Refusal]:
+    for row in pq.ParquetFile(pa.BufferReader(content)).read().to_pylist():
+        yield Refusal(model, row["time"], row["why"], row.get("id"))  # older parts have no ids

@@ -1,4 +1,5 @@
-"""Read predictions from a topic of Kafka: events as `streaming` writes them, or a log's lines.
+"""Read predictions from a topic of Kafka: events and dead letters as `streaming` writes
+them, or a log's lines.
 
 An event has the prediction without its record, so that its profile is that of the score alone. Up
 to where each partition was read is kept together with what was counted, so that a message is
@@ -18,7 +19,8 @@ import sqlalchemy as sa
 from monitoring.entries import UNKNOWN
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.ingest import Ingest, Taken, find
-from monitoring.reading import Told, blocks_of
+from monitoring.letters import is_letter
+from monitoring.reading import Told, add_letter, blocks_of
 from monitoring.store import Store, Writing
 from monitoring.tables import PLACES, TRAININGS
 from scoring.model import tried
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from streaming import interface
 
 _MESSAGES: Final = 50_000  # of one transaction
-_NEITHER: Final = "neither a prediction event nor a line of a prediction log"
+_NEITHER: Final = "neither a prediction event nor a dead letter nor a line of a prediction log"
 
 _Numbers = Mapping[str, Callable[[Mapping[str, Any]], float | None]]
 
@@ -109,7 +111,7 @@ def _part(
             sa.select(TRAININGS.c.model, TRAININGS.c.version, TRAININGS.c.digest)
         )
     }
-    lines, predictions = [], dict[str, bytes]()
+    lines, predictions, refused = [], dict[str, bytes](), Told()
     for event in new:
         try:
             found = orjson.loads(event.value or b"")
@@ -117,6 +119,8 @@ def _part(
             found = None
         if isinstance(found, dict) and "schema" in found:
             lines.append(orjson.dumps(found))
+        elif is_letter(found):
+            add_letter(found, taken.bad, refused)
         elif (
             isinstance(found, dict) and str(found.get("model")) not in scores and "answer" in found
         ):
@@ -132,6 +136,7 @@ def _part(
             told = Told()
             blocks = blocks_of(b"\n".join(some) + b"\n", taken.bad, told)
             ingest.count(writing, file, blocks, told, taken, once=once)
+    ingest.count(writing, file, iter(()), refused, taken)
     behind = {int(one.partition): int(one.offset) + 1 for one in new}
     writing.delete(PLACES, c.topic == topic_id, c.partition.in_(list(behind)))
     writing.insert(

@@ -7,14 +7,15 @@ secret, and is kept to some 256 KiB of the event.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 import orjson
 
-from scoring.errors import NotJson, RequestError, TooLarge
+from scoring.errors import InvalidRecords, NotJson, RequestError, TooLarge
+from scoring.observers.refusals import bad_fields
 from scoring.process.secret_values import is_secret
 from scoring.values.strict_json import encode
 from streaming.interface import Event, Headers, Message
@@ -34,15 +35,18 @@ class Problem(NamedTuple):
 
     reason: str
     document: Mapping[str, Any]
+    bad: Sequence[Mapping[str, Any]] = ()  # fields, why, in how many records
 
 
-def of_request(error: RequestError) -> Problem:
-    """Return the problem of an event that is not valid."""
+def of_request(error: RequestError, fields: Container[str] = ()) -> Problem:
+    """Return the problem of an event that is not valid; `fields` are those of the record."""
     more = {}
     if error.errors:
         more["errors"] = [line._asdict() for line in error.errors[:_KEPT_ERRORS]]
     reason = {NotJson: "not_json", TooLarge: "too_large"}.get(type(error), "invalid")
-    return Problem(reason, _document(error.status, error.detail, **more))
+    found = bad_fields(error, fields) if isinstance(error, InvalidRecords) else {}
+    bad = [{"field": f, "reason": r, "records": times} for (f, r), times in found.items()]
+    return Problem(reason, _document(error.status, error.detail, **more), bad)
 
 
 def of_failure(reason: str, detail: str) -> Problem:
@@ -81,6 +85,7 @@ def letter(
             "time": None if event.time is None else _moment(event.time),
         },
         **model,
+        "errors": problem.bad,
         "event": kept,
     }
     return Message(encode(body).rstrip(), event.key, [])

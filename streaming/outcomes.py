@@ -83,7 +83,9 @@ class Scoring:
                 continue
             if isinstance(one, RequestError):
                 answer = one
-            problem = letters.of_request(answer) if isinstance(answer, RequestError) else answer
+            problem = answer
+            if isinstance(answer, RequestError):
+                problem = letters.of_request(answer, predictor.model.record.model_fields)
             self.add_letter(made, predictor, event, problem)
             if self._tracing:
                 reason = problem.reason

@@ -13,6 +13,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitoring.store import Store
+from scoring.models import discover
+from scoring.predictor import Predictor
+from streaming.envelope import Envelope
+from streaming.interface import Event
+from streaming.outcomes import Scoring
 from tests.monitoring.support import BEGIN, DIGEST, lines, rides, text, write
 from tests.monitoring.test_report import DAY, previous
 
@@ -61,6 +66,47 @@ def test_each_refused_request_is_counted_once(monitoring: Run, store: Store, bro
         "by": [{"field": "_other", "reason": "other", "records": 14},
                {"field": "trip_distance", "reason": "range", "records": 3}],
     }  # fmt: skip
+
+
+def dead(models_dir: Path, *values: bytes) -> list[dict[str, Any]]:
+    """Return the letters that a worker writes of such events."""
+    predictor = Predictor.from_folder(models_dir / "ride", discover()["ride"])
+    events = [Event(value, None, (), 0, place, 1.7e9) for place, value in enumerate(values)]
+    made = Scoring("rides", Envelope()).outcome(predictor, events)
+    return [json.loads(message.value) for message in made.letters]
+
+
+def test_dead_letters_are_refusals(monitoring: Run, models_dir: Path) -> None:
+    """By field and reason, each once, also one that a killed worker wrote again; a fault of the
+    worker is none, and letters of before they had reasons name their fields."""
+    ride = rides(1)[0]
+    far, lacks = {**ride, "trip_distance": -1}, {"trip_distance": -1, "DOLocationID": 74}
+    letters = dead(models_dir, *[json.dumps(one).encode() for one in (far, far, lacks)], b"no JSON")
+    assert len(letters) == 4
+    for place, one in enumerate(letters):
+        one["time"] = (BEGIN + place * timedelta(seconds=1)).isoformat()
+    letters[1]["time"] = letters[0]["time"]
+    old = {**letters[0], "id": "rides/0/8", "errors": None}
+    odd = [{**letters[0], "id": "rides/0/5", "reason": "poison"},
+           {**letters[0], "id": "rides/0/6", "time": "late"},
+           {**letters[0], "id": "rides/0/7", "model": "tips"}]  # fmt: skip
+    again = {**letters[0], "time": (BEGIN + timedelta(minutes=70)).isoformat()}
+    told = monitoring("profile", write(Path("dead.jsonl"), [*letters, old, again, *odd]))
+    assert told.out == (
+        "0 predictions of 1 files; 5 refused requests; 1 of the model 'tips', which is not known "
+        "here, left out; 1 lines left out: dead letters of a fault of the worker or the sink, "
+        "which are no refusals; 1 lines left out: no dead letter of an event\n"
+    )
+    told = monitoring("profile", write(Path("again.jsonl"), [again, *letters]))
+    assert told.out == "0 predictions of 1 files\n"
+    monitoring("profile", write(Path("a.jsonl"), lines(rides(20))))
+    previous(monitoring, 1, "--json", "r.json")
+    found = json.loads(Path("r.json").read_text())["refused"]
+    assert (found["requests"], found["share"]) == (5, 0.2)
+    assert [tuple(one.values()) for one in found["by"]] == [
+        ("trip_distance", "range", 3), ("PULocationID", "missing", 1), ("_event", "not_json", 1),
+        ("trip_distance", "other", 1),
+    ]  # fmt: skip
 
 
 @pytest.mark.slow

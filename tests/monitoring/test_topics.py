@@ -23,7 +23,7 @@ from streaming.outcomes import Scoring
 from tests.flowers import FLOWERS
 from tests.monitoring.support import lines, rides, text
 from tests.monitoring.test_profile import ALWAYS, whole
-from tests.monitoring.test_refused import refusals
+from tests.monitoring.test_refused import dead, refusals
 from tests.streaming.kafka_broker import KafkaBroker, kafka_broker
 from tests.support import free_port
 
@@ -87,7 +87,7 @@ def test_a_topic_is_counted_once(
     assert told.out == (
         "30 predictions of 1 topics; 10 predictions were known already; 1 of the model 'tips', "
         "which is not known here, left out; 2 lines left out: neither a prediction event nor a "
-        "line of a prediction log\n"
+        "dead letter nor a line of a prediction log\n"
     )
     assert monitoring("profile", broker.url(topic)).out == "0 predictions of 1 topics\n"
     found = whole(store)
@@ -134,6 +134,15 @@ def test_lines_of_a_log_come_by_topic_too(store: Store) -> None:
     assert (taken.rows, taken.refused) == (5, 0)
     assert whole(store).fields["PULocationID"].count == 65
     assert len(store.predictions("ride", *ALWAYS)) == 2
+
+
+def test_dead_letters_come_by_topic(store: Store, models_dir: Path) -> None:
+    """Beside lines of a log, each once."""
+    letters = [orjson.dumps(one) for one in dead(models_dir, b"{}", b"no JSON")]
+    values = [*text(lines(rides(5))).splitlines(), *letters]
+    taken = part(store, values)
+    assert (taken.rows, taken.refused, taken.bad) == (5, 2, {})
+    assert part(store, letters, first=7).refused == 0
 
 
 def test_a_message_that_is_odd_stops_nothing(store: Store) -> None:
