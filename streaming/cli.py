@@ -133,7 +133,7 @@ def _run(options: Options, settings: StreamSettings, stop: Stop) -> None:
             worker = Worker(parts)
             if options.guarantee == "exactly-once":
                 try:
-                    worker.delivery = _transactions(options, worker, parts, worker_name)
+                    worker.delivery = _transactions(options, worker, parts, worker_name, closing)
                 except GraceOver:
                     return  # stopped before the brokers were there
             worker.run()
@@ -160,16 +160,20 @@ def _opened(
         yield source, sink, dead
 
 
-def _transactions(options: Options, worker: Worker, parts: Parts, name: str) -> Delivery:
-    """Return what makes batches final by Kafka's transactions."""
+def _transactions(
+    options: Options, worker: Worker, parts: Parts, name: str, closing: contextlib.ExitStack
+) -> Delivery:
+    """Return what makes batches final by Kafka's transactions, until `closing` ends."""
     from streaming.brokers.kafka import KafkaSource
     from streaming.brokers.kafka_transaction import ExactlyOnce
 
     assert isinstance(parts.source, KafkaSource)  # noqa: S101  # the options were checked
-    return ExactlyOnce(
+    delivery = ExactlyOnce(
         parts.source, options.sink, options.dead_letters, f"{options.group}-{name}",
         worker.patience, parts.meter, worker.of_refused,
     )  # fmt: skip
+    closing.callback(delivery.close)
+    return delivery
 
 
 def _spare_collections() -> None:

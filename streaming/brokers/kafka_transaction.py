@@ -8,6 +8,7 @@ after `transaction.timeout.ms`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ from streaming.interface import Event, Message, Refused
 from streaming.meter import Meter
 
 _TRY_S: Final = 1.0
+_TRIES: Final = 3  # of brokers that are there, to take back what a producer did before
 _TIMEOUT_MS: Final = 15_000
 _FENCED: Final = (
     KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED,
@@ -179,17 +181,47 @@ class ExactlyOnce:
         return _Abort(found.str())
 
     def _abort(self) -> None:
-        # where brokers were away in the middle, librdkafka may wait for ever for what they have
-        # forgotten of this producer; the next one of its name takes back what it did
-        if self._broken:
-            self._producer.purge()
-            self._producer = self._connected()
-            return
+        """Take the transaction back. Raises StreamError where another worker has the name since."""
         self._producer.purge(in_queue=True, in_flight=False)
         try:
-            self._call("sink", lambda: self._producer.abort_transaction(_TRY_S))
+            if not self._broken:
+                self._call("sink", lambda: self._producer.abort_transaction(_TRY_S))
+            elif not self._taken_back():
+                # librdkafka may wait for ever for what the brokers have forgotten of this producer;
+                # the next one of its name takes back what it did
+                self._producer.purge()
+                self._producer = self._connected()
         except (_Abort, GraceOver):
             return  # the brokers take it back by themselves
+
+    def _taken_back(self) -> bool:
+        """Return whether brokers that were away take the transaction back. They are asked first,
+        as only this producer hears that it is fenced: another of its name would fence the worker
+        that has the name by now."""
+        tries = iter(range(_TRIES))
+
+        def once() -> bool:
+            try:
+                calling(lambda: self._producer.abort_transaction(_TRY_S))
+            except KafkaException as error:
+                found: KafkaError = error.args[0]
+                if found.code() in _FENCED:
+                    raise self._fatal(found) from error
+                if found.fatal():
+                    return False
+                self._producer_reaches()
+                if next(tries, None) is None:
+                    return False
+                raise BrokerUnavailable(f"{self._sink}: {found.str()}") from error
+            return True
+
+        return self._patience.until("sink", once, self._source.keep_alive)
+
+    def _producer_reaches(self) -> None:
+        try:
+            calling(lambda: self._producer.list_topics(self._sink.name, timeout=_TRY_S))
+        except KafkaException as error:
+            raise BrokerUnavailable(f"{self._sink}: {error.args[0].str()}") from error
 
     def _delivered(self, error: Any, message: Any) -> None:
         if error is not None and error.code() in REFUSED:
@@ -199,4 +231,5 @@ class ExactlyOnce:
     def close(self) -> None:
         """Give up what is not acknowledged."""
         self._producer.purge()
-        self._producer.flush(1)
+        with contextlib.suppress(KafkaException):  # of one that is fenced
+            calling(lambda: self._producer.flush(1))

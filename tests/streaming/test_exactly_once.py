@@ -3,6 +3,7 @@ each event's outcome once, whatever happened to the worker."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -12,8 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.streaming.kafka_broker import OURS_TO_STOP, KafkaBroker
-from tests.streaming.support import WorkerProcess, ride, working
+from streaming.addresses import Address
+from streaming.delivery import Patience
+from streaming.errors import StreamError
+from streaming.health import Health
+from streaming.interface import Event, Message
+from streaming.meter import Meter
+from tests.streaming.kafka_broker import OURS_TO_STOP, KafkaBroker, kafka_broker
+from tests.streaming.support import WorkerProcess, ride, until, working
 from tests.streaming.test_kafka import QUICK, STATIC, words
 from tests.support import wait_for
 
@@ -112,6 +119,47 @@ def test_a_worker_of_the_same_name_takes_over(
         if old.process.poll() is None:
             old.kill()
     assert set(ids(kafka, topic).values()) == {1}
+
+
+@OURS_TO_STOP
+def test_a_worker_that_waited_does_not_fence_its_successor(tmp_path: Path) -> None:
+    """A broker did not answer, another worker of the name came, and got the partitions, too: it is
+    the first that ends."""
+    from streaming.brokers.kafka import KafkaSource
+    from streaming.brokers.kafka_transaction import ExactlyOnce
+
+    def opened(group: str) -> tuple[KafkaSource, ExactlyOnce, list[Event]]:
+        source = KafkaSource(Address.parse(broker.url("rides")), group=group)
+        closing.callback(source.close)
+        patience = Patience(Health(), lambda: False)
+        sink = Address.parse(broker.url("rides-out"))
+        delivery = ExactlyOnce(source, sink, None, "one", patience, Meter(), never)
+        closing.callback(delivery.close)
+        return source, delivery, until(lambda: source.poll(1, 0.5), 1, "event")
+
+    def never(*_: object) -> Message:
+        pytest.fail("nothing is refused")
+
+    with kafka_broker(tmp_path) as broker, contextlib.ExitStack() as closing:
+        broker.make("rides", "rides-out")
+        broker.feed("rides", [ride(1)])
+        source, old, events = opened("old")
+        newer: list[tuple[ExactlyOnce, list[Event]]] = []
+
+        def meanwhile() -> None:
+            if not newer:
+                hanging.close()
+                newer.append(opened("newer")[1:])
+                source.lost = lambda _: True  # type: ignore[method-assign]
+
+        source.keep_alive = meanwhile  # type: ignore[method-assign]
+        with contextlib.ExitStack() as hanging:
+            hanging.enter_context(broker.hanging())
+            with pytest.raises(StreamError, match="fenced: another worker has the name one"):
+                old.deliver(events, [Message(b"old", None, ())], [])
+        [(delivery, events)] = newer
+        assert delivery.deliver(events, [Message(b"newer", None, ())], []) == 0
+        assert broker.values("rides-out") == [b"newer"]
 
 
 @OURS_TO_STOP

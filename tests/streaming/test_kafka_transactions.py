@@ -134,7 +134,8 @@ def test_a_fenced_worker_ends_and_a_forgotten_one_begins_again(producers: list[P
     producers[0].answers["commit_transaction"] = [failure("_FENCED", fatal=True)]
     with pytest.raises(StreamError, match="another worker has the name w-0"):
         delivery.deliver(EVENTS, messages(b"1"), [])
-    producers[0].answers["flush"] = [failure("_FATAL", fatal=True)]
+    forgotten = failure("_FATAL", fatal=True)
+    producers[0].answers = {"flush": [forgotten], "abort_transaction": [forgotten]}
     with pytest.raises(BatchLost, match="_fatal"):
         delivery.deliver(EVENTS, messages(b"1"), [])
     assert len(producers) == 2
@@ -152,12 +153,38 @@ def test_what_a_transaction_waits_for_in_vain_comes_again(
     monkeypatch.setattr(kafka_transaction, "_TIMEOUT_MS", 0)
     source = Source()
     delivery = exactly_once(source)
-    producers[0].answers["flush"] = [1]
+    away = failure("_TIMED_OUT")
+    producers[0].answers = {
+        "flush": [1], "list_topics": [away], "abort_transaction": [away] * 5
+    }  # fmt: skip
     with pytest.raises(BatchLost, match="1 messages are not acknowledged in 0 s"):
         delivery.deliver(EVENTS, messages(b"1"), [])
     assert source.rewound == EVENTS
+    assert producers[0].calls.count("abort_transaction") == 5  # the first while they are away
     assert producers[0].calls[-1] == "purge"
     assert producers[1].calls == ["init_transactions"]
+
+
+def test_a_worker_that_waited_takes_its_transaction_back_itself(
+    producers: list[Producer],
+) -> None:
+    """Another producer would fence a worker that has the name by now: this one hears of that."""
+    source = Source()
+    delivery = exactly_once(source)
+
+    def goes() -> int:
+        source.gone = True
+        return 1
+
+    producers[0].answers["flush"] = [1, goes, 1]
+    with pytest.raises(BatchLost, match="went to another worker"):
+        delivery.deliver(EVENTS, messages(b"1"), [])
+    producers[0].answers["abort_transaction"] = [failure("_FENCED", fatal=True)]
+    source.gone = False
+    with pytest.raises(StreamError, match="another worker has the name w-0"):
+        producers[0].answers["flush"] = [1, goes]
+        delivery.deliver(EVENTS, messages(b"1"), [])
+    assert len(producers) == 1
 
 
 def test_a_stop_takes_the_transaction_back(producers: list[Producer]) -> None:
