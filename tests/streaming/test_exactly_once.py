@@ -122,7 +122,9 @@ def test_a_worker_of_the_same_name_takes_over(
 
 
 @OURS_TO_STOP
-def test_a_worker_that_waited_does_not_fence_its_successor(tmp_path: Path) -> None:
+def test_a_worker_that_waited_does_not_fence_its_successor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A broker did not answer, another worker of the name came, and got the partitions, too: it is
     the first that ends."""
     from streaming.brokers.kafka import KafkaSource
@@ -150,9 +152,9 @@ def test_a_worker_that_waited_does_not_fence_its_successor(tmp_path: Path) -> No
             if not newer:
                 hanging.close()
                 newer.append(opened("newer")[1:])
-                source.lost = lambda _: True  # type: ignore[method-assign]
+                monkeypatch.setattr(source, "lost", lambda _: True)
 
-        source.keep_alive = meanwhile  # type: ignore[method-assign]
+        monkeypatch.setattr(source, "keep_alive", meanwhile)
         with contextlib.ExitStack() as hanging:
             hanging.enter_context(broker.hanging())
             with pytest.raises(StreamError, match="fenced: another worker has the name one"):

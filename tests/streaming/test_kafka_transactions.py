@@ -179,10 +179,10 @@ def test_a_worker_that_waited_takes_its_transaction_back_itself(
     producers[0].answers["flush"] = [1, goes, 1]
     with pytest.raises(BatchLost, match="went to another worker"):
         delivery.deliver(EVENTS, messages(b"1"), [])
-    producers[0].answers["abort_transaction"] = [failure("_FENCED", fatal=True)]
+    fenced = failure("_FENCED", fatal=True)
+    producers[0].answers = {"flush": [1, goes], "abort_transaction": [fenced]}
     source.gone = False
     with pytest.raises(StreamError, match="another worker has the name w-0"):
-        producers[0].answers["flush"] = [1, goes]
         delivery.deliver(EVENTS, messages(b"1"), [])
     assert len(producers) == 1
 
