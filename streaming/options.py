@@ -52,6 +52,8 @@ def parse(words: Sequence[str] | None) -> Options:
         raise UsageError("source, sink and dead letters are to be three streams")
     if given.guarantee == "exactly-once":
         _check_transactions(source, sink, dead)
+        if dead:
+            _check_one_producer(sink, dead)
     return Options(
         model=given.model,
         source=source,
@@ -75,6 +77,18 @@ def _check_transactions(source: Address, *others: Address | None) -> None:
                 "--guarantee exactly-once needs source, sink and dead letters in one Kafka, with "
                 f"the same hosts: {source} and {address} are not"
             )
+
+
+def _check_one_producer(sink: Address, dead: Address) -> None:
+    """Raise UsageError where dead letters are to be sent in another way than predictions."""
+    other = [name for name, value in dead.options.items() if sink.options.get(name) != value]
+    if dead.login not in (None, sink.login):
+        other.append("login")
+    if other:
+        raise UsageError(
+            f"--dead-letters {dead}: with exactly-once one producer sends predictions and dead "
+            f"letters, with the options of --sink: give {', '.join(other)} there"
+        )
 
 
 def _parser() -> argparse.ArgumentParser:

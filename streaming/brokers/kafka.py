@@ -51,7 +51,7 @@ class KafkaSource:
         self._kept: list[Any] = []  # messages that came and were not returned yet
         self._lost: set[int] = set()  # partitions that went to others since the last poll
         self._mine: set[int] = set()
-        shared = kafka_config.common(address, os.environ, self._reach.failed)
+        shared = kafka_config.common(address, os.environ, self._reach.failed, producers=False)
         try:
             self.consumer = Consumer(kafka_config.consumer(shared, group, start))
         except KafkaException as error:

@@ -46,14 +46,24 @@ def of_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def common(
-    address: Address, environ: Mapping[str, str], on_error: Callable[[KafkaError], None]
+    address: Address,
+    environ: Mapping[str, str],
+    on_error: Callable[[KafkaError], None],
+    *,
+    producers: bool,
 ) -> dict[str, Any]:
-    """Return what every client of `address` has. Raises UsageError for options that librdkafka has
-    not, or that are not to be set."""
-    options = {
-        kafka_options.checked(name, f"{address}?{name}"): value
-        for name, value in address.options.items()
-    }
+    """Return what every client of `address` has, `producers` or consumers. Raises UsageError for
+    options that librdkafka has not, that are not to be set, or that are of the other kind."""
+    known, others = kafka_options.known(), "C" if producers else "P"
+    options = {}
+    for name, value in address.options.items():
+        option = kafka_options.checked(name, f"{address}?{name}")
+        if known[option].whose == others:
+            kinds = ("consumers", "written to") if producers else ("producers", "read from")
+            raise UsageError(
+                f"{address}?{name} cannot be set: it is for {kinds[0]}, and this is {kinds[1]}"
+            )
+        options[option] = value
     login = {}
     if address.login:
         login = {"sasl.username": address.login[0], "sasl.password": address.login[1]}
@@ -65,7 +75,8 @@ def common(
         "logger": _log,
         "log_level": 2,  # what is in the way is in readiness; a line each try would bury the rest
         **login,
-        **of_environment(environ),
+        # the environment is for all clients; librdkafka would warn of what is of the other kind
+        **{name: v for name, v in of_environment(environ).items() if known[name].whose != others},
         **options,
     }
 
@@ -86,7 +97,7 @@ def consumer(shared: Mapping[str, Any], group: str, start: str) -> dict[str, Any
         # how soon it looks whether that is used up; by default a second, in which a worker stands
         "fetch.queue.backoff.ms": 10,
         **session,
-        **_fit(shared, producers=False),
+        **shared,
         "group.id": group,
         "auto.offset.reset": start,
         "enable.auto.commit": False,
@@ -102,21 +113,11 @@ def producer(
     order by a try again, and a key's partition is the one that Kafka's own clients choose."""
     return {
         "partitioner": "murmur2_random",
-        **_fit(shared, producers=True),
+        **shared,
         "enable.idempotence": True,
         "acks": "all",
         "message.timeout.ms": 0,  # the worker waits, and shows it
         "delivery.report.only.error": True,
         "on_delivery": on_delivery,
         **more,
-    }
-
-
-def _fit(shared: Mapping[str, Any], *, producers: bool) -> dict[str, Any]:
-    """Return the options without those of the other kind, which librdkafka would warn of."""
-    known, others = kafka_options.known(), "C" if producers else "P"
-    return {
-        name: value
-        for name, value in shared.items()
-        if name not in known or known[name].whose != others
     }

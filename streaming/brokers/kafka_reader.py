@@ -26,7 +26,7 @@ class KafkaReader:
         """Raise UsageError for options that librdkafka does not take."""
         self._address = address
         self._reach = Reach(address)
-        shared = kafka_config.common(address, os.environ, self._reach.failed)
+        shared = kafka_config.common(address, os.environ, self._reach.failed, producers=False)
         options = kafka_config.consumer(shared, _GROUP, "earliest")
         try:
             self._consumer = Consumer({**options, "enable.partition.eof": True})

@@ -65,7 +65,7 @@ class KafkaSink:
             calling(lambda: self._producer.flush(1))
 
     def _connected(self) -> Any:
-        shared = kafka_config.common(self._address, os.environ, self._reach.failed)
+        shared = kafka_config.common(self._address, os.environ, self._reach.failed, producers=True)
         try:
             return Producer(kafka_config.producer(shared, self._delivered))
         except KafkaException as error:

@@ -104,7 +104,7 @@ class ExactlyOnce:
 
     def _connected(self) -> Any:
         """Return a producer whose name's earlier transaction, if there is one, was taken back."""
-        shared = kafka_config.common(self._sink, os.environ, self._reach.failed)
+        shared = kafka_config.common(self._sink, os.environ, self._reach.failed, producers=True)
         self._timeout_s = int(shared.setdefault("transaction.timeout.ms", _TIMEOUT_MS)) / 1000
         name = {"transactional.id": self._name}
         options = kafka_config.producer(shared, self._delivered, **name)

@@ -66,6 +66,17 @@ def test_words_that_do_not_fit_together_are_refused(words: list[str]) -> None:
     assert main(words) == 2
 
 
+def test_dead_letters_go_as_predictions_do_where_one_producer_sends_both() -> None:
+    """With exactly once: other options or another login of theirs would be passed over."""
+    words = ["ride", "--source", "kafka://h/a", "--guarantee", "exactly-once"]
+    same = ["--sink", "kafka://h/b?linger.ms=9", "--dead-letters", "kafka://h/c?linger.ms=9"]
+    assert parse([*words, *same]).dead_letters == Address.parse(same[3])
+    said = "--dead-letters kafka://h/c: .* with the options of --sink: give linger.ms, login there"
+    for sink in ("kafka://h/b", "kafka://h/b?linger.ms=8"):
+        with pytest.raises(UsageError, match=said):
+            parse([*words, "--sink", sink, "--dead-letters", "kafka://u:p@h/c?linger.ms=9"])
+
+
 @pytest.mark.parametrize(
     ("level", "model", "said"),
     [

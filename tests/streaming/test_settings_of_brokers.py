@@ -37,7 +37,9 @@ def test_librdkafka_s_options_come_from_the_environment_and_from_files(tmp_path:
     assert kafka_config.of_environment(assertion) == {"sasl.oauthbearer.assertion.file": "/a"}
     with pytest.raises(UsageError, match="LIBRDKAFKA_SASL_PASSWORD_FILE=.*No such file"):
         kafka_config.of_environment({"LIBRDKAFKA_SASL_PASSWORD_FILE": str(tmp_path / "no")})
-    login = kafka_config.common(Address.parse("kafka://u:p@h:1/rides"), {}, lambda _: None)
+    login = kafka_config.common(
+        Address.parse("kafka://u:p@h:1/rides"), {}, lambda _: None, producers=True
+    )
     assert (login["sasl.username"], login["sasl.password"]) == ("u", "p")
 
 
@@ -73,10 +75,15 @@ def test_librdkafka_has_each_option_that_is_taken() -> None:
         ),
         ("", {"LIBRDKAFKA_LINGERMS": "1"}, "LIBRDKAFKA_LINGERMS: .* LIBRDKAFKA_LINGER_MS"),
         ("", {"LIBRDKAFKA_ERROR_CB": "1"}, "LIBRDKAFKA_ERROR_CB: librdkafka has no such option$"),
+        (
+            "?fetch.min.bytes=1",
+            {},
+            r"kafka://h:1/rides\?fetch.min.bytes cannot be set: it is for consumers, and this",
+        ),
         ("?acks=1", {}, "acks cannot be set: what is guaranteed rests on it"),
         ("", {"LIBRDKAFKA_GROUP_ID": "a"}, "LIBRDKAFKA_GROUP_ID cannot be set: --group says it"),
     ],
-    ids=["address", "variable", "callback", "guarantee", "command line"],
+    ids=["address", "variable", "callback", "other kind", "guarantee", "command line"],
 )
 def test_an_option_that_cannot_be_had_is_named(
     query: str, environ: dict[str, str], said: str
@@ -86,7 +93,25 @@ def test_an_option_that_cannot_be_had_is_named(
     from streaming.brokers import kafka_config
 
     with pytest.raises(UsageError, match=said):
-        kafka_config.common(Address.parse(f"kafka://h:1/rides{query}"), environ, lambda _: None)
+        kafka_config.common(
+            Address.parse(f"kafka://h:1/rides{query}"), environ, lambda _: None, producers=True
+        )
+
+
+def test_the_environment_s_options_go_to_the_clients_that_have_them() -> None:
+    """It is for all of them, while an address is that of one."""
+    kafka_package()
+    from streaming.brokers import kafka_config
+
+    environ = {"LIBRDKAFKA_BATCH_SIZE": "7", "LIBRDKAFKA_FETCH_MIN_BYTES": "9"}
+    address = Address.parse("kafka://h:1/rides")
+    written, read = (
+        kafka_config.common(address, environ, lambda _: None, producers=kind)
+        for kind in (True, False)
+    )
+    assert (written["batch.size"], read["fetch.min.bytes"]) == ("7", "9")
+    assert "fetch.min.bytes" not in written
+    assert "batch.size" not in read
 
 
 def test_a_registered_model_needs_a_registry() -> None:
