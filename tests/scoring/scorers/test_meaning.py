@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from scoring.artifact.manifest import Manifest
 from scoring.errors import ArtifactError
 from scoring.models import discover
 from scoring.predictor import Predictor
+from scoring.scorers.meaning import respelled
 from scoring.scorers.sklearn import SklearnScorer
 from tests.support import records
 from training.adoption.take_in import Options, adopt
@@ -75,6 +77,30 @@ def test_another_spelling_of_categories_is_mapped(tmp_path: Path) -> None:
     assert respelled == pytest.approx(score(tmp_path))
 
 
+def test_a_category_under_another_name_is_refused() -> None:
+    """`fiber` is no choice of the code's, which then misses one: all who have it would be unseen. A
+    choice that training never saw is none of that."""
+    rows = [{**row, "contract": str(row["contract"]).replace("two", "second")} for row in CUSTOMERS]
+    words = "knows 'contract' as 'second_year', which 'churn' never makes, and does not know 'two_"
+    with pytest.raises(ArtifactError, match=words):
+        SklearnScorer(churn_pair(LEFT, rows), CHURN)
+    fewer = [{**row, "contract": "one_year"} for row in CUSTOMERS]
+    SklearnScorer(churn_pair(LEFT, fewer), CHURN)
+
+
+def test_a_code_that_fills_up_with_zeros_keeps_its_zeros() -> None:
+    """Its own spelling is no other."""
+    padded = replace(
+        RIDE,
+        features=lambda ride: {
+            "PU_DO": f"{ride.PULocationID:03}_{ride.DOLocationID:03}",
+            "trip_distance": ride.trip_distance,
+        },
+    )
+    vectorizer, _ = ride_pair("{:03}_{:03}")
+    assert respelled(vectorizer, padded) == (vectorizer, {})
+
+
 def ride_pair(pattern: str) -> tuple[DictVectorizer, LinearRegression]:
     rows = [
         {"PU_DO": pattern.format(zone, zone + 1), "trip_distance": float(zone % 9)}
@@ -85,9 +111,10 @@ def ride_pair(pattern: str) -> tuple[DictVectorizer, LinearRegression]:
 
 
 def test_zones_as_floats_are_mapped_and_other_pairs_refused(tmp_path: Path) -> None:
-    """`74.0_75.0` can only be `74_75`; `74-75` and names are not guessed at."""
-    manifest = take_in(ride_pair("{}.0_{}.0"), RIDE, tmp_path)
-    assert "PU_DO=7_8" in manifest.feature_names
+    """`74.0_75.0` and `074_075` can only be `74_75`; `74-75` and names are not guessed at."""
+    for pattern in ("{}.0_{}.0", "{:03}_{:03}"):
+        manifest = take_in(ride_pair(pattern), RIDE, tmp_path)
+        assert "PU_DO=7_8" in manifest.feature_names
     for pattern in ("{}-{}", "Zone {} to {}"):
         with pytest.raises(ArtifactError, match="no category of 'PU_DO' is spelt as"):
             take_in(ride_pair(pattern), RIDE, tmp_path)
@@ -99,6 +126,15 @@ def test_a_weight_that_is_no_number_is_refused_by_name(tmp_path: Path) -> None:
     estimator.coef_[vectorizer.vocabulary_["PU_DO=7_8"]] = np.nan
     with pytest.raises(ArtifactError, match=r"LinearRegression.coef_ of 'PU_DO=7_8' is nan"):
         take_in((vectorizer, estimator), RIDE, tmp_path)
+
+
+def test_a_weight_that_is_none_is_refused() -> None:
+    """Of an array of objects."""
+    vectorizer, estimator = ride_pair("{}_{}")
+    estimator.coef_ = estimator.coef_.astype(object)
+    estimator.coef_[3] = None
+    with pytest.raises(ArtifactError, match="a weight of it is no number: float"):
+        SklearnScorer((vectorizer, estimator), RIDE)
 
 
 def test_a_forest_of_counts_answers_shares() -> None:

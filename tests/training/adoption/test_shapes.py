@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import skops.io
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -204,6 +205,15 @@ def test_a_search_over_parameters_is_its_best_model() -> None:
     [one] = pairs(archive(OURS).saved(case))
     assert one.estimator.kind
     assert one.estimator.kind.name == "DecisionTreeRegressor"
+
+
+def test_a_regression_of_a_transformed_target_is_named() -> None:
+    """It predicts, so nobody is told that it does not; its class is not on the list."""
+    dv, model = pair()
+    wrapped = TransformedTargetRegressor(model).fit([[1.0], [2.0]], [1.0, 2.0])
+    [one] = pairs([read_bytes("x.pkl", pickle.dumps((dv, wrapped)))])
+    with pytest.raises(ArtifactError, match="TransformedTargetRegressor', which is not on the"):
+        read_pair(repickle((one.vectorizer, one.estimator)), RIDE)
 
 
 def test_a_vectorizer_alone_is_not_one_of_somebody_elses() -> None:

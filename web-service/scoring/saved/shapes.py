@@ -150,7 +150,8 @@ def _is_estimator(found: object) -> bool:
     kind = found.kind if isinstance(found, StandIn) else None
     if kind is None or kind.module.partition(".")[0] not in _LIBRARIES:
         return False
-    return not _PREPARING & set(kind.module.split("."))
+    predicts = kind.name.endswith(("Regressor", "Classifier"))  # compose.TransformedTargetRegressor
+    return predicts or not _PREPARING & set(kind.module.split("."))
 
 
 def _objects(saved: Sequence[Saved]) -> Iterator[tuple[Path, StandIn]]:

@@ -97,7 +97,12 @@ def _numbers(found: Any) -> list[float]:
     """Return the numbers of an array, of which some may not be finite; else none."""
     if isinstance(found, int | float):
         return [float(found)]
-    return [*map(float, found.ravel().tolist())] if hasattr(found, "ravel") else []
+    if not hasattr(found, "ravel"):
+        return []
+    try:
+        return [*map(float, found.ravel().tolist())]
+    except (TypeError, ValueError) as error:  # an array of objects
+        raise ArtifactError(f"a weight of it is no number: {error}") from error
 
 
 def _doubtful(numbers: Any) -> list[float]:
@@ -139,13 +144,22 @@ def check_categories(known: Mapping[str, Collection[str]], model: Model) -> None
     them; `known` are those that the vectorizer has, by feature."""
     listed = _choices(model)
     for name, value in model.features(model.record.model_validate(model.example)).items():
-        if not isinstance(value, str) or not known.get(name) or value in known[name]:
+        if not isinstance(value, str) or not known.get(name):
             continue
-        choices = listed.get(name)
-        if choices is None and name not in model.record.model_fields:
+        choices = listed.get(name, set())
+        strange, missed = {*known[name]} - choices, choices - {*known[name]}
+        if choices and strange and missed and len(missed) < len(choices):
+            raise ArtifactError(
+                f"the pair knows '{name}' as {_listed(sorted(strange))}, which '{model.name}' "
+                f"never makes, and does not know {_listed(sorted(missed))}: spell them alike where "
+                "it is trained"
+            )
+        if value in known[name]:
+            continue
+        if not choices and name not in model.record.model_fields:
             same = any(_shape(category) == _shape(value) for category in known[name])
         else:
-            same = choices is None or not choices.isdisjoint(known[name])
+            same = not choices or not choices.isdisjoint(known[name])
         if not same:
             some = ", ".join(repr(category) for category in sorted(known[name])[:3])
             raise ArtifactError(
@@ -158,12 +172,12 @@ def respelled(vectorizer: Any, model: Model) -> tuple[Any, dict[str, str]]:
     """Return the DictVectorizer with its categories in the code's spelling, and what was changed,
     old column to new; itself where nothing was. A category is changed only where no other one reads
     the same: `Month-to-month` for a field with the choice `month-to-month`, `74.0_75.0` for
-    `74_75`."""
+    `74_75`, and `007_008` for `7_8` where the code does not fill up with zeros."""
     separator, names = vectorizer.separator, list(vectorizer.feature_names_)
     if not (isinstance(separator, str) and separator):
         return vectorizer, {}  # which is refused later
     example = model.features(model.record.model_validate(model.example))
-    listed = _choices(model)
+    listed, small = _choices(model), _small(model)
     changed: dict[str, str] = {}
     for column in names:
         name, found, category = column.partition(separator)
@@ -176,6 +190,7 @@ def respelled(vectorizer: Any, model: Model) -> tuple[Any, dict[str, str]]:
             fits = category not in choices and new in choices
         else:
             new = re.sub(r"(?<=[0-9])\.0+(?![0-9])", "", category)
+            new = _bare(new) if name in small and small[name] == _bare(small[name]) else new
             derived = name not in model.record.model_fields
             fits = derived and new != category and _shape(new) == _shape(value)
         if fits:
@@ -199,6 +214,23 @@ def _choices(model: Model) -> dict[str, set[str]]:
         for name, field in fields.items()
     }
     return {name: choices for name, choices in found.items() if choices}
+
+
+def _bare(text: str) -> str:
+    """`007_080` is `7_80`: its numbers without zeros before them."""
+    return re.sub(r"(?<![0-9.])0+(?=[0-9])", "", text)
+
+
+def _small(model: Model) -> dict[str, str]:
+    """Return the categories of the example with its whole numbers as small as they may be, which
+    show whether the code fills numbers up with zeros; none where that is no record."""
+    fields = field_schemas(model.record)
+    numbers = {n: f.get("minimum", 1) for n, f in fields.items() if f.get("type") == "integer"}
+    try:
+        found = model.features(model.record.model_validate({**model.example, **numbers}))
+    except (ArithmeticError, LookupError, TypeError, ValueError):  # asked what nobody sends
+        return {}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
 def _shape(text: str) -> str:
