@@ -32,6 +32,7 @@ class Data(_Part):
     late_months: Annotated[int, Field(ge=1, le=120)] = 6  # by then the publisher has published
     ask_hours: Annotated[float, Field(ge=0)] = 6.0  # how long an answer of the publisher holds
     held_out: Annotated[float, Field(gt=0, lt=0.5)] = 0.2  # of the rows, where they are split
+    learn_refused: bool = False  # from files that `check` refused, too
 
 
 class Check(_Part):

@@ -7,15 +7,16 @@ from dataclasses import replace
 from pipeline.champions import champion_of
 from pipeline.ingest import parts_of
 from pipeline.reasons import plan_of, reason
-from pipeline.run import Asked, Steps, files, inputs_of
+from pipeline.run import Asked, Steps, files, told_apart
 from pipeline.steps import NAMES, Step, place, result_of
 
 
 def lines(asked: Asked) -> list[str]:
     """Return a line for each step. Nothing is written; months that are not there are downloaded, as
     only they say what is new. Raises as `run` does where it would do nothing."""
-    inputs = inputs_of(asked, files(asked))
+    inputs, out = told_apart(asked, files(asked))
     why = reason(asked, inputs, plan_of(asked, inputs))
+    why = f"{why}; {out}" if out else why
     champion = champion_of(asked.model, asked.environ)
     found = [f"would run: {why}", *(f"  with {one['file']}" for one in inputs)]
     steps = Steps(asked, inputs, champion)

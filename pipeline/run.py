@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline import digests, keep, publish, records, tracking
+from pipeline import digests, keep, publish, records, tracking, verdicts
 from pipeline.champions import Champion, champion_of
 from pipeline.check import check
 from pipeline.config import Config
@@ -80,11 +80,12 @@ def run_alone(asked: Asked, lease: Lease | None) -> Record:
     runs = asked.runs
     killed = runs.bury()
     share(asked, lease)  # what a process that was killed had no time to tell
-    inputs = inputs_of(asked, files(asked))
+    inputs, out = told_apart(asked, files(asked))
     plan = plan_of(asked, inputs)
     elsewhere = lease.store.finished(asked.model.name) if lease else []
     why = reason(asked, inputs, plan, killed, elsewhere)
     why = f"{asked.because}: {why}" if asked.because else why
+    why = f"{why}; {out}" if out else why
     record = runs.begin(plan, why, inputs, code())
     asked.say(f"run {record['run']}: {why}")
     try:
@@ -139,9 +140,17 @@ def files(asked: Asked) -> list[Path]:
 
 
 def inputs_of(asked: Asked, paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """Return each file and its digest."""
+    """Return each file and its digest, without those that `check` refused."""
+    return told_apart(asked, paths)[0]
+
+
+def told_apart(asked: Asked, paths: Sequence[Path]) -> tuple[list[dict[str, Any]], str]:
+    """Return what `inputs_of` does, and in words what was left out, empty where nothing was."""
     found = zip(paths, digests.of_files(paths, asked.runs.folder), strict=True)
-    return [{"file": str(path), "sha256": sha256} for path, sha256 in found]
+    inputs = [{"file": str(path), "sha256": sha256} for path, sha256 in found]
+    if asked.config.data.learn_refused:
+        return inputs, ""
+    return verdicts.apart(inputs, asked.runs)
 
 
 class _Work:
@@ -158,6 +167,8 @@ class _Work:
         asked, runs = self.asked, self.asked.runs
         steps = Steps(asked, self.record["inputs"], self.champion)
         found, folder = self._do(steps.ingest())
+        if found["before"] or len(self.record["inputs"]) == 1:  # what is checked is of one file
+            self.record["held_out"] = self.record["inputs"][-1]["sha256"]
         steps = replace(steps, parts=parts_of(found, folder), before=found["before"])
         trained = result_of(runs, steps.train())
         if not asked.first and trained and self._serves(trained):

@@ -46,6 +46,8 @@ def shared(line: argparse.ArgumentParser) -> None:
     stores.option(line)
     line.add_argument("--approve", action="store_true",
         help="let a candidate serve that waits for approval")  # fmt: skip
+    line.add_argument("--learn-refused", action="store_true",
+        help="learn from files that the check refused, too")  # fmt: skip
 
 
 def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -91,10 +93,14 @@ def asked_by(given: argparse.Namespace, environ: Mapping[str, str]) -> Asked:
     first, until = getattr(given, "first", None), getattr(given, "until", None)
     if first and until and NAMES.index(first) > NAMES.index(until):
         raise UsageError(f"--until {until} comes before --from {first}")
+    wanted = config.read(given.config, model.name)
+    if given.learn_refused:
+        data = wanted.data.model_copy(update={"learn_refused": True})
+        wanted = wanted.model_copy(update={"data": data})
     return Asked(
         model=model,
         runs=Runs(given.runs, model.name),
-        config=config.read(given.config, model.name),
+        config=wanted,
         environ=environ,
         data=getattr(given, "data", ()),
         first=first,

@@ -67,6 +67,11 @@ def test_what_is_refused_has_status_3(place: Path, capsys: pytest.CaptureFixture
     said = capsys.readouterr().err.splitlines()
     [error] = [line for line in said if not line.endswith(" s")]  # of a step that took long
     assert error.startswith("pipeline: trip_distance is 61% higher on average")
+    words = ["run", "ride", "--dry-run", "--data", *map(str, files)]
+    later = saved(month(5), place / "trips-2021-05.parquet")
+    for more, there in (([], 0), (["--learn-refused"], 1)):
+        assert main([*words, str(later), *more]) == 0
+        assert capsys.readouterr().out.count("/trips-2021-04.parquet") == there
 
 
 @pytest.mark.slow

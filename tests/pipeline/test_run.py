@@ -12,13 +12,14 @@ import pytest
 
 from pipeline import dry, publish, reasons
 from pipeline import run as module
-from pipeline.config import Config, Gate, Promote
+from pipeline.config import Check, Config, Data, Gate, Promote
 from pipeline.errors import PipelineError, RefusedError, UsageError
 from pipeline.reasons import Nothing
 from pipeline.records import Busy
 from pipeline.run import run
 from pipeline.steps import NAMES, Work
-from tests.pipeline.support import asked, copied, months, states, told
+from tests.pipeline.support import asked, copied, month, months, states, told
+from tests.training.support import saved
 
 pytestmark = pytest.mark.slow
 
@@ -56,6 +57,35 @@ def test_a_run_says_why_it_ran(tmp_path: Path) -> None:
     both = run(asked(tmp_path, months(tmp_path, 4)))
     assert both["why"].startswith("other bytes than in run ")
     assert both["why"].endswith("trips-2021-03.parquet; new data: trips-2021-04.parquet")
+
+
+def test_a_month_that_was_refused_is_not_learned_from_later(tmp_path: Path) -> None:
+    """The run says so; other bytes, a later verdict or the user take it in again."""
+    files = months(tmp_path, 4)
+    good = files[2].read_bytes()
+    saved(month(3, miles=2.5), files[2])
+    call = asked(tmp_path, files[:3])
+    with pytest.raises(RefusedError):
+        run(call)
+    [refused] = call.runs.all()
+    later = asked(tmp_path, files)
+    out = f"without {files[2].name}, which the check of run {refused['run']} refused"
+    assert dry.lines(later)[0].endswith(out)
+    record = run(later)
+    assert record["why"].endswith(f"new data: {files[3].name}; {out}")
+    assert [Path(one["file"]) for one in record["inputs"]] == [*files[:2], files[3]]
+    with pytest.raises(Nothing):
+        run(later)
+    with_it = replace(later, config=Config(data=Data(learn_refused=True)))
+    assert dry.lines(with_it)[1:5] == [f"  with {file}" for file in files]
+    lenient = replace(call, config=Config(check=Check(max_psi=50)), until="check")
+    run(lenient)
+    assert f"  with {files[2]}" in dry.lines(later)
+    with pytest.raises(RefusedError):
+        run(replace(call, first="check"))
+    assert f"  with {files[2]}" not in dry.lines(replace(later, first="train"))
+    files[2].write_bytes(good)
+    assert f"  with {files[2]}" in dry.lines(later)
 
 
 def test_other_parameters_are_a_reason(tmp_path: Path) -> None:
