@@ -59,7 +59,7 @@ def slices(
         body, first = block, line
         line += block.count(b"\n")
         if header and first == 1:
-            end = end_of_record(block)
+            end = _end_of_header(block)
             body, first = block[end:], 1 + block[:end].count(b"\n")
         if body.strip():
             if number not in done:
@@ -71,8 +71,14 @@ def header_of(source: Source, encoding: str, separator: str) -> list[str]:
     """Return a CSV file's column names. Raises UsageError where it has none, or where another
     separator is more likely."""
     block = next(blocks(source, encoding, quotes=True), b"")
-    line = block[: end_of_record(block)].decode("utf-8")
-    names = next(csv.reader([line], delimiter=separator), [])
+    line = block[: _end_of_header(block)].decode("utf-8").lstrip("\r\n")
+    try:
+        names = next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:
+        raise UsageError(
+            f"{source.name}: its first line holds a carriage return; if lines end in one alone, "
+            "as old Macs wrote them, let them end in a line feed: tr '\\r' '\\n'"
+        ) from None
     if not names:
         raise UsageError(f"{source.name} is empty; a line of column names is expected")
     likely = max(_SEPARATORS, key=line.count)
@@ -82,6 +88,12 @@ def header_of(source: Source, encoding: str, separator: str) -> list[str]:
             f"with --separator {likely!r}"
         )
     return [name.strip() for name in names]
+
+
+def _end_of_header(block: bytes) -> int:
+    """Return where the line of names ends, which may follow empty lines."""
+    empty = len(block) - len(block.lstrip(b"\r\n"))
+    return empty + end_of_record(block[empty:])
 
 
 def end_of_record(block: bytes) -> int:

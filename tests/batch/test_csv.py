@@ -161,6 +161,19 @@ def test_an_empty_file_and_a_broken_quote_are_said(batch: Batch, tmp_path: Path)
         assert "cannot be read as CSV" in ended.err
 
 
+def test_empty_lines_before_the_names_are_none_and_a_bare_carriage_return_is_said(
+    batch: Batch, tmp_path: Path
+) -> None:
+    """The first are left out, as a request's are; of the second it is said what to do."""
+    (tmp_path / "a.csv").write_text("\n\r\n" + HEAD + "74,75,2.5,x\n", newline="")
+    assert batch("ride", "a.csv", "--output", "out.csv").status == 0
+    [row] = csv.DictReader((tmp_path / "out.csv").read_text().splitlines())
+    assert row["note"] == "x"
+    (tmp_path / "a.csv").write_text((HEAD + "74,75,2.5,x\n").replace("\n", "\r"), newline="")
+    ended = batch("ride", "a.csv", "--output", "other.csv")
+    assert (ended.status, "let them end in a line feed" in ended.err) == (2, True)
+
+
 def test_written_csv_is_read_back(batch: Batch, tmp_path: Path) -> None:
     """Quotes, line ends and unseen categories in one cell."""
     note = 'a "quoted", cell\nof two lines'

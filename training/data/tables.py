@@ -66,7 +66,7 @@ def read_raw(paths: Sequence[Path]) -> pd.DataFrame:
         if _kind(path) == "parquet":
             frames.append(_read(path, lambda path: pq.ParquetFile(path).read().to_pandas()))
         else:
-            frames.append(_read(path, lambda path: _csv(path, set())))
+            frames.append(_read(path, lambda path: _csv(path, set(), set())))
     whole: pd.DataFrame = pd.concat(frames, ignore_index=True)
     return whole
 
@@ -113,7 +113,8 @@ def _slices(path: Path, source: Source, model: Model) -> list[pd.DataFrame]:
                 return slices
         raw = _read(path, lambda path: pq.ParquetFile(path).read().to_pandas())
     else:
-        raw = _read(path, lambda path: _csv(path, texts))
+        fields = {*model.record.model_fields, model.target}
+        raw = _read(path, lambda path: _csv(path, texts, fields))
     try:
         return [tidied(raw)]
     except TrainingError as error:
@@ -165,21 +166,37 @@ def _what_it_is(path: Path) -> str | None:
     return None
 
 
-def _csv(path: Path, texts: Set[str]) -> pd.DataFrame:
-    """Return the rows of a CSV; the columns `texts`, in lower case, are read as texts."""
+def _csv(path: Path, texts: Set[str], fields: Set[str]) -> pd.DataFrame:
+    """Return the rows of a CSV; the columns `texts`, in lower case, are read as texts, and each of
+    `fields` is there once at most."""
     try:
         with _open(path) as file:
-            names = _header(path.name, file.readline().decode("utf-8-sig"))
+            names = _header(path.name, _first_line(file))
+        if twice := sorted({name.strip() for name in names if names.count(name) > 1} & fields):
+            raise TrainingError(f"{path.name} has the column '{twice[0]}' twice: leave one out")
         # "007" in a field of texts is no number; "NA" and "N/A" are words in these files, and only
         # an empty cell is a missing value
         as_text = {name: "str" for name in names if name.strip().lower().replace(" ", "") in texts}
-        return pd.read_csv(
+        frame = pd.read_csv(
             path, keep_default_na=False, na_values=[""], dtype=as_text, encoding="utf-8-sig"
-        )
+        ).rename(columns=str.strip)
+    except pd.errors.ParserError as error:
+        reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
+        raise TrainingError(
+            f"{path.name} cannot be read: {reason}; is a comma or a quote within a text, which "
+            "then has to stand in quotes?"
+        ) from error
     except UnicodeDecodeError as error:
         what = _what_it_is(path)
         line = f"{path.name} {what}" if what else _other_encoding(path, error)
         raise TrainingError(line) from error
+    for place, kind in enumerate(frame.dtypes):
+        if not pd.api.types.is_numeric_dtype(kind):  # a cell of spaces is empty, as in a request
+            column = frame.iloc[:, place]
+            blank = column.map(lambda cell: isinstance(cell, str) and cell.isspace())
+            if blank.any():
+                frame.isetitem(place, column.mask(blank).array)
+    return frame
 
 
 # What files begin with, what that is called, and the end of a name that such a file may have.
@@ -192,6 +209,14 @@ _MARKS = {
 
 def _kind_of(model: Model, field: str) -> Any:
     return field_schema(model, field).get("type")
+
+
+def _first_line(file: BufferedIOBase) -> str:
+    """Return the first line that holds anything; lines may end in a carriage return alone."""
+    line = b""
+    while not line.strip() and (read := file.readline()):
+        line = read.lstrip(b"\r")
+    return line.partition(b"\r")[0].decode("utf-8-sig")
 
 
 def _header(name: str, line: str) -> list[str]:

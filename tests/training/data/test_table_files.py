@@ -7,10 +7,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.training.support import RIDE, data_of
-from training.data.tables import read
+from training.data.tables import read, read_raw
 from training.errors import TrainingError
 from training.sources import source_of
 
@@ -83,7 +84,18 @@ UNREADABLE: dict[str, tuple[Callable[[Path], Path], str]] = {
         "a.csv.gz cannot be read, is it complete? ",
     ),
     "no gzip": (made("a.csv.gz", b"a,b\n1,2\n"), "a.csv.gz is not compressed, whatever its name"),
-    "CSV ragged": (made("a.csv", b"a,b\n1,2\n1,2,3\n"), "a.csv cannot be read, is it complete? "),
+    "CSV ragged": (
+        made("a.csv", b"a,b\n1,2\n1,2,3\n"),
+        "a.csv cannot be read: Expected 2 fields in line 3, saw 3; is a comma or a quote within a",
+    ),
+    "CSV with a quote": (
+        made("a.csv", b'a,b\n"1,2\n1,2\n'),
+        "a.csv cannot be read: EOF inside string starting at row 1; is a comma or a quote",
+    ),
+    "CSV with a column twice": (
+        made("a.csv", b"trip_distance,a, trip_distance,a\n1,2,3,4\n".replace(b" ", b"")),
+        "a.csv has the column 'trip_distance' twice: leave one out",
+    ),
     "another suffix": (made("a.xlsx", b"PK"), "a.xlsx: expected a .parquet, .csv or .csv.gz file"),
     "no suffix": (made("data", b""), "data: expected a .parquet, .csv or .csv.gz file"),
     "an empty folder": (folder_named("data"), "the folder "),
@@ -106,3 +118,28 @@ def test_a_file_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
     with pytest.raises(TrainingError) as caught:
         read(RIDE, source_of(RIDE), [tmp_path / name])
     assert str(caught.value) == f"there is no file {tmp_path / name}"
+
+
+@pytest.mark.parametrize("shape", ["CR", "empty lines", "spaces"])
+def test_a_csv_is_read_as_a_request_reads_it(shape: str, tmp_path: Path) -> None:
+    """Lines that end in a carriage return, empty ones before the names, spaces about names."""
+    table = data_of(RIDE, tmp_path)
+    frame = pd.read_parquet(table)
+    text = frame.to_csv(index=False)
+    head, _, rest = text.partition("\n")
+    text = {
+        "CR": text.replace("\n", "\r"),
+        "empty lines": "\n\n" + text,
+        "spaces": f"{head.replace(',', ' , ')}\n{rest}",
+    }[shape]
+    (tmp_path / "b.csv").write_text(text, newline="")
+    got = read(RIDE, source_of(RIDE), [tmp_path / "b.csv"]).frame
+    pd.testing.assert_frame_equal(got, read(RIDE, source_of(RIDE), [table]).frame)
+
+
+def test_a_cell_of_spaces_is_empty(tmp_path: Path) -> None:
+    """In a column of texts and of numbers, as in a request's CSV."""
+    (tmp_path / "a.csv").write_text("word,number\n ,1\na, \n NA ,3\n")
+    frame = read_raw([tmp_path / "a.csv"])
+    assert frame.isna().to_numpy().tolist() == [[True, False], [False, True], [False, False]]
+    assert frame["word"].tolist()[1:] == ["a", " NA "]
