@@ -141,10 +141,10 @@ RIVALS := stream-faststream stream-mlserver
 bench-streaming: $(VENV)/.ready $(RIVALS:%=.venv-%/.ready) ## Measure the worker on a stream next to others (BENCH="--quick"; six minutes)
 	$(BIN)/python -m benchmarks.streaming $(BENCH)
 
-$(RIVALS:%=.venv-%/.ready): .venv-%/.ready: benchmarks/%.txt
+$(RIVALS:%=.venv-%/.ready) .venv-evidently/.ready: .venv-%/.ready: benchmarks/%.txt
 	$(environment-of-its-own)
 
-bench-monitoring: $(VENV)/.ready ## Measure what profiles and a year's report cost (BENCH="--rows 20000000"; minutes)
+bench-monitoring: $(VENV)/.ready .venv-evidently/.ready ## Measure profiles and reports next to Evidently (BENCH="--rows 300000"; minutes)
 	$(BIN)/python -m benchmarks.monitoring $(BENCH)
 
 # each for half of the time; what is found is kept in test-output/fuzz/
