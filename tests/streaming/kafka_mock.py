@@ -10,7 +10,8 @@ from typing import Any
 
 from tests.streaming.kafka_broker import KafkaBroker, kafka_package
 
-_PRODUCE = 0  # the protocol's number of that request
+# the protocol's numbers of requests
+PRODUCE, ADD_PARTITIONS, ADD_OFFSETS, END, COMMIT_OFFSETS = 0, 24, 25, 26, 28
 STORAGE_ERROR = 56  # what Kafka says where its disk is full
 
 
@@ -28,16 +29,17 @@ class MockBroker(KafkaBroker):
         assert partitions == 4
 
     @contextlib.contextmanager
-    def refusing(self, code: int, times: int = 10_000) -> Iterator[None]:
-        """Have the next messages refused until the block ends."""
+    def refusing(self, code: int, times: int = 10_000, request: int = PRODUCE) -> Iterator[None]:
+        """Have the next requests of a kind, messages unless another is named, refused until the
+        block ends."""
         errors = (ctypes.c_int * times)(*[code] * times)
         self._library.rd_kafka_mock_push_request_errors_array(
-            self._cluster, _PRODUCE, ctypes.c_size_t(times), errors
+            self._cluster, request, ctypes.c_size_t(times), errors
         )
         try:
             yield
         finally:
-            self._library.rd_kafka_mock_clear_request_errors(self._cluster, _PRODUCE)
+            self._library.rd_kafka_mock_clear_request_errors(self._cluster, request)
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from streaming.health import Health
 from streaming.interface import Event, Message
 from streaming.meter import Meter
 from tests.streaming.kafka_broker import OURS_TO_STOP, KafkaBroker, kafka_broker
-from tests.streaming.support import WorkerProcess, ride, until, working
+from tests.streaming.support import WorkerProcess, ride, working
 from tests.streaming.test_kafka import QUICK, STATIC, words
 from tests.support import wait_for
 
@@ -137,7 +137,7 @@ def test_a_worker_that_waited_does_not_fence_its_successor(
         sink = Address.parse(broker.url("rides-out"))
         delivery = ExactlyOnce(source, sink, None, "one", patience, Meter(), never)
         closing.callback(delivery.close)
-        return source, delivery, until(lambda: source.poll(1, 0.5), 1, "event")
+        return source, delivery, wait_for(lambda: source.poll(1, 0.5), "an event")
 
     def never(*_: object) -> Message:
         pytest.fail("nothing is refused")
