@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
 import socket
+import threading
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -146,6 +148,35 @@ def test_a_server_s_own_words_are_shown(
     told = refusal(registry, status, body)
     assert words in told
     assert told.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (b"SSH-2.0-OpenSSH_9.6\r\n", r"what came is no HTTP: 'SSH-2\.0-OpenSSH_9\.6'$"),
+        (b"\x15\x03\x03\x00\x02\x02\x16", r"no HTTP: '.*'; does it want TLS\? Then write https://"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull",
+            "answered JSON that is no object: is",
+        ),
+        (b"HTTP/1.1 301 Moved\r\nLocation: /ui/\r\n\r\n", "redirects to /ui/: is there a login"),
+    ],
+    ids=["another protocol", "TLS", "no object", "a redirect within"],
+)
+def test_another_server_is_not_taken_for_a_silent_one(said: bytes, words: str) -> None:
+    """What it said is told."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with server.accept()[0] as caller:
+                caller.recv(4096)
+                caller.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        told = problem(f"http://127.0.0.1:{server.getsockname()[1]}")
+        thread.join()
+    assert re.search(words, told)
 
 
 def test_a_server_s_words_are_bounded(registry: Registry) -> None:

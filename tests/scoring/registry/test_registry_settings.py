@@ -25,7 +25,8 @@ SERVER = {"MLFLOW_TRACKING_URI": "https://mlflow.example/prefix/"}
     [
         ({"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}, "make mlflow"),
         ({"MLFLOW_TRACKING_URI": "http://"}, "http:// or https://"),
-        ({"MLFLOW_TRACKING_URI": "http://host:port"}, "http:// or https://"),
+        ({"MLFLOW_TRACKING_URI": "http://host:port"}, "its port is none: a number"),
+        ({"MLFLOW_TRACKING_URI": "https://host:99999/x"}, "its port is none: a number"),
         ({"MODEL_ALIAS": "a b"}, "MODEL_ALIAS"),
         ({"MODEL_VERSION": "3"}, "ride:3"),
         ({"MODEL_VERSION": "ride:0"}, "ride:3"),

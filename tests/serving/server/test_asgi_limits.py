@@ -150,7 +150,23 @@ def test_a_request_that_cannot_be_read_to_its_end_is_refused_under_its_id(
     assert status == json.loads(body)["status"] == 400
     assert ID[1] == dict(headers)[b"X-Request-ID"]
     check_cors(headers)
-    assert b"Access-Control-Allow-Origin" not in dict(asgi.refuse(400, "", "", None)[1])
+
+
+@pytest.mark.parametrize(
+    ("origins", "allowed"),
+    [(("https://shop.example",), b"https://shop.example"), (("*",), b"*"), ((), None),
+     (("https://a.example", "https://b.example"), None)],
+    ids=["one site", "every site", "none", "one of two"],
+)  # fmt: skip
+def test_a_head_that_cannot_be_read_is_refused_for_the_one_site(
+    origins: tuple[str, ...], allowed: bytes | None, app: App
+) -> None:
+    """Too long a line, too large a header: which site asks is not known, unless there is one."""
+    asgi = AsgiApp(
+        create_app(Settings(access_log="off", cors_origins=origins), app.services.predictors)
+    )
+    found = dict(asgi.refuse(431, "too large", "", None)[1])
+    assert found.get(b"Access-Control-Allow-Origin") == allowed
 
 
 def test_the_asgi_app_ends_with_its_worker(both: Both, app: App) -> None:

@@ -26,9 +26,13 @@ OURS = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
         ("", ["5.6.7.8"], ""),
         ("::ffff:10.0.0.1", ["1.2.3.4"], "1.2.3.4"),
         ("10.0.0.1", ["1.2.3.4, ::ffff:10.0.0.2"], "1.2.3.4"),
+        ("10.0.0.1", ["6.6.6.6, 1.2.3.4:4433, 10.0.0.2:80"], "1.2.3.4"),
+        ("10.0.0.1", ["[2001:db8::1]:443, [fd00::2]"], "2001:db8::1"),
+        ("10.0.0.1", ["2001:db8::1:443"], "2001:db8::1:443"),
     ],
     ids=["none", "one", "ipv6", "forged", "several", "all ours", "garbage", "gap",
-         "stranger", "unix", "mapped", "mapped proxy"],
+         "stranger", "unix", "mapped", "mapped proxy",
+         "with ports", "ipv6 with a port", "ipv6 that ends alike"],
 )  # fmt: skip
 def test_only_what_trusted_proxies_added_is_believed(
     peer: str, forwarded: list[str], expected: str

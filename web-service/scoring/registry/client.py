@@ -182,11 +182,13 @@ class Client:
         try:
             answer = json.loads(body)
         except (ValueError, RecursionError):
-            answer = None
-        if not isinstance(answer, dict):
             kind = response.headers.get("Content-Type", "nothing known").partition(";")[0]
             raise RegistryUnavailable(
                 f"{self.shown} answered {failures.words(kind)}, not JSON: is it an MLflow server?"
+            ) from None
+        if not isinstance(answer, dict):
+            raise RegistryUnavailable(
+                f"{self.shown} answered JSON that is no object: is it an MLflow server?"
             )
         return answer
 

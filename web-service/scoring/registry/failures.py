@@ -6,6 +6,7 @@ import json
 import os
 import re
 import ssl
+from http.client import BadStatusLine, RemoteDisconnected
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -22,6 +23,8 @@ _TAG: Final = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IG
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 # OpenSSL's words for a file of certificates that holds none.
 _NO_BUNDLE: Final = ("NO_CERTIFICATE_OR_CRL_FOUND", "PEM", "NO_START_LINE")
+# how an alert and a handshake begin
+_TLS_RECORDS: Final = ("\x15\x03", "\x16\x03")
 _BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # in the order of requests
 
 
@@ -34,8 +37,9 @@ def unexpected(shown: str, response: requests.Response, body: bytes, login: str)
     """Return the message for an answer that is not what was asked for."""
     status = response.status_code
     if 300 <= status < 400:
-        host = urlsplit(response.headers.get("Location", "")).hostname or "elsewhere"
-        return f"{shown} redirects to {words(host)}: is there a login before it?"
+        to = urlsplit(response.headers.get("Location", ""))
+        place = words(to.hostname or to.path) or "elsewhere"
+        return f"{shown} redirects to {place}: is there a login before it?"
     said = _said(body)
     message = f"{shown} answered HTTP {status}" + (f": {said!r}" if said else "")
     if "host header" in said.lower():
@@ -68,6 +72,8 @@ def reason(error: BaseException) -> str:
         return "it was not asked: a SOCKS proxy cannot be used here"
     if isinstance(error, requests.exceptions.InvalidURL):  # also of a proxy
         return "it was not asked: the address cannot be read"
+    if line := _no_http(error):
+        return f"what came is no HTTP: {words(line)!r}"
     if isinstance(error, requests.RequestException | OSError):
         if system := _inner(error, OSError, strerror=True):
             return words(system.strerror or "")
@@ -102,9 +108,17 @@ def _remedy(server: str, error: Exception) -> str:
         return _bundle() if any(word in (tls.reason or "") for word in _NO_BUNDLE) else ""
     if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
         return _bundle()  # what requests raises for a file of certificates that is not there
-    if server.startswith("http://") and _inner(error, ConnectionResetError):
+    if server.startswith("http://") and (
+        _inner(error, ConnectionResetError) or _no_http(error)[:2] in _TLS_RECORDS
+    ):
         return "; does it want TLS? Then write https:// in MLFLOW_TRACKING_URI"
     return ""
+
+
+def _no_http(error: BaseException) -> str:
+    """Return the first line of an answer that is none of HTTP; nothing of any other failure."""
+    found = _inner(error, BadStatusLine)
+    return "" if found is None or isinstance(found, RemoteDisconnected) else found.line
 
 
 def _bundle() -> str:

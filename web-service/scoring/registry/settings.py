@@ -36,6 +36,14 @@ def _is_address(uri: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
+def _has_no_port(uri: str) -> bool:
+    """Return whether what stands where a port does can be none."""
+    try:
+        return urlsplit(uri).port == 0
+    except ValueError as error:
+        return "ort" in str(error)  # "Port could not be cast ...", "Port out of range 0-65535"
+
+
 def _server(uri: str) -> str:
     usable = _is_address(uri)
     if usable and re.search(r"[?# ]", uri):
@@ -43,6 +51,8 @@ def _server(uri: str) -> str:
             "must be the server's address alone, without ?, # or a space: http://HOST:5000, not "
             "what a browser shows of a page there"
         )
+    if uri.startswith(("http://", "https://")) and _has_no_port(uri):
+        raise ValueError("its port is none: a number from 1 to 65535 is expected behind the host")
     if not usable:
         raise ValueError(
             "the service asks a tracking server by http:// or https://; `make mlflow` starts one "

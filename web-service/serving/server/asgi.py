@@ -144,10 +144,13 @@ class AsgiApp:
     ) -> tuple[int, Headers, bytes]:
         """Return status, headers and body of the answer to what cannot be read as a request.
 
-        `scope` is that of a head that could be read, of a request whose body could not.
+        `scope` is that of a head that could be read, of a request whose body could not. Where not
+        even the head could, the one site that may read answers, if there is one, may read this.
         """
         begun = time.perf_counter()
         headers = _unique(scope)
+        if scope is None and len(self._origins) == 1:
+            headers = {b"origin": self._origins[0].encode()}
         status, body = problems.malformed_request(status, message)
         own_id = request_id(_text(headers, b"x-request-id"))
         request = RequestInfo("-", b"-", peer, None, begun, own_id, None)
