@@ -118,7 +118,7 @@ def _remedy(server: str, error: Exception) -> str:
 def _no_http(error: BaseException) -> str:
     """Return the first line of an answer that is none of HTTP; nothing of any other failure."""
     found = _inner(error, BadStatusLine)
-    return "" if found is None or isinstance(found, RemoteDisconnected) else found.line
+    return "" if found is None or isinstance(found, RemoteDisconnected) else str(found.args[0])
 
 
 def _bundle() -> str:
