@@ -76,7 +76,9 @@ def write(folder: Path, rows: int, day: int) -> tuple[Path, Path]:
     first = table(1, 0, _DAY)
     with text.open("wb") as lines, pq.ParquetWriter(columns, first.schema) as parts:
         for part in range(0, rows, _PART):
-            made = table(min(_PART, rows - part), part + day + 1, _DAY, begin)
+            some = min(_PART, rows - part)
+            since = begin + part * _DAY // rows  # in the order of time, as a log is
+            made = table(some, part + day + 1, some * _DAY // rows, since)
             parts.write_table(made)
             for row in made.to_pylist():
                 features = {name: row.pop(name) for name in fields}

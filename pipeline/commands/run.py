@@ -94,7 +94,7 @@ def asked_by(given: argparse.Namespace, environ: Mapping[str, str]) -> Asked:
     if first and until and NAMES.index(first) > NAMES.index(until):
         raise UsageError(f"--until {until} comes before --from {first}")
     wanted = config.read(given.config, model.name)
-    if given.learn_refused:
+    if getattr(given, "learn_refused", False):
         data = wanted.data.model_copy(update={"learn_refused": True})
         wanted = wanted.model_copy(update={"data": data})
     return Asked(
