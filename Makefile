@@ -23,13 +23,18 @@ MODELS_DIR ?= $(CURDIR)/models
 export MODELS_DIR
 # the tests start hundreds of programs, each of which would compile every file again
 unexport PYTHONDONTWRITEBYTECODE
+# Half of the time of a test that writes to a disk is waiting for it (fsync): temporary files are
+# kept in memory where it has 4 GB for them and lets programs run.
+MEMORY := $(shell grep -sq '^[^ ]* /dev/shm [^ ]* [^ ]*noexec' /proc/mounts || \
+  df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$6 == "/dev/shm" && $$4 > 4e6 { print $$6 }')
+IN_MEMORY = $(if $(MEMORY),TMPDIR=$(MEMORY))
 
 # As many processes as CPUs; worksteal leaves the tests of a file with one process, whose fixtures
 # they share. SHUFFLE=1 runs the tests in a random order and shows its seed; SHUFFLE=seed runs them
 # in that order again.
 SEED := $(if $(filter 1,$(SHUFFLE)),$(shell date +%s),$(SHUFFLE))
 CPUS := $(shell getconf _NPROCESSORS_ONLN)
-PYTEST := $(BIN)/python -m pytest -n $(CPUS) --dist worksteal $(if $(SEED),-p randomly --randomly-seed=$(SEED))
+PYTEST = $(IN_MEMORY) $(BIN)/python -m pytest -n $(CPUS) --dist worksteal $(if $(SEED),-p randomly --randomly-seed=$(SEED))
 
 # Three environments, each with what the one before holds: what training on files and serving need,
 # what any command may be asked for, what tests need. The largest that is there is used.
@@ -40,7 +45,7 @@ RUN := $(firstword $(wildcard $(VENV)/.ready $(VENV)/.setup) $(VENV)/.run)
 SETUP := $(firstword $(wildcard $(VENV)/.ready) $(VENV)/.setup)
 
 .DEFAULT_GOAL := help
-.PHONY: help data soak setup run train test check format published bench bench-batch bench-formats bench-monitoring bench-streaming sample mlflow image eb-bundle eb-verify spark-bundle test-spark test-kills test-stream-long test-pipeline-long test-sql-long test-orchestrators pmml-judges clean fuzz audit sbom
+.PHONY: help data soak setup run train test check format published bench bench-batch bench-formats bench-monitoring bench-streaming sample mlflow image eb-bundle eb-verify spark-bundle test-long test-spark test-kills test-stream-long test-pipeline-long test-sql-long test-orchestrators pmml-judges clean fuzz audit sbom
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,12 +67,15 @@ train: $(RUN) ## Train every model on the bundled sample, over what is there
 trained: $(RUN)
 	@$(if $(MISSING),$(if $(MODELS),$(foreach name,$(MISSING),$(TRAIN) $(name) &&) true,$(TRAIN) --all --missing))
 
-test: $(VENV)/.ready $(VENV)-pmml/.ready ## Run every check and every test, with coverage
+test: $(VENV)/.ready $(VENV)-pmml/.ready ## Run the checks and the tests, with coverage
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/coverage erase
-	$(PYTEST) -m "not spark and not orchestrators" --cov --cov-config=pyproject.toml --cov-report=
+	$(PYTEST) -m "not long and not spark and not orchestrators" --cov --cov-config=pyproject.toml --cov-report=
 	$(BIN)/coverage report
 	$(BIN)/coverage report --include='web-service/*,train.py,training/*,batch/*,monitoring/*,pipeline/*,streaming/*' --fail-under=95 --format=total
+
+test-long: $(VENV)/.ready $(VENV)-pmml/.ready ## Run the long turns that `make test` leaves out: every real row, a third model's checks, more images
+	$(PYTEST) -m "long and not spark and not orchestrators"
 
 KILLS ?= 10
 test-kills: $(VENV)/.ready ## Kill runs of batch at random, KILLS (10) times each, on the disk and in a store
@@ -106,7 +114,7 @@ endef
 
 check: $(VENV)/.ready ## Run the fast checks: lint, types and the tests without a server
 	@$(MAKE) --no-print-directory lint
-	$(PYTEST) -m "not slow and not container and not spark and not orchestrators" -q
+	$(PYTEST) -m "not slow and not long and not container and not spark and not orchestrators" -q
 
 .PHONY: lint has-python
 has-python:

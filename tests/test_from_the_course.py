@@ -14,6 +14,7 @@ PAGE = (ROOT / "docs" / "from-the-course.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```", PAGE, flags=re.M | re.S)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_pickle_of_the_course_is_served(tmp_path: Path) -> None:
     """Every block in order: the notebook, its adoption, both services, a month, a version."""

@@ -206,7 +206,13 @@ def test_the_requests_to_copy_are_answered_as_shown(running: Server) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        pytest.param(command, marks=[PUBLISHED] if "--months" in command else [])
+        pytest.param(
+            command,
+            marks=[
+                *([PUBLISHED] if "--months" in command else []),
+                *([pytest.mark.long] if "--" in command else []),
+            ],
+        )
         for command in commands("python train.py")
         if " tip " not in command and "--all" not in command
     ],

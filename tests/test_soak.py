@@ -9,6 +9,7 @@ import pytest
 from tests.soak import Sample, growth, soak
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_service_that_is_disturbed_loses_nothing_and_counts_right(tmp_path: Path) -> None:
     """Workers stop and reload, versions swap, services are exchanged behind nginx, hostile requests

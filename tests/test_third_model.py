@@ -87,6 +87,20 @@ def served(url: str) -> list[str]:
     return [model["name"] for model in models]
 
 
+def test_tests_of_every_model_pass_with_it(tmp_path: Path) -> None:
+    """Lint, types and the quick tests of what has something to say of each model."""
+    folder = with_a_third_model(tmp_path / "copy")
+    tests = ["tests/test_layers.py", "tests/serving/pages", "tests/serving/metrics",
+             "tests/scoring/observers", "tests/training/fit"]  # fmt: skip
+    quick = [sys.executable, "-m", "pytest", "-q", "-m", "not slow and not long", *tests]
+    for command in (["make", "lint"], quick):
+        done = subprocess.run(
+            command, cwd=folder, env=variables(folder), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+
+
+@pytest.mark.long
 def test_every_check_passes_with_it(tmp_path: Path) -> None:
     """`make check` in the copy: lint, types and every quick test, many of which run over each model
     that is found."""
@@ -125,6 +139,7 @@ def test_make_run_goes_on_without_it_and_serves_it_once_it_is_trained(tmp_path: 
     assert SKIPPED not in (tmp_path / "log").read_text()
 
 
+@pytest.mark.long
 def test_make_trains_and_bundles_the_others(tmp_path: Path) -> None:
     """`make train` and `make eb-bundle` go on without data for the third, which is left out with a
     sentence, unless it is asked for by name."""
@@ -151,6 +166,7 @@ def test_make_trains_and_bundles_the_others(tmp_path: Path) -> None:
     assert "there is no sample for 'tip'" in asked.stderr
 
 
+@pytest.mark.long
 @pytest.mark.container
 def test_the_image_is_built_without_it_and_with_it(
     build: Callable[..., str], tmp_path: Path

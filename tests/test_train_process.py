@@ -84,6 +84,7 @@ for model, file, estimator, parameter in (
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_same_training_twice_has_the_same_digest(tmp_path: Path) -> None:
     """In two processes, which order their sets differently; only the moment is another."""
@@ -169,6 +170,7 @@ def shown_on_a_terminal(given: list[str]) -> tuple[str, str]:
     return shown.decode(), out
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_long_work_shows_its_progress_on_a_terminal_only(tmp_path: Path) -> None:
     """Steps, folds and boosting rounds; the output is the same as without."""

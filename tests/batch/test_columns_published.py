@@ -16,7 +16,13 @@ MONTHS = [f"green/green_tripdata_{m}.parquet" for m in ("2021-01", "2021-02", "2
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("month", [pytest.param(m, marks=needs_real_data(m)) for m in MONTHS])
+@pytest.mark.parametrize(
+    "month",
+    [
+        pytest.param(month, marks=[needs_real_data(month), *([pytest.mark.long] if at else [])])
+        for at, month in enumerate(MONTHS)
+    ],
+)
 def test_a_real_month(scorers: dict[str, TableScorer], month: str) -> None:
     """Every ride of it, by the linear model and by trees."""
     table = pq.read_table(DATA_DIR / month)

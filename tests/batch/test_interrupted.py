@@ -51,6 +51,7 @@ def _digests(folder: Path) -> dict[str, str]:
     return {part["name"]: part["sha256"] for part in report(folder)["output"]["parts"]}
 
 
+@pytest.mark.long
 def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(
     tmp_path: Path, models_dir: Path
 ) -> None:
@@ -87,6 +88,7 @@ def test_a_signal_ends_the_run_at_a_safe_point(tmp_path: Path, models_dir: Path)
     assert report(tmp_path / "out")["resumed_parts"] >= 1
 
 
+@pytest.mark.long
 def test_two_runs_into_one_place(tmp_path: Path, models_dir: Path, batch: Batch) -> None:
     """The second one says who is there, and ends."""
     sources = [str(write_rides(tmp_path / "in" / f"{n:02}.parquet", 50_000)) for n in range(40)]

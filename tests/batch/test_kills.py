@@ -106,6 +106,7 @@ def test_a_run_killed_at_random_ends_as_one_that_was_not(tmp_path: Path, models_
     assert told(again["run.json"].read_bytes()) == told(once["run.json"].read_bytes())
 
 
+@pytest.mark.long
 def test_so_does_one_in_an_object_store(lake: Any, tmp_path: Path, models_dir: Path) -> None:
     """Where the lock of a run that was killed is too old after a minute."""
     print(f"KILLS_SEED={SEED}")

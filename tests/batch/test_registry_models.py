@@ -74,6 +74,7 @@ def test_a_version_of_the_registry_scores(
     assert model["reference"] == uri(selector)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("interruption", [signal.SIGSTOP, signal.SIGKILL])
 def test_an_alias_that_moves_in_the_middle_changes_nothing(
     follow: Shop, tmp_path: Path, interruption: signal.Signals

@@ -86,6 +86,7 @@ def test_threads_take_the_place_of_wrk(server: Server) -> None:
         threads(Address(server.port), "/predict/ride", b"{}", 2, 0.3)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_quick_run_measures_all_kinds(models_dir: Path, tmp_path: Path) -> None:
     """It writes where, when and of what, and every figure; the README given gets the table."""
@@ -172,6 +173,7 @@ def test_a_readme_without_a_place_is_refused(tmp_path: Path) -> None:
     assert readme.read_text() == "nothing"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_prediction_takes_no_more_instructions_than_it_did(tmp_path: Path) -> None:
     """From a body's bytes to the answer's. More? Make it less, or see docs/benchmarks.md."""

@@ -52,6 +52,7 @@ def test_the_packages_are_those_of_the_lock(running: Container) -> None:
     assert found == wanted
 
 
+@pytest.mark.long
 def test_the_bill_of_materials_is_of_what_the_image_holds(image: str) -> None:
     """It lists Python, the locked packages and Debian's, and none that it was built without."""
     text, summary = document(image)

@@ -99,6 +99,7 @@ def test_a_damaged_mounted_model_ends_the_start_with_one_line(
         assert "python train.py ride" in line
 
 
+@pytest.mark.long
 def test_models_of_the_context_are_taken_as_they_are(
     build: Callable[..., str], tmp_path: Path, other_models: Path
 ) -> None:
@@ -121,6 +122,7 @@ def test_models_of_the_context_are_taken_as_they_are(
         }
 
 
+@pytest.mark.long
 def test_a_build_for_one_model_serves_that_one(
     build: Callable[..., str], tmp_path: Path, other_models: Path
 ) -> None:

@@ -89,6 +89,7 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+@pytest.mark.long
 def test_a_stop_at_any_moment_of_the_start_ends_it(models_dir: Path, tmp_path: Path) -> None:
     """At fifty random moments from the first millisecond to a bit after the first answer, a
     SIGTERM ends the first process within a second, with status 0."""

@@ -82,6 +82,7 @@ def test_compiled_models_are_served_without_scikit_learn(build: Build, context: 
         assert container.python(code) == [None] * len(HEAVY)
 
 
+@pytest.mark.long
 def test_a_model_without_a_compiled_form_stops_such_a_build(build: Build, context: Path) -> None:
     """The build says which one."""
     first, *others = MODELS.values()
@@ -106,6 +107,7 @@ def test_another_value_is_refused(build: Build, context: Path) -> None:
     assert "SKLEARN=no: 1 installs scikit-learn, 0 leaves it out" in done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_with_batch_it_scores_files_and_serves_as_before(
     build: Build, context: Path, tmp_path: Path
 ) -> None:
@@ -136,6 +138,7 @@ def test_with_batch_it_scores_files_and_serves_as_before(
         assert post(f"{container.url()}/predict/ride", example).status_code == 200
 
 
+@pytest.mark.long
 def test_without_scikit_learn_there_is_no_batch(build: Build, context: Path) -> None:
     """Which would leave out numpy, that columns need."""
     done = build(context, "BATCH=1", "SKLEARN=0")
@@ -143,6 +146,7 @@ def test_without_scikit_learn_there_is_no_batch(build: Build, context: Path) -> 
     assert "BATCH=1 needs numpy, which SKLEARN=0 leaves out" in done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_a_third_model_without_data_is_left_out(build: Build, context: Path) -> None:
     """The documentation's `tip.py`, for which there is neither a model nor a sample: the image is
     built, says so, and serves the others."""

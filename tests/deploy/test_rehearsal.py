@@ -31,6 +31,7 @@ def test_the_bundle_deploys_and_deploys_again_without_a_lost_request(
     assert any("none lost" in line for line in told)
 
 
+@pytest.mark.long
 def test_the_containers_start_with_the_bundles_settings(
     tree: Path, tmp_path: Path, bundled_image: str
 ) -> None:
@@ -53,6 +54,7 @@ def test_a_start_that_is_refused_fails_the_rehearsal(
         rehearse(target, tmp_path / "rehearsal", bundled_image, lambda _: None)
 
 
+@pytest.mark.long
 def test_lost_requests_fail_the_rehearsal(
     bundle: Path, tmp_path: Path, bundled_image: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

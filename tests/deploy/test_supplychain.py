@@ -64,6 +64,7 @@ def test_a_lock_that_cannot_be_read_is_no_all_clear(text: str | None, tmp_path: 
     assert audit.hashes(path).status == audit.NOT_ASKED
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_bandit_finds_nothing_in_our_code() -> None:
     """What is left out has its reason in pyproject.toml."""
@@ -185,6 +186,7 @@ def test_without_pipenv_the_message_says_what_to_do(
         requirements("packages")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_without_an_image_the_bill_is_of_the_lock(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -221,6 +223,7 @@ def test_the_schema_would_refuse_what_is_no_bill() -> None:
     assert "parts" in (sbom.problem_of(text) or "")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_an_image_of_another_lock_is_refused() -> None:
     """What the image leaves out is not in the bill; another version or package is an error."""

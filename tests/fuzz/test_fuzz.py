@@ -24,6 +24,7 @@ pytestmark = [
 BODY = json.dumps(dict(next(iter(discover().values())).example)).encode()
 
 
+@pytest.mark.long
 def test_the_app_keeps_to_its_openapi_document(app: Flask) -> None:
     """Whatever is asked in its terms, or against them: no 5xx, and answers of its shapes."""
     asked = [openapi.fuzz(each, 1, 8) for each in openapi.operations(openapi.of_app(app))]
@@ -49,6 +50,7 @@ def test_a_document_that_is_not_kept_to_is_found_out(app: Flask) -> None:
     assert "422" in str(found.value)
 
 
+@pytest.mark.long
 def test_no_body_breaks_the_decoder(models_dir: Path, tmp_path: Path) -> None:
     """From the bodies in tests/requests/ on, by way of those that lead to new lines of ours. In a
     process of its own, whose code is instrumented and whose coverage is not measured."""

@@ -91,6 +91,7 @@ def test_a_run_that_is_killed_anywhere_ends_in_the_same_state(tmp_path: Path, go
     assert again.communicate(timeout=60)[0].startswith("nothing to do: ")
 
 
+@pytest.mark.long
 def test_a_watcher_that_is_killed_anywhere_ends_in_the_same_state(
     tmp_path: Path, good: Path
 ) -> None:
@@ -126,6 +127,7 @@ def test_a_watcher_that_is_killed_anywhere_ends_in_the_same_state(
         pass
 
 
+@pytest.mark.long
 def test_calls_at_once_are_one_run(tmp_path: Path, good: Path) -> None:
     """The others say that one is at work, or that it has been done."""
     months(tmp_path, 3)

@@ -40,6 +40,7 @@ def call(folder: Path, server: Mlflow, *words: str) -> subprocess.CompletedProce
     )
 
 
+@pytest.mark.long
 def test_a_candidate_becomes_the_champion_of_the_registry(
     tmp_path: Path, server: Mlflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +139,7 @@ def test_where_mlflow_is_away_at_the_end_the_run_stays_as_it_ended(
     ]
 
 
+@pytest.mark.long
 def test_a_server_that_is_away_fails_the_run_in_a_sentence(tmp_path: Path) -> None:
     """Nothing is trained without knowing what serves."""
     away = Mlflow("http://127.0.0.1:9")

@@ -63,6 +63,7 @@ def until(process: subprocess.Popen[str], words: str) -> None:
     pytest.fail(f"it ended before it said {words}")
 
 
+@pytest.mark.long
 def test_two_watchers_make_no_double_run(tmp_path: Path, good: Path) -> None:
     """As often as RACES says: each new month is trained on once, by one of them."""
     for name in ("new", "trained"):

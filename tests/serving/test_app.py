@@ -48,6 +48,7 @@ print(len(modules))
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_importing_opens_no_file_and_reads_no_environment() -> None:
     """Every module of the package can be imported without doing anything."""

@@ -71,6 +71,7 @@ def test_each_event_has_one_outcome_whenever_the_worker_is_killed(
     assert len(found) == total
 
 
+@pytest.mark.long
 def test_each_event_has_one_outcome_while_workers_come_and_go(
     kafka: KafkaBroker, topic: str, models_dir: Path, tmp_path: Path
 ) -> None:
@@ -121,6 +122,7 @@ def test_a_worker_of_the_same_name_takes_over(
     assert set(ids(kafka, topic).values()) == {1}
 
 
+@pytest.mark.long
 @OURS_TO_STOP
 def test_a_worker_that_waited_does_not_fence_its_successor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

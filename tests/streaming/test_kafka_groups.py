@@ -58,7 +58,11 @@ COOPERATIVE = "?partition.assignment.strategy=cooperative-sticky"
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("mock", "?group.protocol=consumer"), ("mock", COOPERATIVE), ("tansu", COOPERATIVE)],
+    [
+        ("mock", "?group.protocol=consumer"),
+        pytest.param("mock", COOPERATIVE, marks=pytest.mark.long),
+        pytest.param("tansu", COOPERATIVE, marks=pytest.mark.long),
+    ],
     ids=["mock-KIP-848", "mock-cooperative", "tansu-cooperative"],
 )
 def test_partitions_are_shared_by_other_protocols(

@@ -17,6 +17,7 @@ from training.run import Options, train
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_plots", "one_thread")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "parameters"), [("boosting", {"max_iter": 60}), ("logistic", {})])
 def test_a_calibration_is_kept_where_it_is_no_worse(
     name: str, parameters: dict[str, object], tmp_path: Path

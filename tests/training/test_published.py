@@ -76,6 +76,7 @@ def with_figure(recipe: Recipe, *figures: Figure, slow: bool = False) -> Recipe:
     return dataclasses.replace(recipe, figures=figures, slow=slow)
 
 
+@pytest.mark.long
 @needs_real_data(JANUARY, FEBRUARY, CUSTOMERS)
 @pytest.mark.parametrize("name", EXPECTED)
 def test_what_was_published_comes_out_of_the_real_data(name: str) -> None:

@@ -92,6 +92,7 @@ def _fitted(model: Model, rows: list[Features], target: Any, estimator: Any) -> 
     return SklearnScorer((vectorizer, estimator.fit(x, target)), model)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @needs_real_data(*JANUARY_AND_FEBRUARY)
 def test_rides_of_every_real_month_score_as_scikit_learn_has_them() -> None:

@@ -72,6 +72,7 @@ class Versions:
         return None
 
 
+@pytest.mark.long
 def test_twenty_promotions_and_rollbacks_lose_no_request(shop: Shop, tmp_path: Path) -> None:
     """Three workers under load follow twenty moves of the alias: every answer is 200 and its named
     version's own, and the last rollback is in every worker within the poll interval and 2 s."""

@@ -70,6 +70,7 @@ def shared(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield server
 
 
+@pytest.mark.long
 def test_train_promote_and_serve_over_a_shared_server(shared: Mlflow, tmp_path: Path) -> None:
     """A registered training is promoted and served with a name and a password; without them the
     service says what is missing, and no log holds the password."""

@@ -135,6 +135,7 @@ def test_xgboost_that_stopped_early_uses_its_best_rounds() -> None:
     assert scorer.many(rows)[0] == pytest.approx(pair.many(rows)[0], rel=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @needs_real_data("telco_customer_churn.csv", "green/green_tripdata_2021-02.parquet")
 @pytest.mark.usefixtures("one_thread")

@@ -174,6 +174,7 @@ def test_a_folder_of_mlflow_is_its_model(tmp_path: Path) -> None:
         read_files([tmp_path])
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")  # MLflow's own, of its type hints and of pickle
 def test_what_mlflow_logs_is_read(tmp_path: Path) -> None:
     """A real folder, with a pickle and with skops."""

@@ -70,6 +70,7 @@ def is_record(row: dict[str, Any], model: Model) -> bool:
     return True
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(MODELS))
 @settings(max_examples=25, deadline=None)

@@ -54,6 +54,7 @@ def test_every_format_scores_as_the_service(to: str, name: str, kind: str, tmp_p
         assert proof["refused"]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread", "shared_postgres")
 @pytest.mark.parametrize(

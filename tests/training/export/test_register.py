@@ -49,6 +49,7 @@ def ref(number: str) -> VersionRef:
     return VersionRef(number=number, created=0, source="", model=RIDE.registered_name)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_exports_are_attached_to_the_version(

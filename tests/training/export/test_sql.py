@@ -106,6 +106,7 @@ def test_numbers_that_are_none_have_no_score() -> None:
     assert {row[:3] for row in rows if row[3] is not None} == good
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @needs_real_data(*MONTHS)
 def test_many_answers_of_duckdb_are_those_of_the_service(tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ def test_a_search_that_is_ended_keeps_what_it_found(
     assert len(trials_of(tmp_path)) >= 2
 
 
+@pytest.mark.long
 def test_limits_decide_before_the_metric(tmp_path: Path) -> None:
     """Where the default is too large, something smaller serves; where all are, nothing."""
     given = {"estimator": "boosting", "search": {"trials": 7, "max_bytes": 5_000}}
@@ -191,6 +192,7 @@ def test_the_test_data_has_no_part_in_a_search(tmp_path: Path) -> None:
     assert rows == [320, 400, 800]
 
 
+@pytest.mark.long
 def test_a_search_goes_on_after_kill_9(tmp_path: Path) -> None:
     """Killed after some trials, it comes to the trials and the model of one that was not."""
     cut, whole = tmp_path / "cut", tmp_path / "whole"

@@ -68,6 +68,7 @@ def test_tasks_are_answered_until_the_parent_ends(
     thread.join()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_process_that_is_killed_is_replaced(tmp_path: Path) -> None:
     """Its trial is told to have failed, and the next one is evaluated."""

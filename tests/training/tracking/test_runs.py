@@ -86,6 +86,7 @@ def command(*words: str) -> None:
     main(words)
 
 
+@pytest.mark.long
 def test_a_run_tells_the_whole_story(store: Store) -> None:
     """Parameters, metrics, data, tags, plots, lock, manifest and predictions are in the run."""
     [*_, run] = store.runs()
@@ -247,6 +248,7 @@ def test_other_held_out_rows_can_be_named(
     assert "on 300 held-out rows" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_the_command_line_tracks_in_the_folder_it_runs_in(tmp_path: Path) -> None:
     """`train.py --register` without MLFLOW_TRACKING_URI makes mlflow.db here; a server that is
     away stops the training before it starts, with one line."""

@@ -14,6 +14,7 @@ from training.search.settings import Settings
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("one_thread")
 def test_a_search_is_one_run_with_its_trials_as_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
