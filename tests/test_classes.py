@@ -141,6 +141,7 @@ DOORS: Final[list[Callable[[App, Predictor], list[Any]]]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
 def test_every_class_through_each_door(
     app: App,
@@ -223,6 +224,7 @@ def test_a_bare_number_is_the_class(app: App, predictor: Predictor) -> None:
     assert found == [answer["species"] for answer in predictor.many(CASES[:3]).answers]
 
 
+@pytest.mark.slow
 def test_the_documents_describe_the_classes(app: App) -> None:
     """OpenAPI is valid and the answers are of its schema; pages, catalogue, V2 and metrics name
     each class."""

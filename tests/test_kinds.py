@@ -213,6 +213,7 @@ def test_each_kind_through_each_door(
         assert answer["verdict"] == ("much" if answer["amount"] > 40 else "little")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REFUSED)
 def test_each_kind_refuses_what_it_is_not(app: App, name: str) -> None:
     """By JSON, with the same words by V2 and CSV."""

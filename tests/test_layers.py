@@ -6,10 +6,11 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.support import ROOT
 
@@ -68,40 +69,45 @@ def title(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+class Outline(NamedTuple):
+    """What the rules ask of a file. Its syntax tree is not kept: those of a thousand files make
+    each later garbage collection of the process slow."""
+
+    imports: frozenset[str]  # dotted names, those within functions too
+    documented: tuple[tuple[str, str | None], ...]  # what can have a docstring, and the docstring
+    undocumented: tuple[str, ...]  # public names of the module that have none
 
 
 @cache
-def nodes(path: Path) -> tuple[ast.AST, ...]:
-    """Return what of a file imports or can have a docstring: it is walked through once."""
-    kinds = (ast.Import, ast.ImportFrom, *DOCUMENTED)
-    return tuple(node for node in ast.walk(tree_of(path)) if isinstance(node, kinds))
-
-
-@cache
-def imports(path: Path) -> frozenset[str]:
-    """Return the dotted names of all that a file imports, also within functions."""
+def outline(path: Path) -> Outline:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     found: set[str] = set()
-    for node in nodes(path):
+    documented: list[tuple[str, str | None]] = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
             found |= {f"{'.' * node.level}{node.module or ''}.{name.name}" for name in node.names}
-    return frozenset(found)
+        elif isinstance(node, DOCUMENTED):
+            documented.append((getattr(node, "name", ""), ast.get_docstring(node, clean=False)))
+    public = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and node.name[0] != "_"
+    ]
+    without = [node.name for node in public if not ast.get_docstring(node)]
+    module = [] if ast.get_docstring(tree) else ["the module"]
+    return Outline(frozenset(found), tuple(documented), (*module, *without))
+
+
+def imports(path: Path) -> frozenset[str]:
+    return outline(path).imports
 
 
 def packages(path: Path) -> set[str]:
     """Return the top-level packages that a file imports, the standard library left out."""
     return {name.partition(".")[0] for name in imports(path)} - sys.stdlib_module_names
-
-
-def documented(path: Path) -> Iterator[tuple[str, str | None]]:
-    """Return everything of a file that can have a docstring: its name, the docstring."""
-    for node in nodes(path):
-        if isinstance(node, DOCUMENTED):
-            yield getattr(node, "name", ""), ast.get_docstring(node, clean=False)
 
 
 def extra(path: Path, allowed: Iterable[str]) -> list[str]:
@@ -234,19 +240,9 @@ def test_what_is_public_says_what_it_does() -> None:
     """Each file, and each public class and function of a module, has a docstring."""
     offenders = []
     for path in every_file():
-        tree = tree_of(path)
         if path.parent == CORE / "models" and path.stem != "__init__":
             continue  # the functions of a model file are described where they are called
-        public = [
-            node
-            for node in tree.body
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-            and node.name[0] != "_"
-        ]
-        offenders += [
-            f"{title(path)}: {node.name}" for node in public if not ast.get_docstring(node)
-        ]
-        offenders += [] if ast.get_docstring(tree) else [title(path)]
+        offenders += [f"{title(path)}: {name}" for name in outline(path).undocumented]
     assert offenders == []
 
 
@@ -255,7 +251,7 @@ def test_docstrings_are_in_the_imperative() -> None:
     offenders = [
         f"{title(path)}: {name}"
         for path in [*every_file(), *files("tests")]
-        for name, text in documented(path)
+        for name, text in outline(path).documented
         if text and text.startswith("Gives")
     ]
     assert offenders == []
@@ -267,7 +263,7 @@ def test_each_test_says_what_it_shows() -> None:
         f"{title(path)}: {name}"
         for path in files("tests")
         if path.name.startswith("test_")
-        for name, text in documented(path)
+        for name, text in outline(path).documented
         if name.startswith("test_") and not text
     ]
     assert offenders == []

@@ -35,6 +35,7 @@ def test_valid_rows_get_the_answers_of_requests(scorers: dict[str, TableScorer],
     same(scorers[kind], values[::-1])  # what was learned about combinations is used again
 
 
+@pytest.mark.slow
 def test_what_has_a_compiled_form_is_scored_by_columns(scorers: dict[str, TableScorer]) -> None:
     """Only a model without one goes through scikit-learn."""
     assert {name for name, made in scorers.items() if not made.vectorised} == {"ride-scaled"}
@@ -140,6 +141,7 @@ def test_a_scorer_that_is_not_equal_is_refused(
         TableScorer(scorers["ride"].predictor)
 
 
+@pytest.mark.slow
 def test_a_forest_over_many_rows(tmp_path: Path) -> None:
     """More rows than are walked at a time give what each gives alone."""
     write_artifact(RIDE, tmp_path, RandomForestRegressor(30, random_state=3))

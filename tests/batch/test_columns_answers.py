@@ -17,6 +17,7 @@ from tests.batch.support import CHURN, QUIET, RIDE
 _MODELS: dict[str, Model] = {"ride": RIDE, "churn": CHURN}
 
 
+@pytest.mark.slow
 @QUIET
 @given(scores=st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=20))
 @pytest.mark.parametrize("name", list(_MODELS))

@@ -44,6 +44,7 @@ def scorer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         return TableScorer(Predictor.from_folder(folder / "models" / "penguin", model))
 
 
+@pytest.mark.slow
 def test_rows_get_the_probabilities_of_requests(scorer: TableScorer) -> None:
     """By columns, with fields that are null, categories that are new and rows that are refused."""
     assert scorer.vectorised

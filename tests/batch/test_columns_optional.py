@@ -141,6 +141,7 @@ def test_rows_that_lack_a_value_are_not_read_one_by_one(
     )
 
 
+@pytest.mark.slow
 def test_columns_that_are_not_there_or_all_null(scorer: TableScorer) -> None:
     """A default is null; a column of nothing has no type."""
     values = [{**value, "weight": None, "pieces": None} for value in _values(30)]

@@ -27,6 +27,7 @@ def expected(models_dir: Path, values: list[dict[str, Any]]) -> dict[str, Any]:
     return one_by_one(Predictor.from_folder(models_dir / "ride", RIDE), values)
 
 
+@pytest.mark.slow
 def test_a_folder_of_parquet_becomes_a_folder_of_parts(
     batch: Batch, tmp_path: Path, models_dir: Path
 ) -> None:

@@ -104,6 +104,7 @@ def test_the_api_takes_every_manifest(manifests: dict[str, Any], version: str) -
     json_schema(SERVICE_MONITOR).validate(manifests["ServiceMonitor"])
 
 
+@pytest.mark.slow
 def test_a_wrong_field_would_be_seen() -> None:
     """The schemas are strict: a misspelt field is refused."""
     import kubernetes_validate
@@ -114,6 +115,7 @@ def test_a_wrong_field_would_be_seen() -> None:
         kubernetes_validate.validate(manifest, VERSIONS[-1], strict=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_an_overlay_serves_its_models(overlay: str, models_dir: Path) -> None:
     """The service starts with the settings, all of which it knows, and serves what is named."""

@@ -225,6 +225,7 @@ def test_a_file_that_is_no_zip_is_seen(tmp_path: Path) -> None:
         assert "is not a zip" in problem.what
 
 
+@pytest.mark.slow
 def test_a_list_of_options_is_read_as_well(bundle: Path, tmp_path: Path) -> None:
     """The platform's older form, a list of namespace, option_name and value."""
     text = b"option_settings:\n- namespace: aws:autoscaling:asg\n  option_name: Min\n  value: '2'\n"

@@ -68,6 +68,7 @@ def test_clean_windows_alarm_at_the_stated_rate(rows: int) -> None:
     assert alarmed <= 0.01
 
 
+@pytest.mark.slow
 def test_a_few_clean_windows_are_quiet() -> None:
     """The short turn of the rates above."""
     warned, alarmed = rates(500, 40)

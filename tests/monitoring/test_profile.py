@@ -123,6 +123,7 @@ def test_broken_lines_are_left_out_and_told(monitoring: Run, store: Store) -> No
     assert whole(store).rows == 11
 
 
+@pytest.mark.slow
 def test_fifty_versions_and_two_models_in_one_file(monitoring: Run, store: Store) -> None:
     """Each is told apart; a model that is not known here is left out with a word."""
     made = lines(rides(200))
@@ -207,6 +208,7 @@ def test_the_future_and_repeated_ids_are_tallied(monitoring: Run, store: Store) 
     assert whole(store).tallies == {"future": 10, "again": 1}
 
 
+@pytest.mark.slow
 def test_ids_can_be_hashed_or_not_kept(
     monitoring: Run, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

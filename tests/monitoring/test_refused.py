@@ -44,6 +44,7 @@ def day(monitoring: Run, number: int, refused: int) -> None:
     monitoring("profile", write(Path(f"{number}.jsonl"), made + refusals(refused, begin)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", [False, True], ids=["columns", "line by line"])
 def test_each_refused_request_is_counted_once(monitoring: Run, store: Store, broken: bool) -> None:
     """Between predictions, also where a line is broken; a copy under another digest adds none."""

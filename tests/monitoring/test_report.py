@@ -36,6 +36,7 @@ def previous(monitoring: Run, day: int, *more: str) -> Any:
     return monitoring("report", "ride", "--until", until(day), "--against", "previous", *more)
 
 
+@pytest.mark.slow
 def test_nothing_changed_is_quiet(monitoring: Run) -> None:
     """Status 0, and a sentence that says so."""
     for day in (0, 1, 2):
@@ -138,6 +139,7 @@ def test_the_training_is_compared_with(monitoring: Run, tmp_path: Path) -> None:
     assert re.search(r"RMSE is expected at [\d.e-]+ \+- [\d.e-]+, was [\d.e-]+ on", told.out)
 
 
+@pytest.mark.slow
 def test_the_files_say_the_same(monitoring: Run) -> None:
     """JSON, Markdown as printed, one small page that needs nothing else, metrics."""
     log(monitoring, 0)

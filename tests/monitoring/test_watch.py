@@ -86,6 +86,7 @@ def made(store: Store, day: int, against: Any = "previous") -> Any:
     return report(store, "ride", 24, HOUR + 24 * day, against)
 
 
+@pytest.mark.slow
 def test_an_alarm_is_told_once(drifted: Store, receiver: Callable[..., Receiver]) -> None:
     """Signed, tried again where it is not taken, and told when it ends."""
     got = receiver(500, 302, 204)
@@ -111,6 +112,7 @@ def test_an_alarm_is_told_once(drifted: Store, receiver: Callable[..., Receiver]
     assert json.loads(got.came[-1][1])["state"] == "quiet"
 
 
+@pytest.mark.slow
 def test_an_alarm_that_is_not_taken_waits(
     drifted: Store, receiver: Callable[..., Receiver], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -162,6 +164,7 @@ def test_the_metrics_say_what_the_report_says(monitoring: Run, store: Store) -> 
     assert Path("out/ride.html").read_text().startswith("<!doctype html>")
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_last_reports(drifted: Store) -> None:
     """And what there is, for an address that is not there; a turn that fails changes nothing."""
     board, stop = Board(0.01), threading.Event()

@@ -96,6 +96,7 @@ def test_how_a_run_ended_as_json(place: Path, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.slow
 def test_wrong_usage_has_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     """A model, a file, a month that there is not."""
     for words, why in (

@@ -102,6 +102,7 @@ def record(state: str, said: str = "too old", run: str = "000001-x") -> Record:
     return {"model": "ride", "run": run, "state": state, "said": said}
 
 
+@pytest.mark.slow
 def test_a_webhook_is_told_each_state_once_and_signed(
     people: Callable[..., People], receiver: Receiver
 ) -> None:
@@ -162,6 +163,7 @@ def test_a_mail_says_what_happened_and_no_secret(
     assert b"000001-x" in text
 
 
+@pytest.mark.slow
 def test_a_password_goes_to_no_server_without_tls(
     people: Callable[..., People], mailbox: tuple[Mailbox, str], caplog: pytest.LogCaptureFixture
 ) -> None:

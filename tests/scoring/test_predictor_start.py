@@ -90,6 +90,7 @@ def test_a_forest_gets_one_thread(model: Model) -> None:
     assert pair[1].n_jobs == 1
 
 
+@pytest.mark.slow
 def test_a_forest_within_a_pipeline_gets_one_thread(model: Model) -> None:
     """Every step that has threads of its own."""
     dense = ColumnTransformer(

@@ -86,6 +86,7 @@ def test_tables_have_a_column_of_it(predictor: Predictor) -> None:
     assert scorer.score(empty, 0).beyond.to_pylist() == []
 
 
+@pytest.mark.slow
 def test_the_service_says_it_in_every_form(folder: Path) -> None:
     """V2 tensors, MLflow's forms, CSV, the page and its document."""
     client = create_app(

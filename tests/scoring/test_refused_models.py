@@ -152,6 +152,7 @@ def reasons(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {"names": names, "log": log, "lines": list(lines.values())}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "words"),
     [

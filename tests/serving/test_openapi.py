@@ -41,6 +41,7 @@ def _body_schema(document: Any, model: Model, status: str = "200") -> Any:
     return content["schema"]
 
 
+@pytest.mark.slow
 def test_a_public_validator_accepts_it(document: Any) -> None:
     """It is OpenAPI 3.1 to the letter."""
     check_openapi(document)

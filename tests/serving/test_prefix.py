@@ -26,6 +26,7 @@ def home(client: FlaskClient, path: str, prefix: str = "", peer: str = PROXY) ->
     return client.get(path, headers=headers, environ_overrides={"REMOTE_ADDR": peer})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/ml", "/ml/", "/"])
 def test_script_name_is_in_every_address_of_a_page(app: App, path: str) -> None:
     """Styles, forms and the documents; a probe that comes straight to the port is answered too."""

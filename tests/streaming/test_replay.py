@@ -114,6 +114,7 @@ def test_a_dry_replay_counts_and_sends_nothing() -> None:
     assert (counts, sink.got, source.committed) == ({"sent": 1, "no letter": 1}, [], [])
 
 
+@pytest.mark.slow
 def test_what_the_sink_refuses_is_counted_and_brokers_are_waited_for() -> None:
     """A replay goes on where they are back."""
     values = [json.dumps(letter()).encode(), json.dumps(letter(value="y")).encode()]

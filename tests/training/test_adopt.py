@@ -24,6 +24,7 @@ from training.adopt import main
 from training.sources import source_of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", [2, 4, 5])
 def test_a_tutorials_pair_is_taken_in_and_served(
     tmp_path: Path, pickled: Any, model: Model, protocol: int
@@ -45,6 +46,7 @@ def test_a_tutorials_pair_is_taken_in_and_served(
     assert {name: answer[name] for name in expected} == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_the_bytes_are_those_that_were_given(
     tmp_path: Path, pickled: Any, model: Model, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -62,6 +64,7 @@ def test_the_bytes_are_those_that_were_given(
     ]
 
 
+@pytest.mark.slow
 def test_the_manifest_says_where_the_pair_is_from(
     tmp_path: Path, pickled: Any, model: Model
 ) -> None:
@@ -77,6 +80,7 @@ def test_the_manifest_says_where_the_pair_is_from(
     assert found["threshold"] == model.threshold
 
 
+@pytest.mark.slow
 def test_the_day_of_adoption_is_not_shown_as_that_of_training(
     tmp_path: Path, pickled: Any, model: Model
 ) -> None:
@@ -91,6 +95,7 @@ def test_the_day_of_adoption_is_not_shown_as_that_of_training(
         assert "Python unknown" not in html
 
 
+@pytest.mark.slow
 def test_the_known_share_of_categories_is_said(
     tmp_path: Path, pickled: Any, model: Model, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,6 +108,7 @@ def test_the_known_share_of_categories_is_said(
     assert re.fullmatch(rf"it knows \d+(\.\d+)? % of the categories {of}", line)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["model.pkl", "model.skops"])
 def test_a_pipeline_is_taken_in_as_the_registry_takes_it(
     tmp_path: Path, model: Model, name: str
@@ -118,6 +124,7 @@ def test_a_pipeline_is_taken_in_as_the_registry_takes_it(
         assert isinstance(pickle.load(file), tuple)
 
 
+@pytest.mark.slow
 def test_a_threshold_can_be_given(tmp_path: Path, pickled: Any) -> None:
     """--threshold is kept in the manifest and decides `churn`."""
     model = MODELS["churn"]

@@ -18,6 +18,7 @@ from tests.training.adopting import MODELS, manifest, refusal
 from training.adopt import main
 
 
+@pytest.mark.slow
 def test_an_artifact_of_before_is_exchanged_whole(
     tmp_path: Path, pickled: Any, model: Model
 ) -> None:

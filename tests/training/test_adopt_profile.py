@@ -46,6 +46,7 @@ def test_data_makes_a_profile(
         Predictor.from_folder(tmp_path / "models" / model.name, model)
 
 
+@pytest.mark.slow
 def test_without_data_there_is_none(tmp_path: Path, pickled: Any, model: Model) -> None:
     """Nothing is known then of what it learned from."""
     main([model.name, str(pickled(tiny_pair(model))), "--output", str(tmp_path / "models")])

@@ -16,6 +16,7 @@ from tests.training.adopting import MODELS, refusal
 from training.adopt import main
 
 
+@pytest.mark.slow
 def test_a_pair_that_knows_no_category_is_refused(tmp_path: Path, pickled: Any) -> None:
     """Here zones with leading zeros: each looks like a pair of zones, none is ever made."""
     vectorizer, estimator = tiny_pair(MODELS["ride"])
@@ -67,6 +68,7 @@ def test_what_is_no_pair_is_refused(
     assert words in refusal("ride", pickled(value), tmp_path / "models")
 
 
+@pytest.mark.slow
 def test_an_unfitted_estimator_is_refused(tmp_path: Path, pickled: Any, model: Model) -> None:
     """A pair that cannot answer the example is not taken in, and says so in one line."""
     vectorizer, estimator = tiny_pair(model)
@@ -116,6 +118,7 @@ def test_a_name_that_no_model_can_have_is_refused(
     assert "'Tips' is not in lower case letters" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_output_that_is_a_file_is_refused(pickled: Any) -> None:
     """One line, not a traceback."""
     path = pickled(tiny_pair(MODELS["ride"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sklearn
 
 from scoring.artifact.manifest import NOT_PROVED, OTHER_VERSION
@@ -20,6 +21,7 @@ OTHER_MINOR = f"{MAJOR}.{int(MINOR) - 1}.{PATCH}"
 OTHER_PATCH = f"{MAJOR}.{MINOR}.{int(PATCH) + 1}"
 
 
+@pytest.mark.slow
 def test_another_minor_version_is_read_as_data(tmp_path: Path, pickled: Any, model: Model) -> None:
     """The weights mean the same in each version, so no option is needed; the manifest tells."""
     path = pickled(tiny_pair(model), 4, OTHER_MINOR)
@@ -31,6 +33,7 @@ def test_another_minor_version_is_read_as_data(tmp_path: Path, pickled: Any, mod
     ]
 
 
+@pytest.mark.slow
 def test_another_version_that_is_accepted_is_noted(
     tmp_path: Path, pickled: Any, model: Model
 ) -> None:
@@ -47,6 +50,7 @@ def test_another_version_that_is_accepted_is_noted(
     assert OTHER_VERSION in told["notes"]
 
 
+@pytest.mark.slow
 def test_the_option_notes_nothing_where_the_version_is_ours(
     tmp_path: Path, pickled: Any, model: Model
 ) -> None:
@@ -56,6 +60,7 @@ def test_the_option_notes_nothing_where_the_version_is_ours(
     assert len(manifest(tmp_path / "models", model)["notes"]) == 1
 
 
+@pytest.mark.slow
 def test_another_patch_version_needs_no_option(tmp_path: Path, pickled: Any, model: Model) -> None:
     """A difference in the last number is taken in, and told."""
     path = pickled(tiny_pair(model), 4, OTHER_PATCH)

@@ -38,6 +38,7 @@ def test_the_command_writes_both_files_and_nothing_else(
     assert len(pd.read_csv(made / CUSTOMERS.name)) == 900
 
 
+@pytest.mark.slow
 def test_the_columns_and_types_are_those_of_the_bundled_files(made: Path) -> None:
     """What reads the bundled files, or the publishers', reads the made ones."""
     assert pq.read_schema(made / TRIPS.name).equals(pq.read_schema(TRIPS))
@@ -51,6 +52,7 @@ def test_the_columns_and_types_are_those_of_the_bundled_files(made: Path) -> Non
     assert ours["customerID"].is_unique
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_files_and_another_seed_others(tmp_path: Path) -> None:
     """The rows follow from the arguments alone."""
     content = []
@@ -72,6 +74,7 @@ def test_the_same_seed_makes_the_same_files_and_another_seed_others(tmp_path: Pa
     assert all(one != other for one, other in zip(content[0], content[2], strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ride", "churn"])
 def test_a_model_learns_from_the_made_files(
     name: str, made: Path, tmp_path: Path, without_plots: None

@@ -36,6 +36,7 @@ def with_pyspark(monkeypatch: pytest.MonkeyPatch, *, there: bool) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", find_spec)
 
 
+@pytest.mark.slow
 def test_without_pyspark_it_is_said_where_to_have_it(
     batch: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -48,6 +49,7 @@ def test_without_pyspark_it_is_said_where_to_have_it(
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").rglob("*"))
 
 
+@pytest.mark.slow
 def test_a_model_without_a_compiled_form_stays_on_one_machine(
     batch: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,6 +123,7 @@ def test_a_tasks_error_is_told_in_its_own_words(
     assert not isinstance(told, TooManyRejectedError)
 
 
+@pytest.mark.slow
 def test_the_bundle_is_the_same_each_time(tmp_path: Path) -> None:
     """Our packages with the files beside them, and no compiled Python."""
     path = bundle.make(tmp_path / "a")

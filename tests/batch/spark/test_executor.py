@@ -83,6 +83,7 @@ def test_a_task_writes_what_one_machine_writes(
     assert [name for name in made if "ledger" in name] == [f"ledger/{n}.json" for n in names]
 
 
+@pytest.mark.slow
 def test_every_attempt_at_a_part_is_the_same(
     batch: Batch, tmp_path: Path, models_dir: Path
 ) -> None:
@@ -95,6 +96,7 @@ def test_every_attempt_at_a_part_is_the_same(
     assert len(names) == len(set(names)) == 6
 
 
+@pytest.mark.slow
 def test_a_task_that_outlives_its_run_writes_nothing(
     batch: Batch, tmp_path: Path, models_dir: Path
 ) -> None:

@@ -53,6 +53,7 @@ def written(tmp_path: Path, files: int, rows: int, group: int) -> None:
         pq.write_table(penguins(rows), path, row_group_size=group)
 
 
+@pytest.mark.slow
 def test_the_zip_has_the_model_file_among_ours(models: Path, tmp_path: Path) -> None:
     """Where it is a module of `scoring.models`, as it is here; of two folders the first counts."""
     other = tmp_path / "other"
@@ -67,6 +68,7 @@ def test_the_zip_has_the_model_file_among_ours(models: Path, tmp_path: Path) -> 
     assert len(made.namelist()) == len({*made.namelist()})
 
 
+@pytest.mark.slow
 def test_make_spark_bundle_says_which_folder_is_not_there(tmp_path: Path) -> None:
     """In a line."""
     done = subprocess.run(
@@ -107,6 +109,7 @@ def test_an_executor_needs_the_zip_alone(
         assert {path.name: path.read_bytes() for path in again} == once
 
 
+@pytest.mark.slow
 def test_an_executor_without_the_model_says_so(
     batch: Batch, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

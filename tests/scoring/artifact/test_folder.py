@@ -206,6 +206,7 @@ def test_a_folder_replaced_while_it_is_read_is_read_again(
     assert load(tmp_path / FOLDER, RIDE).manifest == written[0]
 
 
+@pytest.mark.slow
 def test_a_folder_that_another_writer_replaces_is_looked_at_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -107,6 +107,7 @@ def test_a_pair_written_by_half_leaves_the_old_artifact(
     monkeypatch.undo()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("kept")
 def test_a_plot_that_fails_leaves_the_old_artifact(tmp_path: Path) -> None:
     """An error of ours is not hidden, and nothing is left lying about."""

@@ -67,6 +67,7 @@ def nobody() -> str:
     raise KeyError("getpwuid(): uid not found: 1234")
 
 
+@pytest.mark.slow
 def test_the_card_shows_them(tmp_path: Path) -> None:
     """Without a registry: what was there, and when it went."""
     first = write_artifact(RIDE, tmp_path)

@@ -168,6 +168,7 @@ def test_what_finds_no_room_is_dropped_and_counted(
     assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 1
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_gone_costs_lines_and_nothing_else(
     log: PredictionLog, predictor: Predictor, counted: Counter[str], tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -219,6 +220,7 @@ def test_it_is_off_by_default(models_dir: Path, tmp_path: Path) -> None:
     assert {thread.name for thread in threading.enumerate()} == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "said"),
     [

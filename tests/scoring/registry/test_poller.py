@@ -248,6 +248,7 @@ def test_a_full_disk_at_any_step_leaves_what_serves(
     assert bench.serving() == "2"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "error", "reason"),
     [

@@ -102,6 +102,7 @@ def test_predictors_are_one_object_from_beginning_to_end(
     assert len(replaced) == 1
 
 
+@pytest.mark.slow
 def test_the_card_says_which_version_served_since_when(
     bench: Bench, reload: Callable[..., ModelReloader], monkeypatch: pytest.MonkeyPatch
 ) -> None:

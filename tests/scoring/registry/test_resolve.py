@@ -66,6 +66,7 @@ def test_a_number_is_had_from_the_cache_while_the_registry_is_away(bench: Bench)
         had(bench, "models:/ride-duration/4")
 
 
+@pytest.mark.slow
 def test_old_versions_make_room(bench: Bench) -> None:
     """Also where no service prunes the cache: REGISTRY_KEEP holds, and the newest one stays."""
     for number in ("1", "2", "3", "4"):

@@ -191,6 +191,7 @@ def test_an_s3_place_is_read(s3: tuple[str, Any], tmp_path: Path) -> None:
         at("s3://none/1", mlflow_s3_endpoint_url=url).list()
 
 
+@pytest.mark.slow
 def test_what_boto3_takes_from_the_environment_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

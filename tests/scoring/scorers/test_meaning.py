@@ -110,6 +110,7 @@ def ride_pair(pattern: str) -> tuple[DictVectorizer, LinearRegression]:
     return vectorizer, LinearRegression().fit(vectorizer.fit_transform(rows), np.arange(59.0))
 
 
+@pytest.mark.slow
 def test_zones_as_floats_are_mapped_and_other_pairs_refused(tmp_path: Path) -> None:
     """`74.0_75.0` and `074_075` can only be `74_75`; `74-75` and names are not guessed at."""
     for pattern in ("{}.0_{}.0", "{:03}_{:03}"):
@@ -150,6 +151,7 @@ def test_a_forest_of_counts_answers_shares() -> None:
     assert scores == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_what_is_not_known_of_a_foreign_pair_is_unknown(tmp_path: Path) -> None:
     """Neither our commit nor our libraries trained it: only scikit-learn's version is known."""
     manifest = take_in(ride_pair("{}_{}"), RIDE, tmp_path)

@@ -83,6 +83,7 @@ def unknown() -> list[Features]:
     return [known, {**known, "DOLocationID": "999"}, {"PULocationID": "999", "PU_DO": "999_1"}]
 
 
+@pytest.mark.slow
 def test_it_scores_as_the_pair_does(own: SklearnScorer, made: bytes) -> None:
     """Alone and among others, of what training saw and of what it did not, which it names."""
     rows = [*features(rides(400, 3), WHOLE), *unknown()]
@@ -159,6 +160,7 @@ def test_a_damaged_file_is_refused(made: bytes) -> None:
         means.read(line + b"\n" + rest[:-8])
 
 
+@pytest.mark.slow
 def test_a_model_without_numbers_or_categories_has_them_too() -> None:
     """Each feature is one or the other; a model has what it has."""
     random = np.random.default_rng(5)
@@ -179,6 +181,7 @@ def test_a_model_without_numbers_or_categories_has_them_too() -> None:
         assert plain.get_params() == HistGradientBoostingRegressor().get_params()
 
 
+@pytest.mark.slow
 def test_a_table_is_scored_as_its_rows_are(pair: tuple[Any, Any], tmp_path: Path) -> None:
     """By columns, with the zones and the pairs that training never saw."""
     write_pair(tmp_path, RIDE, pair)

@@ -125,6 +125,7 @@ def _node(scorer: Trees, name: str, place: int, value: float) -> bytes:
     return tree_file.write(*_parts(scorer))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_a_damaged_file_is_refused(small: Trees, damage: str) -> None:
     """Whatever is wrong, one line says it; no record ever walks round in a circle."""

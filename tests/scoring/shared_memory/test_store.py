@@ -107,6 +107,7 @@ def test_processes_count_in_rows_of_their_own() -> None:
         child.kill()
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_counted_stays_and_its_gauge_does_not() -> None:
     """Its row is taken over by the next process, which goes on adding: there are no more rows."""
     store = made(rows=1)
@@ -131,6 +132,7 @@ def test_a_forked_process_does_not_write_into_the_row_of_its_parent() -> None:
     child.kill()
 
 
+@pytest.mark.slow
 def test_more_processes_than_rows_share_one(caplog: pytest.LogCaptureFixture) -> None:
     """Nothing is lost where they write at the same time; who reads sees no gauges of theirs."""
     store = made(rows=1)

@@ -63,6 +63,7 @@ def test_a_problem_has_the_members_of_the_rfc() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", RequestError.__subclasses__(), ids=lambda kind: kind.__name__)
 def test_a_request_error_is_answered_with_its_status(
     failing: App, kind: type[RequestError]
@@ -79,6 +80,7 @@ def test_an_error_without_fields_lists_none(failing: App) -> None:
     assert "errors" not in is_problem(ask(failing, UnknownModel("none")), 404)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "error",
     [ValueError(SECRET), KeyError(SECRET), MemoryError(), ArithmeticError(SECRET), OSError(SECRET)],
@@ -121,6 +123,7 @@ def test_an_answer_that_is_raised_finished_is_not_sent(failing: App) -> None:
     assert is_problem(ask(failing, error), 500)["detail"] == SERVER_ERROR
 
 
+@pytest.mark.slow
 def test_a_bad_request_that_werkzeug_finds_is_told_in_our_words(failing: App) -> None:
     """Its own speak of browsers and proxies, and may repeat what was sent."""
     found = is_problem(ask(failing, BadRequest(SECRET)), 400)

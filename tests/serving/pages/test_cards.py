@@ -24,6 +24,7 @@ from training.fit.estimators import make
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
+@pytest.mark.slow
 def test_the_card_tells_the_whole_story(client: FlaskClient, model: Model) -> None:
     """Intended use, limits, data and period, segments, plots, profile, weights."""
     page = client.get(f"/models/{model.name}/card", headers=HTML)
@@ -56,6 +57,7 @@ def test_the_card_shows_the_largest_weights_and_all_as_json(
     assert document["intercept"] == explained.get_json()["explanation"]["base"]
 
 
+@pytest.mark.slow
 def test_the_card_orders_weights_by_what_they_do(tmp_path: Path) -> None:
     """By weight times spread where the manifest has it: a large weight of a rare pair comes behind.
     Zones are named."""
@@ -75,6 +77,7 @@ def test_the_card_orders_weights_by_what_they_do(tmp_path: Path) -> None:
     assert "gone" not in shown
 
 
+@pytest.mark.slow
 def test_one_wrong_clock_does_not_stretch_the_period(tmp_path: Path) -> None:
     """The days of nearly all rows come first, the ends behind them; alike ends are told once."""
     days: dict[str, Any] = {"first": date(2009, 1, 1), "last": date(2021, 1, 31)}
@@ -100,6 +103,7 @@ def test_what_training_left_out_stands_beside_the_metrics(client: FlaskClient) -
     assert "(the meter was left running)" in page
 
 
+@pytest.mark.slow
 def test_what_the_page_says_as_a_table_is_no_plot_again(tmp_path: Path) -> None:
     """The confusion matrix is a table; plots have one name each."""
 

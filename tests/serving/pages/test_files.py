@@ -25,6 +25,7 @@ def sent(client: FlaskClient, text: str, kind: str = "text/csv") -> Any:
     return client.post("/models/ride/file", data=text.encode(), content_type=kind)
 
 
+@pytest.mark.slow
 def test_each_row_has_its_answer_or_its_problem(client: FlaskClient) -> None:
     """The file's own columns stay, in order; one of an answer's name is marked as the input."""
     answer = sent(client, RIDES).get_json()

@@ -22,6 +22,7 @@ def closed(models_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> FlaskC
     return create_app(Settings(models_dir=models_dir, api_keys_file=file)).test_client()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/", "/docs", "/models/ride/card", "/models"])
 def test_a_browser_without_a_key_is_asked_for_one(closed: FlaskClient, path: str) -> None:
     """401 with our own page: the browser itself does not ask, so it keeps nothing."""

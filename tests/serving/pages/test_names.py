@@ -64,6 +64,7 @@ def test_an_answer_has_the_digits_that_its_error_leaves(error: float, decimals: 
     assert decimals_for(error) == decimals
 
 
+@pytest.mark.slow
 def test_a_number_is_varied_between_the_ends_of_its_training(ride: Predictor) -> None:
     """Zones by the hundred take those that training had most often; the steps fit into one
     request."""
@@ -87,6 +88,7 @@ def test_what_a_manifest_says_was_frequent_is_varied_where_the_record_takes_it(
         assert [one.values for one in told if one.name == "PULocationID"] == [found][: len(found)]
 
 
+@pytest.mark.slow
 def test_choices_are_varied_where_the_form_has_them(tmp_path: Path) -> None:
     """They need no steps of their own; whole numbers are stepped by whole numbers."""
     furnish(CHURN, tmp_path)

@@ -37,6 +37,7 @@ def _typed(client: FlaskClient, model: Model) -> dict[str, str]:
     return dict(inputs + chosen)
 
 
+@pytest.mark.slow
 def test_curl_gets_a_short_text_and_a_browser_a_page(client: FlaskClient) -> None:
     """`curl /` names the routes in plain text; who asks for HTML gets HTML."""
     text = client.get("/", headers={"Accept": "*/*"})

@@ -54,6 +54,7 @@ def pages(models_dir: Path, where: str) -> tuple[str, str]:
     return client.get("/", headers=html).text, client.get("/models/ride/card", headers=html).text
 
 
+@pytest.mark.slow
 def test_the_last_report_is_shown(models_dir: Path, where: str) -> None:
     """Its state and since when; on the card its sentences, as text, and a bar a field."""
     home, card = pages(models_dir, where)

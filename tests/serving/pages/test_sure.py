@@ -37,6 +37,7 @@ def measured(predictor: Predictor, found: dict[str, Any]) -> Predictor:
     return Predictor(predictor.model, replace(predictor.artifact, manifest=manifest))
 
 
+@pytest.mark.slow
 def test_an_answer_says_how_far_it_is_usually_off(client: FlaskClient) -> None:
     """By the band of the record, else by all of the data, and in digits that such an error leaves
     sense to."""
@@ -63,6 +64,7 @@ def test_a_model_with_intervals_says_between_which_numbers_the_truth_lies(
     assert sure(ride, record, {"duration": 9.0, "beyond": ["trip_distance=40"]}, 9.0).words == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("score", "words"),
     [

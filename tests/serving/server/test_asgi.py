@@ -32,6 +32,7 @@ def test_both_ways_answer_every_record_alike(both: Both, model: Model) -> None:
 REQUESTS = sorted((Path(__file__).parents[2] / "requests").glob("*.http"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", REQUESTS, ids=lambda file: file.stem)
 def test_both_ways_answer_the_body_of_every_request_of_the_suite_alike(
     both: Both, file: Path

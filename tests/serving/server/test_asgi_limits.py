@@ -54,6 +54,7 @@ def slow(app: App) -> Iterator[tuple[AsgiApp, threading.Event]]:
     asgi._executor.close()
 
 
+@pytest.mark.slow
 def test_more_than_the_line_holds_is_refused_at_once(slow: tuple[AsgiApp, threading.Event]) -> None:
     """503 with Retry-After, while what was accepted is answered, and records and probes are."""
     asgi, gate = slow
@@ -80,6 +81,7 @@ def test_more_than_the_line_holds_is_refused_at_once(slow: tuple[AsgiApp, thread
     assert asgi._executor.in_flight == 0
 
 
+@pytest.mark.slow
 def test_an_answer_that_takes_too_long_is_cut(slow: tuple[AsgiApp, threading.Event]) -> None:
     """503 after TIMEOUT; its thread counts until it is done."""
     asgi, gate = slow
@@ -98,6 +100,7 @@ def test_an_answer_that_takes_too_long_is_cut(slow: tuple[AsgiApp, threading.Eve
     check_cors(found.headers)
 
 
+@pytest.mark.slow
 def test_a_body_that_does_not_come_is_a_408(slow: tuple[AsgiApp, threading.Event]) -> None:
     """It is waited for as long as for an answer, and holds no thread."""
     asgi, _ = slow

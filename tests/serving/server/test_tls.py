@@ -50,6 +50,7 @@ PAIR = {"certfile": "server.pem", "keyfile": "server.key"}
 MUTUAL = PAIR | {"ca_certs": "authority.pem", "cert_reqs": 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [PAIR, MUTUAL], ids=["server", "mutual"])
 def test_what_fits_makes_a_context_without_a_warning(pki: Path, options: dict[str, Any]) -> None:
     """A certificate with its key, with or without an authority for clients."""

@@ -210,6 +210,7 @@ def test_what_refers_to_itself_a_billion_times_is_looked_at_once(value: Any) -> 
     assert time.process_time() - began < 5
 
 
+@pytest.mark.slow
 def test_deep_nesting_is_no_crash() -> None:
     """A hundred thousand lists in each other, which Python's stack does not hold."""
     saved = read_bytes("x", b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".")

@@ -75,6 +75,7 @@ def test_each_version_is_what_its_file_says() -> None:
         assert found.startswith(f"{version}.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", [*OTHERS, OURS])
 @pytest.mark.parametrize(
     ("model", "estimator"), [("ride", "forest"), ("churn", "logistic"), ("flowers", "hist")]

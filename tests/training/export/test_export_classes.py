@@ -95,6 +95,7 @@ def test_another_answer_is_told(change: dict[str, object], same: bool) -> None:
     assert same_answer(Judged(even, None, told), answer, form, 1e-9)
 
 
+@pytest.mark.slow
 def test_sql_has_a_limit_of_classes() -> None:
     """With both numbers."""
     form = form_of("flowers", "linear")

@@ -64,6 +64,7 @@ def test_a_table_becomes_a_model_that_serves(
     assert told["errors"][0]["field"] == "Vendor_Name"
 
 
+@pytest.mark.slow
 def test_two_words_are_two_classes(mine: Path, tmp_path: Path) -> None:
     """Yes and no; the probability is that of yes."""
     table = tips().drop(columns=["tip", "tip_cents"])
@@ -77,6 +78,7 @@ def test_two_words_are_two_classes(mine: Path, tmp_path: Path) -> None:
     assert predictor.one(large).answers[0]["generous_probability"] > 0.9
 
 
+@pytest.mark.slow
 def test_three_words_are_classes(mine: Path, tmp_path: Path, without_plots: None) -> None:
     """The likeliest and the probability of each; what names the class itself is left out."""
     table = tips().drop(columns=["tip_cents", "generous"])

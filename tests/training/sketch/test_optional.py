@@ -71,6 +71,7 @@ def test_a_table_with_holes_makes_fields_that_may_be_null(
     assert answer["tip"] == pytest.approx(fitted.predict(dv.transform([to_zone]))[0], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_notebook_whose_table_had_holes(mine: Path, tmp_path: Path, holed: Path) -> None:
     """Joined fields too: where one of both is missing, the notebook had no such feature."""
     table = pd.read_csv(holed)
@@ -107,6 +108,7 @@ def made(row: dict[Any, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None and value == value}
 
 
+@pytest.mark.slow
 def test_nothing_missing_is_nothing_optional(
     mine: Path, tmp_path: Path, without_plots: None
 ) -> None:
