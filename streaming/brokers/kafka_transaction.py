@@ -65,6 +65,7 @@ class ExactlyOnce:
         self._refused: list[Refused] = []
         self._reach = Reach(sink)
         self._broken = False  # the next transaction is for another producer
+        self._away = False  # no broker was there at some time since this producer is
         self._began = 0.0
         self._producer = self._connected()
 
@@ -104,7 +105,8 @@ class ExactlyOnce:
 
     def _connected(self) -> Any:
         """Return a producer whose name's earlier transaction, if there is one, was taken back."""
-        shared = kafka_config.common(self._sink, os.environ, self._reach.failed, producers=True)
+        self._away = False
+        shared = kafka_config.common(self._sink, os.environ, self._failed, producers=True)
         self._timeout_s = int(shared.setdefault("transaction.timeout.ms", _TIMEOUT_MS)) / 1000
         name = {"transactional.id": self._name}
         options = kafka_config.producer(shared, self._delivered, **name)
@@ -130,7 +132,16 @@ class ExactlyOnce:
         self._patience.until("sink", lambda: self._flush(events), source.keep_alive)
         offsets = source.behind(events)
         group = source.consumer.consumer_group_metadata()
-        self._call("sink", lambda: producer.send_offsets_to_transaction(offsets, group, _TRY_S))
+
+        def send_offsets() -> None:
+            # librdkafka 2.16 never returns from this call where the group's coordinator was away
+            # since it last asked for it: confluentinc/librdkafka, issue 5511
+            producer.poll(0)
+            if self._away:
+                raise _Abort("the brokers were away")
+            producer.send_offsets_to_transaction(offsets, group, _TRY_S)
+
+        self._call("sink", send_offsets)
         if source.lost(events):
             raise _Abort("its partitions went to another worker")
         self._call("sink", lambda: producer.commit_transaction(_TRY_S))
@@ -184,23 +195,24 @@ class ExactlyOnce:
         """Take the transaction back. Raises StreamError where another worker has the name since."""
         self._producer.purge(in_queue=True, in_flight=False)
         try:
-            if not self._broken:
+            if not (self._broken or self._away):
                 self._call("sink", lambda: self._producer.abort_transaction(_TRY_S))
-            elif not self._taken_back():
-                # librdkafka may wait for ever for what the brokers have forgotten of this producer;
-                # the next one of its name takes back what it did
-                self._producer.purge()
-                self._producer = self._connected()
+                return
+            # librdkafka may wait for ever for what the brokers have forgotten of this producer, or
+            # for a coordinator that it forgot itself: the next one of its name goes on
+            self._take_back()
+            self._producer.purge()
+            self._producer = self._connected()
         except (_Abort, GraceOver):
             return  # the brokers take it back by themselves
 
-    def _taken_back(self) -> bool:
-        """Return whether brokers that were away take the transaction back. They are asked first,
-        as only this producer hears that it is fenced: another of its name would fence the worker
-        that has the name by now."""
+    def _take_back(self) -> None:
+        """Ask brokers that were away to take the transaction back, before another producer of the
+        name makes them do it: that one would fence a worker which has the name by now, while this
+        one hears that it is fenced itself."""
         tries = iter(range(_TRIES))
 
-        def once() -> bool:
+        def once() -> None:
             try:
                 calling(lambda: self._producer.abort_transaction(_TRY_S))
             except KafkaException as error:
@@ -208,20 +220,22 @@ class ExactlyOnce:
                 if found.code() in _FENCED:
                     raise self._fatal(found) from error
                 if found.fatal():
-                    return False
+                    return
                 self._producer_reaches()
-                if next(tries, None) is None:
-                    return False
-                raise BrokerUnavailable(f"{self._sink}: {found.str()}") from error
-            return True
+                if next(tries, None) is not None:
+                    raise BrokerUnavailable(f"{self._sink}: {found.str()}") from error
 
-        return self._patience.until("sink", once, self._source.keep_alive)
+        self._patience.until("sink", once, self._source.keep_alive)
 
     def _producer_reaches(self) -> None:
         try:
             calling(lambda: self._producer.list_topics(self._sink.name, timeout=_TRY_S))
         except KafkaException as error:
             raise BrokerUnavailable(f"{self._sink}: {error.args[0].str()}") from error
+
+    def _failed(self, error: KafkaError) -> None:
+        self._reach.failed(error)
+        self._away = self._away or error.code() == KafkaError._ALL_BROKERS_DOWN
 
     def _delivered(self, error: Any, message: Any) -> None:
         if error is not None and error.code() in REFUSED:
