@@ -17,7 +17,7 @@ from tests.support import ROOT, environment
 TIPS = """
 from datetime import date, time
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, Flag, IntEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
@@ -53,6 +53,10 @@ OF_FIELDS = {
     "called: Annotated[int, AfterValidator(abs)]": "field 'x' is int with AfterValidator;",
     "alias: Annotated[int, Field(alias='y')]": "field 'x' has an alias, and callers",
     "hidden: Annotated[int, Field(exclude=True)]": "field 'x' has exclude=True,",
+    "most: Annotated[float, Field(le=float('inf'))]": "field 'x' has a limit that is no finite",
+    "least: Annotated[float, Field(gt=float('nan'))]": "field 'x' has a limit that is no finite",
+    "level: IntEnum('L', 'LOW HIGH')": "field 'x' is L, whose values are not all texts;",
+    "flag: Flag('F', 'A B')": "field 'x' is of the type F;",
     "mixed: Literal['a', 1]": "field 'x' is Literal['a', 1], whose values are not all texts;",
 }
 OTHERS = {

@@ -7,9 +7,11 @@ passes there; any other is refused when its model is found.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import astuple
 from datetime import date, datetime
-from enum import Enum
+from enum import Enum, Flag
 from types import UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
@@ -70,7 +72,8 @@ def _trouble(field: FieldInfo) -> str:
     said = [part for part in said if not is_reader(part)]
     shown = _shown(kind)
     if choices := _choices(kind):
-        if {*map(type, choices)} not in _ALIKE:
+        # an Enum is read from the texts of its values
+        if {*map(type, choices)} not in (_ALIKE[:1] if isinstance(kind, type) else _ALIKE):
             return f"is {shown}, whose values are not all texts"
         said = [part for part in said if part is not Spelling]
         allowed: tuple[type, ...] = ()
@@ -81,6 +84,9 @@ def _trouble(field: FieldInfo) -> str:
     for part in said:
         if not (isinstance(part, allowed) or _is_pattern(part, kind)):
             return f"is {shown} with {_shown_part(part)}"
+    limits = [number for part in said if isinstance(part, _OF_NUMBERS) for number in astuple(part)]
+    if not all(map(math.isfinite, limits)):
+        return "has a limit that is no finite number, which JSON cannot write: leave it out"
     return ""
 
 
@@ -88,7 +94,7 @@ def _choices(kind: Any) -> tuple[Any, ...]:
     """Return the values that a type lists."""
     if get_origin(kind) is Literal:
         return get_args(kind)
-    if isinstance(kind, type) and issubclass(kind, Enum):
+    if isinstance(kind, type) and issubclass(kind, Enum) and not issubclass(kind, Flag):
         return tuple(member.value for member in kind)
     return ()
 
