@@ -82,8 +82,8 @@ test-kills: $(VENV)/.ready ## Kill runs of batch at random, KILLS (10) times eac
 	KILLS=$(KILLS) $(BIN)/python -m pytest tests/batch/test_kills.py
 
 # needs noida-db and redis-server
-test-stream-long: $(VENV)/.ready ## Disturb workers on streams: 50 kills, 10,000 hostile events among a million
-	KILLS=$${KILLS:-50} EVENTS=1000000 HOSTILE=10000 $(BIN)/python -m pytest tests/streaming/test_disturbances.py \
+test-stream-long: $(VENV)/.ready ## Disturb workers on streams: KILLS (50), HOSTILE (10,000) events among EVENTS (a million)
+	KILLS=$${KILLS:-50} EVENTS=$${EVENTS:-1000000} HOSTILE=$${HOSTILE:-10000} $(BIN)/python -m pytest tests/streaming/test_disturbances.py \
 	  tests/streaming/test_exactly_once.py
 
 test-pipeline-long: $(VENV)/.ready ## Play a year of the pipeline: 12 months, 20 kills, 100 races of two watchers
