@@ -45,7 +45,7 @@ RUN := $(firstword $(wildcard $(VENV)/.ready $(VENV)/.setup) $(VENV)/.run)
 SETUP := $(firstword $(wildcard $(VENV)/.ready) $(VENV)/.setup)
 
 .DEFAULT_GOAL := help
-.PHONY: help data soak setup run train test check format published bench bench-batch bench-formats bench-monitoring bench-streaming sample mlflow image eb-bundle eb-verify spark-bundle test-long test-spark test-kills test-stream-long test-pipeline-long test-sql-long test-orchestrators pmml-judges clean fuzz audit sbom
+.PHONY: help data soak setup run train test check format published bench bench-batch bench-formats bench-monitoring bench-search bench-streaming sample mlflow image eb-bundle eb-verify spark-bundle test-long test-spark test-kills test-stream-long test-pipeline-long test-sql-long test-orchestrators pmml-judges clean fuzz audit sbom
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -149,7 +149,10 @@ RIVALS := stream-faststream stream-mlserver
 bench-streaming: $(VENV)/.ready $(RIVALS:%=.venv-%/.ready) ## Measure the worker on a stream next to others (BENCH="--quick"; six minutes)
 	$(BIN)/python -m benchmarks.streaming $(BENCH)
 
-$(RIVALS:%=.venv-%/.ready) .venv-evidently/.ready: .venv-%/.ready: benchmarks/%.txt
+bench-search: $(VENV)/.ready .venv-search-hyperopt/.ready ## Measure --search next to the course's loop of hyperopt (BENCH="--trials 10"; half an hour)
+	$(BIN)/python -m benchmarks.search $(BENCH)
+
+$(patsubst %,.venv-%/.ready,$(RIVALS) evidently search-hyperopt): .venv-%/.ready: benchmarks/%.txt
 	$(environment-of-its-own)
 
 bench-monitoring: $(VENV)/.ready .venv-evidently/.ready ## Measure profiles and reports next to Evidently (BENCH="--rows 300000"; minutes)

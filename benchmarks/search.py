@@ -1,12 +1,13 @@
 """How many sets of parameters a minute: train.py --search, and the course's loop with hyperopt.
 
-    python -m benchmarks.search --training 2021-01.parquet --validation 2021-02.parquet --trials 40
+    python -m benchmarks.search   as make bench-search has it
+    python -m benchmarks.search --training 2021-01.parquet --validation 2021-02.parquet --trials 10
 
 Both try as many sets of XGBoost's parameters from the same space, in turns. Ours is the whole
 command: start, reading, features, three folds, training with the winner, writing. The loop is
 without its start and imports, fits once a trial, on all CPUs, and is given the validation data to
-choose on, which ours never sees before its end. hyperopt gets an environment of its own,
-`benchmarks/.venv-hyperopt`, that sees our packages.
+choose on, which ours never sees before its end. hyperopt is in an environment of its own,
+`.venv-search-hyperopt`, which the make target makes.
 """
 
 from __future__ import annotations
@@ -15,42 +16,27 @@ import argparse
 import json
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
+from benchmarks.report import commit, machine
 from scoring.artifact.manifest import MANIFEST, Manifest
 from scoring.process.cpus import available
 from scoring.process.usage import of_docstring
+from training.data.publishers import default_folder
 
-_HERE = Path(__file__).resolve().parent
-_ROOT = _HERE.parent
-
-
-def environment() -> Path:
-    """Return the Python of an environment with hyperopt, made on first use."""
-    folder = _HERE / ".venv-hyperopt"
-    python = folder / "bin" / "python"
-    if not (folder / ".ready").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        own = subprocess.run(
-            [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-            check=True, capture_output=True, text=True,
-        ).stdout.strip()  # fmt: skip
-        Path(own, "ours.pth").write_text(sysconfig.get_path("purelib") + "\n")
-        subprocess.run(
-            [str(python), "-m", "pip", "install", "--quiet", "hyperopt==0.3.0"], check=True
-        )
-        (folder / ".ready").touch()
-    return python
+_HERE: Final = Path(__file__).resolve().parent
+_ROOT: Final = _HERE.parent
+PYTHON: Final = _ROOT / ".venv-search-hyperopt" / "bin" / "python"
+_WANTED: Final = 4  # times the trials a minute of the loop
 
 
-def theirs(python: Path, trials: int, training: Path, validation: Path) -> dict[str, float]:
+def theirs(trials: int, training: Path, validation: Path) -> dict[str, float]:
     """Return what the loop says: seconds, and the best RMSE on the validation data."""
-    words = [str(python), str(_HERE / "rivals" / "search_loop.py"), str(trials), str(training),
+    words = [str(PYTHON), str(_HERE / "rivals" / "search_loop.py"), str(trials), str(training),
              str(validation)]  # fmt: skip
     said = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
     found: dict[str, float] = json.loads(said.splitlines()[-1])
@@ -72,9 +58,9 @@ def ours(trials: int, training: Path, validation: Path, jobs: int) -> dict[str, 
 
 def compare(rounds: int, trials: int, training: Path, validation: Path, jobs: int) -> list[Any]:
     """Return for each round what both came to, and the ratio of trials a minute."""
-    python, found = environment(), []
+    found: list[Any] = []
     for number in range(rounds):
-        loop = theirs(python, trials, training, validation)
+        loop = theirs(trials, training, validation)
         own = ours(trials, training, validation, jobs)
         ratio = loop["seconds"] / own["seconds"]
         found.append({"loop": loop, "search": own, "ratio": ratio})
@@ -91,20 +77,37 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     line = argparse.ArgumentParser(prog="python -m benchmarks.search", **of_docstring(__doc__))
     add = line.add_argument
-    add("--training", type=Path, required=True, metavar="FILE", help="a month of rides")
-    add("--validation", type=Path, required=True, metavar="FILE", help="a later month")
+    add("--training", type=Path, metavar="FILE", help="a month of rides (default: 2021-01)")
+    add("--validation", type=Path, metavar="FILE", help="a later month (default: 2021-02)")
     add("--trials", type=int, default=40, help="sets of parameters (default: 40)")
     add("--rounds", type=int, default=3, help="of both, in turns (default: 3)")
     add("--jobs", type=int, default=available(), help="processes of ours (default: the CPUs)")
     return line
 
 
+def verdict(ratios: list[float]) -> str:
+    """Return their median, least and most, and whether that is what is wanted."""
+    middle = median(ratios)
+    said = f"reached {_WANTED}" if middle >= _WANTED else f"BELOW {_WANTED}"
+    least, most = min(ratios), max(ratios)
+    return f"{middle:.1f} times the trials a minute ({least:.1f} to {most:.1f}), {said}"
+
+
 def main() -> None:
-    """Measure, and print each round and the median."""
+    """Measure, and print each round and the median. Exits with a line where the data or the
+    environment is missing."""
     given = parser().parse_args()
-    found = compare(given.rounds, given.trials, given.training, given.validation, given.jobs)
-    ratios = sorted(one["ratio"] for one in found)
-    print(f"{median(ratios):.1f} times the trials a minute ({ratios[0]:.1f} to {ratios[-1]:.1f})")
+    months = default_folder() / "green"
+    training = given.training or months / "green_tripdata_2021-01.parquet"
+    validation = given.validation or months / "green_tripdata_2021-02.parquet"
+    for path in (training, validation):
+        if not path.is_file():
+            sys.exit(f"there is no file {path}: make data, or name one that there is")
+    if not PYTHON.exists():
+        sys.exit(f"there is no {PYTHON}: make bench-search")
+    found = compare(given.rounds, given.trials, training, validation, given.jobs)
+    print(verdict([one["ratio"] for one in found]))
+    print(f"{machine()}; commit {commit()}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import count, report, servers
+from benchmarks import count, report, search, servers
 from benchmarks.load import Address, BadAnswer, parsed, threads
 from benchmarks.servers import agrees
 from tests.support import ROOT, Server, installed, is_running, wait_for
@@ -50,6 +50,14 @@ def test_an_error_is_no_figure(line: str) -> None:
     """However fast a server refuses."""
     with pytest.raises(BadAnswer, match=line.strip()):
         parsed(SAID.replace("Requests/sec", f"{line}Requests/sec"))
+
+
+def test_a_ratio_of_trials_is_told_with_what_is_wanted() -> None:
+    """The median of the rounds, and the least and the most."""
+    assert search.verdict([5.0, 4.1, 3.0]) == (
+        "4.1 times the trials a minute (3.0 to 5.0), reached 4"
+    )
+    assert search.verdict([2.0]).endswith("(2.0 to 2.0), BELOW 4")
 
 
 def test_no_answer_is_no_figure() -> None:
