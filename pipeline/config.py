@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.errors import UsageError
 from scoring.values.pydantic_errors import first_error
@@ -53,6 +53,26 @@ class Train(_Part):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
     max_minutes: _Above = 120.0
     max_memory_mb: Annotated[int, Field(ge=256)] | None = None
+
+
+class Search(_Part):
+    """How long parameters are looked for before a candidate is trained: train.py's `--search`, of
+    `train.estimator` where that is named, else of the quick ones."""
+
+    trials: Annotated[int, Field(ge=0)] = 0  # 0: the parameters are those of `train`
+    timeout_minutes: _Above = 30.0  # then the best so far is trained
+    jobs: Annotated[int, Field(ge=1)] = 1  # processes that try at once
+    space: tuple[str, ...] = ()  # NAME=VALUES, in place of the estimator's own
+    max_us: _Above | None = None  # microseconds for one record; more cannot win
+    max_bytes: Annotated[int, Field(ge=1)] | None = None
+
+    @field_validator("space")
+    @classmethod
+    def _is_said_here(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        for text in texts:
+            if "=" not in text:  # a file's content would be in no step's key
+                raise ValueError(f"'{text}' is not NAME=VALUES, as max_depth=2..6")
+        return texts
 
 
 class Gate(_Part):
@@ -131,11 +151,19 @@ class Config(_Part):
     data: Data = Data()
     check: Check = Check()
     train: Train = Train()
+    search: Search = Search()
     gate: Gate = Gate()
     promote: Promote = Promote()
     watch: Watch = Watch()
     observe: Observe = Observe()
     keep: Keep = Keep()
+
+    @model_validator(mode="after")
+    def _names_an_estimator(self) -> Config:
+        own = self.search.space or self.train.parameters
+        if self.search.trials and own and not self.train.estimator:
+            raise ValueError("search.space and train.parameters need train.estimator in a search")
+        return self
 
 
 def models(path: Path | None) -> list[str]:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from pipeline.config import Train
+from pipeline.config import Search, Train
 from pipeline.errors import PipelineError, RefusedError
 from pipeline.steps import Result, Work
 from scoring.artifact.manifest import MANIFEST, Manifest
@@ -24,20 +25,32 @@ from scoring.models import Model
 _PROGRAM: Final = Path(__file__).resolve().parents[1] / "train.py"
 _RUN: Final = re.compile(r"MLflow run ([0-9a-f]{32}) of experiment")
 _PARTS: Final = {"--data": "learned", "--validation": "watched", "--test": "held_out"}
+_TRIALS: Final = ".{}.search"  # the folder beside an artifact in which train.py keeps its trials
 _LAST: Final = 40  # lines that are kept of what it said
 _MEMORY: Final = ("MemoryError", "std::bad_alloc", "Cannot allocate memory", "Unable to allocate")
 
 
 def fit(
-    model: Model, parts: Mapping[str, Sequence[Path]], config: Train, environ: Mapping[str, str]
+    model: Model,
+    parts: Mapping[str, Sequence[Path]],
+    config: Train,
+    environ: Mapping[str, str],
+    search: Search,
 ) -> Work:
-    """Return the step that trains; the artifact is in the folder's `MODEL/`. Where
-    MLFLOW_TRACKING_URI is set it is an MLflow run, whose id the step says."""
+    """Return the step that trains, or searches and trains what wins; the artifact is in the
+    folder's `MODEL/`. Where MLFLOW_TRACKING_URI is set it is an MLflow run, whose id the step says.
+    A search that was ended goes on where it was when the step is done again."""
 
     def work(folder: Path) -> Result:
-        command = [sys.executable, str(_PROGRAM), *_words(model, parts, config, folder, environ)]
+        words = [*_words(model, parts, config, folder, environ), *_searching(search)]
+        trials = _kept_trials(folder, model) if search.trials else None
         with (folder / "train.log").open("w", encoding="utf-8") as log:
-            status, lines = _run(command, config, environ, log.write)
+            status, lines = _run(
+                [sys.executable, str(_PROGRAM), *words], config, environ, log.write
+            )
+        if trials and status in (0, 3):
+            (folder / _TRIALS.format(model.name)).unlink()
+            shutil.rmtree(trials)
         why = lines[-1].removeprefix("train.py: ") if lines else f"exit status {status}"
         if status == 3:
             raise RefusedError([why])
@@ -45,7 +58,9 @@ def fit(
             raise PipelineError(_reason(status, lines, why, config))
         run = next((found[1] for line in lines if (found := _RUN.search(line))), None)
         manifest = Manifest.model_validate_json((folder / model.name / MANIFEST).read_bytes())
-        return {"said": f"{manifest.estimator} {manifest.version}", "sha256": manifest.sha256,
+        verdict = [note for note in manifest.notes if note.startswith("search: ")]
+        said = "; ".join([f"{manifest.estimator} {manifest.version}", *verdict])
+        return {"said": said, "sha256": manifest.sha256,
                 "version": manifest.version, "mlflow_run": run}  # fmt: skip
 
     return work
@@ -65,6 +80,26 @@ def _words(
     for name, value in config.parameters.items():
         words += ["--param", f"{name}={value}"]
     return words + (["--track"] if environ.get("MLFLOW_TRACKING_URI") else [])
+
+
+def _searching(search: Search) -> list[str]:
+    if not search.trials:
+        return []
+    words = ["--search", str(search.trials), "--timeout", str(search.timeout_minutes * 60),
+             "--jobs", str(search.jobs), "--resume"]  # fmt: skip
+    for text in search.space:
+        words += ["--space", text]
+    words += ["--max-us", str(search.max_us)] if search.max_us else []
+    return words + (["--max-bytes", str(search.max_bytes)] if search.max_bytes else [])
+
+
+def _kept_trials(folder: Path, model: Model) -> Path:
+    """Return a folder beside that of the step, which goes where the step is ended, and lead the
+    training to it."""
+    place = folder.with_name(f"{folder.name}.search")
+    place.mkdir(exist_ok=True)
+    (folder / _TRIALS.format(model.name)).symlink_to(place.resolve(), target_is_directory=True)
+    return place
 
 
 def _run(

@@ -259,9 +259,11 @@ class Steps:
     def train(self) -> Step:
         """Return the step that makes the candidate."""
         asked, config = self.asked, self.asked.config.train
+        search = asked.config.search
         parameters = {**config.model_dump(exclude={"max_minutes", "max_memory_mb"}),
+                      "search": search.model_dump(exclude={"jobs"}) if search.trials else None,
                       "tracked": asked.environ.get("MLFLOW_TRACKING_URI")}  # fmt: skip
-        work = fit(asked.model, self.parts or {}, config, asked.environ)
+        work = fit(asked.model, self.parts or {}, config, asked.environ, search)
         return self._step("train", self._data(), parameters, work)
 
     def gate(self, artifact: Path, trained: Result) -> Step:

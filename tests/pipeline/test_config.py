@@ -26,9 +26,13 @@ def test_each_model_has_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         pytest.param("[ride.gate]\nmagin = 1", r"\[ride\] gate.magin: ", id="misspelt"),
         pytest.param("[ride.gate]\nmargin = 2", r"\[ride\] gate.margin: ", id="too large"),
         pytest.param("[ride.check]\nmax_psi = nan", r"\[ride\] check.max_psi: ", id="NaN"),
+        pytest.param('[ride.search]\nspace = ["a.toml"]', r"search.space: .*'a.toml' is not NAME=",
+                     id="a space in a file"),
+        pytest.param('[ride.search]\ntrials = 9\nspace = ["a=1..2"]', "need train.estimator",
+                     id="a space of no estimator"),
         pytest.param("ride = 1", r"\[ride\] ", id="no table"),
     ],
-)
+)  # fmt: skip
 def test_what_is_wrong_in_it_is_named(tmp_path: Path, text: str, why: str) -> None:
     """The file, the table and the first bad value."""
     place = tmp_path / "pipeline.toml"

@@ -40,4 +40,11 @@ def test_the_settings_of_the_page_are_the_defaults() -> None:
             name: defaults[part][name] for name in values if name not in EXAMPLES
         }
         hidden = {name for name in defaults[part] if name not in values}
-        assert hidden <= {"mirror", "estimator", "parameters", "max_memory_mb"}, part
+        assert hidden <= {
+            "mirror",
+            "estimator",
+            "parameters",
+            "max_memory_mb",
+            "max_us",
+            "max_bytes",
+        }, part

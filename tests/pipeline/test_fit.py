@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline import fit as module
-from pipeline.config import Train
+from pipeline.config import Search, Train
 from pipeline.errors import PipelineError, RefusedError, StoppedError
 from pipeline.fit import fit
 from tests.pipeline.support import RIDE, months, told
@@ -30,20 +31,46 @@ def after(folder: Path, code: str, monkeypatch: pytest.MonkeyPatch, **config: An
     program = folder / "train.py"
     program.write_text(code)
     monkeypatch.setattr(module, "_PROGRAM", program)
-    return fit(RIDE, {name: [] for name in module._PARTS.values()}, Train(**config), os.environ)(
-        folder
-    )
+    nothing: dict[str, list[Path]] = {name: [] for name in module._PARTS.values()}
+    return fit(RIDE, nothing, Train(**config), os.environ, Search())(folder)
 
 
 def test_it_learns_from_all_but_the_held_out_rows(tmp_path: Path) -> None:
     """What train.py said is kept beside the artifact."""
     config = Train(estimator="ridge", parameters={"alpha": 2.0})
     environ = {n: v for n, v in os.environ.items() if n != "MLFLOW_TRACKING_URI"}
-    found = fit(RIDE, parts(tmp_path), config, environ)(tmp_path)
+    found = fit(RIDE, parts(tmp_path), config, environ, Search())(tmp_path)
     assert found["said"] == f"Ridge {found['version']}"
     assert found["sha256"] == told(tmp_path / "ride")["sha256"]
     assert found["mlflow_run"] is None
     assert "400 of 400 rows are used" in (tmp_path / "train.log").read_text()
+
+
+def test_a_search_that_was_ended_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its trials stay until the step is done; the step says what the search came to."""
+    step, real = tmp_path / ".train-1.tmp", module._run
+    step.mkdir()
+    search = Search(trials=2, space=("alpha=0.1..10",), max_bytes=10_000_000)
+    work = fit(RIDE, parts(tmp_path), Train(estimator="ridge"), {**os.environ}, search)
+
+    def ended(command: Any, config: Any, environ: Any, keep: Any) -> Any:
+        real([*command, "--search", "1"], config, environ, keep)
+        raise StoppedError("stopped")
+
+    # the first trial, and then the end of the process before anything of the step is kept
+    monkeypatch.setattr(module, "_run", ended)
+    with pytest.raises(StoppedError):
+        work(step)
+    trials = tmp_path / ".train-1.tmp.search"
+    assert (trials / "journal.log").exists()
+    shutil.rmtree(step)
+    step.mkdir()
+    monkeypatch.setattr(module, "_run", real)
+    found = work(step)
+    assert "search: 1 trials are there already" in (step / "train.log").read_text()
+    assert "; search: " in found["said"]
+    assert not trials.exists()
+    assert sorted(path.name for path in step.iterdir()) == ["ride", "train.log"]
 
 
 @pytest.mark.parametrize(
