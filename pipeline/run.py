@@ -258,10 +258,9 @@ class Steps:
 
     def train(self) -> Step:
         """Return the step that makes the candidate."""
-        asked, config = self.asked, self.asked.config.train
-        search = asked.config.search
+        asked, config, search = self.asked, self.asked.config.train, self.asked.config.search
         parameters = {**config.model_dump(exclude={"max_minutes", "max_memory_mb"}),
-                      "search": search.model_dump(exclude={"jobs"}) if search.trials else None,
+                      "search": search.trials and search.model_dump(exclude={"jobs"}),
                       "tracked": asked.environ.get("MLFLOW_TRACKING_URI")}  # fmt: skip
         work = fit(asked.model, self.parts or {}, config, asked.environ, search)
         return self._step("train", self._data(), parameters, work)
@@ -285,9 +284,8 @@ class Steps:
         """Return the step that lets the candidate serve."""
         asked = self.asked
         held_out = (self.parts or {}).get("held_out", ())
-        work = publish.promote(
-            asked.model, artifact, number, held_out, asked.config.gate, why, asked.environ
-        )
+        work = publish.promote(asked.model, artifact, number, held_out, asked.config.gate, why,
+                               asked.environ)  # fmt: skip
         return self._step("promote", {"champion": _sha(self.champion)}, {"number": number}, work)
 
     def _data(self) -> dict[str, Any]:
