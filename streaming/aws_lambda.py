@@ -21,6 +21,7 @@ from scoring.errors import InvalidQuery, SettingsError
 from scoring.intervals import Interval, level_of
 from streaming import brokers, letters
 from streaming.addresses import Address
+from streaming.delivery import shortened
 from streaming.envelope import Envelope
 from streaming.errors import BrokerUnavailable
 from streaming.following import Followed, follow
@@ -89,7 +90,10 @@ class Handler:
                 name = letters.id_of(one.message)
                 made.letters.append(scoring.letter(predictor, events[name], problem))
             self._dead.send(made.letters)
-            self._dead.flush(_FLUSH_S)
+            if too_large := self._dead.flush(_FLUSH_S):
+                self._dead.send([shortened(one) for one in too_large])
+                for one in self._dead.flush(_FLUSH_S):
+                    shortened(one)  # raises: nothing is thrown away unseen
         except BrokerUnavailable:
             first = records[0]["kinesis"]["sequenceNumber"]
             return {"batchItemFailures": [{"itemIdentifier": first}]}

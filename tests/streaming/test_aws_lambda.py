@@ -13,6 +13,9 @@ from scoring.errors import SettingsError
 from streaming import aws_lambda, brokers
 from streaming.addresses import Address
 from streaming.aws_lambda import Handler
+from streaming.envelope import Envelope
+from streaming.errors import StreamError
+from streaming.following import follow
 from streaming.settings import StreamSettings
 from tests.streaming.fakes import FakeSink
 from tests.streaming.kinesis_server import Kinesis, event
@@ -83,3 +86,16 @@ def test_what_a_lambda_function_s_sink_refuses_is_a_letter(
     letters = [json.loads(message.value) for message in dead.got]
     assert [letter["reason"] for letter in letters] == ["not_json", "refused"]
     assert letters[1]["id"] == "rides/shardId-000000000000/1"
+
+
+def test_a_letter_that_is_refused_goes_without_its_event(models_dir: Path) -> None:
+    """As the worker's does; where even that is refused the call fails, and Lambda tries again."""
+    followed = follow("ride", StreamSettings.from_env({"MODELS_DIR": str(models_dir)}))
+    dead = FakeSink(lambda message: b'"truncated"' not in message.value)
+    handler = Handler(followed, Envelope(None, None, None), FakeSink(), dead)
+    assert handler(of_lambda(b"{")) == {"batchItemFailures": []}
+    [letter] = [json.loads(message.value) for message in dead.got]
+    assert letter["event"] == {"truncated": True}
+    dead._refuses = lambda _: True
+    with pytest.raises(StreamError, match="refuses even a letter"):
+        handler(of_lambda(b"{"))
