@@ -231,6 +231,7 @@ def test_what_is_there_is_left_alone_where_only_the_missing_are_asked_for(
     assert f"churn: {tmp_path / 'churn'} is there already\n" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("broken", "message"),
     [(False, "on the test data the model is no better than"), (True, "rows are unusable, more")],

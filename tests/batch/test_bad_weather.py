@@ -155,6 +155,7 @@ def test_a_file_that_cannot_be_written_is_said_before_any_work(
     assert not list((tmp_path / "out").glob("_unfinished/ledger/*"))
 
 
+@pytest.mark.slow
 def test_files_without_a_byte_in_a_folder_are_no_input(batch: Batch, tmp_path: Path) -> None:
     """Spark writes them for parts without rows."""
     write_rides(tmp_path / "in" / "a.parquet", 10)

@@ -108,6 +108,7 @@ def _scorer_of(model: Model, folder: Path) -> TableScorer:
     return TableScorer(Predictor.from_folder(folder / model.name, model))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("record", [Parcel, Wrapped])
 def test_a_record_of_every_kind_of_field(tmp_path: Path, record: type[Record]) -> None:
     """Where fields depend on each other nothing is decided field by field."""
@@ -117,6 +118,7 @@ def test_a_record_of_every_kind_of_field(tmp_path: Path, record: type[Record]) -
     same(scorer, [{**value, "weight": -0.0} for value in _parcel_values()])
 
 
+@pytest.mark.slow
 def test_a_field_without_a_column_has_its_default(tmp_path: Path) -> None:
     """As in a request that leaves it out."""
     scorer = _scorer_of(_parcels(Parcel), tmp_path)
@@ -134,6 +136,7 @@ def _moody(parcel: Parcel) -> dict[str, Any]:
     return made
 
 
+@pytest.mark.slow
 def test_rows_with_other_features_than_the_example_go_one_by_one(tmp_path: Path) -> None:
     """A model's `features` may give more for some records, or hand on another field."""
     scorer = _scorer_of(_parcels(Parcel, _moody), tmp_path)

@@ -104,6 +104,7 @@ def test_another_separator_is_named_and_then_read(batch: Batch, tmp_path: Path) 
     assert (ended.status, "--separator takes one character" in ended.err) == (2, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "separator", "line"),
     [

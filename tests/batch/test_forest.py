@@ -120,6 +120,7 @@ def test_any_trees_over_any_rows(
     same(made, drawn(chance, made, 50))
 
 
+@pytest.mark.slow
 def test_blocks_of_rows_and_of_trees_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     """More rows than are walked at a time, and more trees."""
     chance = np.random.default_rng(7)
@@ -139,6 +140,7 @@ def test_more_categories_of_few_values_than_become_columns() -> None:
     same(made, drawn(chance, made, 200))
 
 
+@pytest.mark.slow
 def test_keys_beyond_a_whole_number() -> None:
     """Rows are told apart also where the combinations of all features are more than 2 to the 62."""
     chance = np.random.default_rng(5)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 
 from scoring.intervals import Interval
 from scoring.predictor import Predictor
@@ -15,6 +16,7 @@ from tests.batch.support import RIDE, write_rides
 Batch = Callable[..., Ended]
 
 
+@pytest.mark.slow
 def test_an_interval_is_two_more_columns(batch: Batch, tmp_path: Path, models_dir: Path) -> None:
     """Those of the endpoint; a column of that name becomes an input's; a share beyond the limits
     and a model without calibration end the run before it begins."""

@@ -136,6 +136,7 @@ def of_customers(models_dir: Path, rows: list[dict[str, Any]]) -> list[Any]:
     return answers
 
 
+@pytest.mark.slow
 def test_a_csv_becomes_a_csv(batch: Batch, tmp_path: Path, models_dir: Path) -> None:
     """One file, its report beside it."""
     rows = customers(tmp_path / "customers.csv")
@@ -147,6 +148,7 @@ def test_a_csv_becomes_a_csv(batch: Batch, tmp_path: Path, models_dir: Path) -> 
     assert names == {"customers.csv", "scored.csv", "scored.csv.run"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["csv.gz", "parquet", "jsonl", "jsonl.gz"])
 def test_one_file_of_any_format(
     batch: Batch, tmp_path: Path, models_dir: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
@@ -169,6 +171,7 @@ def test_one_file_of_any_format(
     assert got == of_customers(models_dir, rows)
 
 
+@pytest.mark.slow
 def test_cells_are_read_as_in_a_csv_request(batch: Batch, tmp_path: Path) -> None:
     """Signs, spaces and empty cells; a cell that is not a number; a line that is too short; line
     numbers count quoted lines and empty ones."""
@@ -198,6 +201,7 @@ def test_cells_are_read_as_in_a_csv_request(batch: Batch, tmp_path: Path) -> Non
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_json_lines_are_as_strict_as_a_body(batch: Batch, tmp_path: Path) -> None:
     """What is valid is carried as it was written; a repeated key, NaN, no JSON, no object."""
     good = '{"PULocationID": 74, "DOLocationID": 75, "trip_distance": 2.5, "odd": [1.0, {"é": 1}]}'
@@ -245,18 +249,6 @@ def test_contributions_add_up_to_the_answer(batch: Batch, tmp_path: Path) -> Non
         assert max(total, 0.0) == pytest.approx(row["duration"])
 
 
-def test_a_try_takes_some_rows(batch: Batch, tmp_path: Path) -> None:
-    """--where by a column, --limit the first of them; numbers of rejected rows stay the file's."""
-    write_rides(tmp_path / "a.parquet", 3000, group=500, trip_distance=[*range(2999), -1.0])
-    words = ("ride", "a.parquet", "--output", "out", "--where", "trip_distance >= 40")
-    assert batch(*words, "--limit", "700").status == 0
-    rows = scored(tmp_path / "out")
-    assert [row["trip_distance"] for row in rows] == list(range(40, 101))
-    told = (tmp_path / "out/rejected").glob("*.jsonl")
-    numbers = [json.loads(line)["row"] for path in told for line in path.read_text().splitlines()]
-    assert sorted(numbers) == list(range(102, 741))
-
-
 def test_the_prediction_log_has_a_line_a_row(batch: Batch, tmp_path: Path) -> None:
     """As requests leave them; with the fields left out that the settings name."""
     write_rides(tmp_path / "a.parquet", 5)
@@ -282,6 +274,7 @@ def test_metrics_for_the_node_exporter(batch: Batch, tmp_path: Path) -> None:
     assert 'batch_last_status{model="ride"} 0.0' in text
 
 
+@pytest.mark.slow
 def test_no_row_at_all_is_an_output_with_its_columns(batch: Batch, tmp_path: Path) -> None:
     """An empty file, and one all of whose rows are rejected."""
     write_rides(tmp_path / "a.parquet", 0)

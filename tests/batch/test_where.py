@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,3 +65,16 @@ def test_a_column_of_the_folders_may_be_asked_for(batch: Batch, tmp_path: Path) 
     assert {row["year"] for row in scored(tmp_path / "a")} == {2021}
     assert batch("ride", "in", "--output", "b", "--where", "kind = x").status == 0
     assert {row["kind"] for row in scored(tmp_path / "b")} == {"x"}
+
+
+@pytest.mark.slow
+def test_a_try_takes_some_rows(batch: Batch, tmp_path: Path) -> None:
+    """--where by a column, --limit the first of them; numbers of rejected rows stay the file's."""
+    write_rides(tmp_path / "a.parquet", 3000, group=500, trip_distance=[*range(2999), -1.0])
+    words = ("ride", "a.parquet", "--output", "out", "--where", "trip_distance >= 40")
+    assert batch(*words, "--limit", "700").status == 0
+    rows = scored(tmp_path / "out")
+    assert [row["trip_distance"] for row in rows] == list(range(40, 101))
+    told = (tmp_path / "out/rejected").glob("*.jsonl")
+    numbers = [json.loads(line)["row"] for path in told for line in path.read_text().splitlines()]
+    assert sorted(numbers) == list(range(102, 741))

@@ -65,6 +65,7 @@ def test_the_api_takes_the_cron_job(version: str) -> None:
         kubernetes_validate.validate(wrong, version, strict=True)
 
 
+@pytest.mark.slow
 def test_its_words_are_a_batchs() -> None:
     """The command line takes them, and each job has a place of its own that its pods share."""
     program, *words = container()["args"]

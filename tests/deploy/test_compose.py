@@ -53,6 +53,7 @@ def test_docker_compose_reads_it() -> None:
     assert services["database"]["POSTGRES_PASSWORD"] == PASSWORD["MLFLOW_DB_PASSWORD"]
 
 
+@pytest.mark.slow
 def test_mlflow_has_the_driver_of_its_database() -> None:
     """The address asks for the driver that MLflow's image installs, which reads the password."""
     given = SERVICES["mlflow"]["environment"]

@@ -75,6 +75,7 @@ def test_the_api_takes_the_cron_job(version: str) -> None:
         kubernetes_validate.validate(wrong, version, strict=True)
 
 
+@pytest.mark.slow
 def test_its_words_and_settings_are_ours() -> None:
     """The command line takes them, and the file that they name is a configuration."""
     given = _parser().parse_args(container()["args"])

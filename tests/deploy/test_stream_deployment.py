@@ -83,6 +83,7 @@ def container() -> dict[str, Any]:
     return dict(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_api_takes_the_deployment(version: str) -> None:
     """Each field is one of that kind; KEDA's object is held against what is used of it."""

@@ -76,6 +76,7 @@ def test_a_few_clean_windows_are_quiet() -> None:
     assert alarmed == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shift", "rows", "field"),
     [({"miles": 0.1}, 10_000, "trip_distance"), ({"zones": 0.05}, 300, "PULocationID"),
@@ -88,6 +89,7 @@ def test_planted_shifts_are_found(shift: dict[str, Any], rows: int, field: str) 
     assert sum(any(name == field for name, _ in one) for one in found) >= 9
 
 
+@pytest.mark.slow
 def test_numbers_beyond_the_ends_are_found() -> None:
     """A few rows that no mean shows, in nine windows of ten; those within them are none."""
     random = np.random.default_rng(3)

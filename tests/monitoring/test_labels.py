@@ -46,6 +46,7 @@ def by_name(metrics: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {one["metric"]: one for one in metrics}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["truth", "log"])
 def test_truth_joins_whichever_comes_first(monitoring: Run, first: str) -> None:
     """After the raw log is gone, and before it has come."""
@@ -71,6 +72,7 @@ def test_truth_joins_whichever_comes_first(monitoring: Run, first: str) -> None:
     assert "How good it was" in Path("r.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_correction_takes_the_place_of_what_came_before(monitoring: Run, store: Store) -> None:
     """Within a file and over files; a file that comes twice is taken once."""
     made = lines(rides(3))
@@ -100,6 +102,7 @@ def test_an_array_is_told_apart_by_the_index(monitoring: Run, store: Store) -> N
     assert found.known.actual.tolist() == [5.0, 20.0]
 
 
+@pytest.mark.slow
 def test_ids_are_joined_by_their_hash(
     monitoring: Run, monkeypatch: pytest.MonkeyPatch, store: Store
 ) -> None:
@@ -124,6 +127,7 @@ def test_ids_are_joined_by_their_hash(
     assert [key.startswith("hmac:") for key in keys] == [True, True]
 
 
+@pytest.mark.slow
 def test_a_class_has_words_for_its_truth(monitoring: Run, store: Store) -> None:
     """yes, no, 0, 1, true; the rest is left out and said."""
     example = discover()["churn"].example
@@ -213,6 +217,7 @@ def test_estimates_are_shown_next_to_how_far_they_were_off(monitoring: Run, tmp_
     assert "on the training's held-out rows" in told.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "words", "status", "says"),
     [("a,actual\n1,2\n", ["--key", "request_id"], 2, "no column 'request_id'; it has a, actual"),
@@ -243,6 +248,7 @@ def test_several_models_are_to_be_named(monitoring: Run) -> None:
     assert (told.status, ".parquet, .csv, .jsonl" in told.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_truths_without_a_prediction_wait(monitoring: Run) -> None:
     """And it is said, since a wrong key looks the same."""
     monitoring("profile", write(Path("a.jsonl"), lines(rides(5))))
@@ -251,6 +257,7 @@ def test_truths_without_a_prediction_wait(monitoring: Run) -> None:
     assert (told.status, "no prediction has such a ride_id" in told.err) == (1, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", [False, True], ids=["whole", "with a broken line"])
 @pytest.mark.parametrize("ids", ["plain", "hash", "none"])
 def test_feedback_in_the_log_is_joined(

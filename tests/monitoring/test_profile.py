@@ -34,6 +34,7 @@ def rows_by_hour(store: Store) -> list[int]:
     return [hour.profile.rows for hour in store.hours("ride", *ALWAYS)]
 
 
+@pytest.mark.slow
 def test_predictions_are_counted_in_their_hour(monitoring: Run, store: Store) -> None:
     """With zones as categories, and what was unseen."""
     made = lines(rides(480))
@@ -49,6 +50,7 @@ def test_predictions_are_counted_in_their_hour(monitoring: Run, store: Store) ->
     assert found.tallies == {"unseen": 1}
 
 
+@pytest.mark.slow
 def test_a_file_is_counted_once(monitoring: Run, store: Store) -> None:
     """Under another name, too, and when it is read a second time."""
     path = write(Path("a.jsonl"), lines(rides(100)))
@@ -59,6 +61,7 @@ def test_a_file_is_counted_once(monitoring: Run, store: Store) -> None:
     assert whole(store).rows == 100
 
 
+@pytest.mark.slow
 def test_a_log_that_has_grown_goes_on_where_it_was_left(monitoring: Run, store: Store) -> None:
     """A last line without its end is read once it has one; a copy cut elsewhere adds nothing."""
     made = text(lines(rides(100)))
@@ -75,6 +78,7 @@ def test_a_log_that_has_grown_goes_on_where_it_was_left(monitoring: Run, store: 
     assert whole(store).rows == 100
 
 
+@pytest.mark.slow
 def test_a_late_line_is_counted_in_the_hour_of_its_prediction(
     monitoring: Run, store: Store
 ) -> None:
@@ -98,6 +102,7 @@ def test_an_instant_is_one_whatever_its_time_zone(monitoring: Run, store: Store)
     assert store.rows("ride", *ALWAYS) == {FIRST: 3}
 
 
+@pytest.mark.slow
 def test_broken_lines_are_left_out_and_told(monitoring: Run, store: Store) -> None:
     """The others go on: half a line, another schema, none of ours, a text for a number."""
     made = text(lines(rides(20))).splitlines(keepends=True)
@@ -139,6 +144,7 @@ def test_fifty_versions_and_two_models_in_one_file(monitoring: Run, store: Store
     assert whole(store).rows == 200
 
 
+@pytest.mark.slow
 def test_hashed_and_omitted_fields(monitoring: Run, store: Store) -> None:
     """A hashed number is hidden, a hashed zone is counted under its hash, what is left out is not
     there; and lines from before that go on beside them."""
@@ -155,6 +161,7 @@ def test_hashed_and_omitted_fields(monitoring: Run, store: Store) -> None:
     assert found.fields["DOLocationID"].count == 20
 
 
+@pytest.mark.slow
 def test_compressed_and_converted_logs(monitoring: Run, store: Store) -> None:
     """`.jsonl.gz`, and Parquet as `training.predictionlog` makes it: the same predictions once."""
     made = lines(rides(50))
@@ -167,6 +174,7 @@ def test_compressed_and_converted_logs(monitoring: Run, store: Store) -> None:
     assert whole(store).rows == 50
 
 
+@pytest.mark.slow
 def test_a_batch_and_its_log(
     monitoring: Run, store: Store, models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +191,7 @@ def test_a_batch_and_its_log(
     assert scored.tallies == logged.tallies
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_all_of_a_file_or_nothing(
     monitoring: Run, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ def told(name: str) -> list[Any]:
     return [hours, kept]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", [False, True], ids=["whole", "broken"])
 def test_line_by_line_and_in_one_pass_are_the_same(
     monitoring: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, *, broken: bool

@@ -62,6 +62,7 @@ def test_a_shift_is_a_warning_and_in_two_windows_an_alarm(monitoring: Run) -> No
     assert "; so it was in the window before" in told.out
 
 
+@pytest.mark.slow
 def test_new_zones_are_named(monitoring: Run) -> None:
     """Some rides from places that nobody knew."""
     log(monitoring, 0)
@@ -103,6 +104,7 @@ def test_odd_ids_and_clocks_are_a_warning(monitoring: Run) -> None:
     assert 'model_data_future_ratio{model="ride"} 1.0' in Path("m.prom").read_text()
 
 
+@pytest.mark.slow
 def test_silence_is_an_alarm(monitoring: Run) -> None:
     """Where the days before would have had predictions at this time."""
     for day in range(4):
@@ -114,6 +116,7 @@ def test_silence_is_an_alarm(monitoring: Run) -> None:
     assert "no predictions of 'churn' are known" in monitoring("report", "churn").out
 
 
+@pytest.mark.slow
 def test_predictions_of_this_hour_are_not_denied(monitoring: Run) -> None:
     """An hour counts once it is over: the report says how to include it, and that words work."""
     log(monitoring, 0, rows=100)
@@ -163,6 +166,7 @@ def test_the_files_say_the_same(monitoring: Run) -> None:
     assert families["model_monitoring_state"].samples[0].value == 10
 
 
+@pytest.mark.slow
 def test_what_a_log_holds_is_text_on_the_page(monitoring: Run) -> None:
     """A version's name is no markup."""
     made = lines(rides(100), version="<img src=x>")

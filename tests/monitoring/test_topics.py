@@ -126,6 +126,7 @@ def part(store: Store, values: Sequence[bytes], first: int = 0) -> Taken:
     return taken
 
 
+@pytest.mark.slow
 def test_lines_of_a_log_come_by_topic_too(store: Store) -> None:
     """With their fields, feedback and refusals; what another process read meanwhile is left out."""
     values = text([*lines(rides(60)), *refusals(3)]).splitlines()
@@ -145,6 +146,7 @@ def test_dead_letters_come_by_topic(store: Store, models_dir: Path) -> None:
     assert part(store, letters, first=7).refused == 0
 
 
+@pytest.mark.slow
 def test_a_message_that_is_odd_stops_nothing(store: Store) -> None:
     """It is left out and counted, whatever its parts are; those around it are counted."""
     good: dict[str, Any] = {
@@ -165,6 +167,7 @@ def test_a_message_that_is_odd_stops_nothing(store: Store) -> None:
     assert whole(store).score.total == 12.5
 
 
+@pytest.mark.slow
 def test_places_that_are_no_more(store: Store) -> None:
     """What was deleted unread is counted; a topic that ends before is another one."""
     part(store, text(lines(rides(60))).splitlines())

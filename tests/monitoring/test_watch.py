@@ -128,6 +128,7 @@ def test_an_alarm_that_is_not_taken_waits(
     assert drifted.told("ride") is None
 
 
+@pytest.mark.slow
 def test_the_metrics_say_what_the_report_says(monitoring: Run, store: Store) -> None:
     """Drift and its threshold, realised performance, data quality; the files and the pages."""
     for day in range(2):

@@ -16,6 +16,7 @@ from tests.monitoring.support import DIGEST, lines, rides, write
 Run = Callable[..., Any]
 
 
+@pytest.mark.slow
 def test_a_request_is_answered_for(monitoring: Run) -> None:
     """What was scored, when, by which version; the log may have been deleted."""
     made = lines(rides(50))
@@ -42,6 +43,7 @@ def test_an_id_of_the_callers_is_found(monitoring: Run) -> None:
     assert found == ["r1", "r3", "r5"]
 
 
+@pytest.mark.slow
 def test_hashed_ids_are_found_with_the_secret(
     monitoring: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,6 +63,7 @@ def test_wrong_usage(monitoring: Run, words: list[str]) -> None:
     assert monitoring("who", *words).status == 2
 
 
+@pytest.mark.slow
 def test_a_column_of_a_table_is_an_id(monitoring: Run) -> None:
     """Which a batch's output has beside the answers; one that a file has not is not there."""
     records = rides(4)

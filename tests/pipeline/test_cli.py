@@ -112,6 +112,7 @@ def test_wrong_usage_has_status_2(capsys: pytest.CaptureFixture[str]) -> None:
         assert why in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_fails_has_status_1(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

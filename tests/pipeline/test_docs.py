@@ -6,6 +6,8 @@ import re
 import shlex
 import tomllib
 
+import pytest
+
 from pipeline import commands
 from pipeline.cli import _parser
 from pipeline.config import Config
@@ -16,6 +18,7 @@ PAGE = (ROOT / "docs/pipeline.md").read_text(encoding="utf-8")
 EXAMPLES = {"folder", "limits", "segments", "max_bytes", "max_us"}
 
 
+@pytest.mark.slow
 def test_each_command_of_the_page_is_taken() -> None:
     """And each of ours is on it."""
     found = [

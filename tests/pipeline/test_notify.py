@@ -123,6 +123,7 @@ def test_a_webhook_is_told_each_state_once_and_signed(
     assert (bodies[0]["model"], bodies[0]["said"]) == ("ride", "too old")
 
 
+@pytest.mark.slow
 def test_what_is_not_taken_is_sent_again(
     people: Callable[..., People], receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -144,6 +145,7 @@ def test_what_is_not_taken_is_sent_again(
     assert "of-the-address" not in caplog.text
 
 
+@pytest.mark.slow
 def test_a_mail_says_what_happened_and_no_secret(
     people: Callable[..., People], mailbox: tuple[Mailbox, str]
 ) -> None:
@@ -181,6 +183,7 @@ def test_a_password_goes_to_no_server_without_tls(
     assert "the mail was not taken (ConnectionRefusedError)" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_server_that_refuses_is_told_by_its_number(
     people: Callable[..., People], caplog: pytest.LogCaptureFixture
 ) -> None:

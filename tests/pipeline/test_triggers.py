@@ -169,6 +169,7 @@ def send(
     return answer.status_code, answer.json()["detail"]
 
 
+@pytest.mark.slow
 def test_a_signed_webhook_is_a_reason(address: str, store: Store) -> None:
     """Ours, monitoring's and MLflow's, each once, with what they say."""
     assert send(f"{address}/ride", {"why": "a new\ntariff"}) == (202, "taken")

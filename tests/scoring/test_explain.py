@@ -22,6 +22,7 @@ def _answer(client: FlaskClient, model: Model, body: Any, query: str = "?explain
     return response.json
 
 
+@pytest.mark.slow
 def test_base_and_contributions_add_up_to_the_score(client: FlaskClient, model: Model) -> None:
     """Of a linear model the parts sum to the score, in log-odds where it is a classification."""
     for row in records(model, 5):
@@ -116,6 +117,7 @@ def _profile(model: Model) -> dict[str, dict[str, Any]]:
     }
 
 
+@pytest.mark.slow
 def test_a_forest_is_explained_one_field_at_a_time(tmp_path: Path, model: Model) -> None:
     """Not linear: each number is what the score loses with the usual value, and it says so."""
     client = _forest(model, tmp_path, profile=_profile(model))
@@ -133,6 +135,7 @@ def test_a_forest_is_explained_one_field_at_a_time(tmp_path: Path, model: Model)
     assert any(line["contribution"] for line in found["contributions"])
 
 
+@pytest.mark.slow
 def test_without_a_profile_a_forest_says_that_it_cannot(tmp_path: Path, model: Model) -> None:
     """A pair that was adopted has no profile: no contributions, and the reason."""
     client = _forest(model, tmp_path)

@@ -91,6 +91,7 @@ def test_a_classification_has_no_intervals(client: FlaskClient) -> None:
         assert "intervals are of predicted numbers" in error["problem"]
 
 
+@pytest.mark.slow
 def test_an_artifact_without_calibration_gives_none(tmp_path: Path) -> None:
     """As any of before is; it serves as it did."""
     write_artifact(RIDE, tmp_path)
@@ -162,6 +163,7 @@ def test_the_interval_is_that_of_the_groups_score(models_dir: Path) -> None:
     assert interval.of(30.0) == pytest.approx((30 - 5.1, 30 + 5.1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage",
     [

@@ -50,6 +50,7 @@ def test_without_the_variable_there_is_no_such_model(
     assert "gratuity" not in discover()
 
 
+@pytest.mark.slow
 def test_several_folders_are_looked_into_in_order(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

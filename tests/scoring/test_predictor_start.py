@@ -60,6 +60,7 @@ def test_a_model_that_answers_otherwise_than_when_it_was_made_does_not_start(
         assert "train" in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer", [{"churn": False}, {"churn": 1.5}, {"duration": 1.0}, {"churn_probability": True}]
 )
@@ -102,6 +103,7 @@ def test_a_forest_within_a_pipeline_gets_one_thread(model: Model) -> None:
     assert [getattr(step, "n_jobs", None) for _, step in pair[1].steps] == [None, 1, 1]
 
 
+@pytest.mark.slow
 def test_an_estimator_without_threads_gets_no_such_attribute() -> None:
     """Nothing is set that was not there."""
     estimator = LinearRegression()
@@ -132,6 +134,7 @@ def older(models_dir: Path, model: Model, tmp_path: Path) -> Any:
     return write
 
 
+@pytest.mark.slow
 def test_an_estimator_of_an_older_version_serves_without_its_newer_parameters(
     older: Any, model: Model
 ) -> None:

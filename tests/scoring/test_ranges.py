@@ -42,6 +42,7 @@ def predictor(folder: Path) -> Predictor:
     return Predictor.from_folder(folder / "ride", RIDE)
 
 
+@pytest.mark.slow
 def test_a_number_beyond_the_training_s_is_named(predictor: Predictor) -> None:
     """Alone, in plain arrays and others, in events; the ends are not beyond."""
     limits = Limits()
@@ -57,6 +58,7 @@ def test_a_number_beyond_the_training_s_is_named(predictor: Predictor) -> None:
     assert event["beyond"] == ["trip_distance=40"]
 
 
+@pytest.mark.slow
 def test_an_artifact_without_a_profile_names_none(tmp_path: Path) -> None:
     """As those of before, and adopted ones."""
     write_artifact(RIDE, tmp_path)
@@ -64,6 +66,7 @@ def test_an_artifact_without_a_profile_names_none(tmp_path: Path) -> None:
     assert "beyond" not in predict(predictor, encode(FAR), limits=Limits())
 
 
+@pytest.mark.slow
 def test_golden_answers_hold_none(folder: Path) -> None:
     """What is beyond follows from the record, not from the pair."""
     golden = json.loads((folder / "ride" / MANIFEST).read_text())["golden"]
@@ -71,6 +74,7 @@ def test_golden_answers_hold_none(folder: Path) -> None:
     assert not any("beyond" in one["answer"] for one in golden)
 
 
+@pytest.mark.slow
 def test_tables_have_a_column_of_it(predictor: Predictor) -> None:
     """Column by column and, where a value is unusual, row by row."""
     scorer = TableScorer(predictor)

@@ -39,6 +39,7 @@ def test_without_keys_whoever_reaches_the_port_may_ask(client: FlaskClient) -> N
     assert client.post("/predict", json=EXAMPLE).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "path"),
     [("POST", "/predict"), ("POST", "/predict/churn"), ("GET", "/models"), ("GET", "/"),
@@ -63,6 +64,7 @@ def start_response(
     return bytes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "path", "route"), [
     ("GET", "/nowhere", "_other"), ("PUT", "/predict", "_other"), ("GET", "/models", "/models"),
     ("POST", "/predict/tips", "/predict/<name>"),
@@ -77,6 +79,7 @@ def test_every_answer_is_told_whose_key_it_was(
     assert (info.route, info.key) == (route, "shop")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", ["/ping", "/health", "/health/live", "/health/ready", "/v2/health/live"]
 )
@@ -85,6 +88,7 @@ def test_probes_ask_for_none(locked: FlaskClient, path: str) -> None:
     assert locked.get(path).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_key_lets_in(locked: FlaskClient) -> None:
     """In either header."""
     for headers in (SHOP, WATCHER, {"X-API-Key": "one"}):
@@ -96,6 +100,7 @@ def sited(app: App, *origins: str) -> FlaskClient:
     return create_app(settings, app.services.predictors).test_client()
 
 
+@pytest.mark.slow
 def test_other_sites_get_nothing_unless_listed(app: App, client: FlaskClient) -> None:
     """No header of CORS by default, and none for a site that is not on the list."""
     for asked in (client, sited(app, "https://other.example")):
@@ -107,6 +112,7 @@ def test_other_sites_get_nothing_unless_listed(app: App, client: FlaskClient) ->
             assert not [n for n, _ in response.headers if n.startswith("Access-Control-Allow")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("listed", [HERE, "*"])
 def test_a_listed_site_may_ask_and_read(app: App, listed: str) -> None:
     """The preflight says what may be sent, the answer what may be read; errors are readable too."""

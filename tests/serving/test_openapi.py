@@ -67,6 +67,7 @@ def test_every_error_that_we_raise_is_in_it(document: Any) -> None:
     assert "WWW-Authenticate" in responses["Problem401"]["headers"]
 
 
+@pytest.mark.slow
 def test_keys_are_in_it_where_they_are_asked_for(app: App, tmp_path: Path) -> None:
     """Every way to send one, on every operation but the probes; admins' routes may answer 403."""
     (tmp_path / "keys").write_text(f"shop predict sha256:{'0' * 64}\n")
@@ -155,6 +156,7 @@ def test_it_is_made_once_and_asked_about_after(client: FlaskClient) -> None:
     assert client.get("/openapi.json").data == first.data
 
 
+@pytest.mark.slow
 def test_a_third_model_is_in_it_by_existing(tmp_path: Path) -> None:
     """A model with other kinds of field needs no further edit."""
     client = app_of(TIPS, tmp_path).test_client()

@@ -34,6 +34,7 @@ def url(meter: Meter, state: Health) -> Iterator[str]:
     port.close()
 
 
+@pytest.mark.slow
 def test_readiness_says_what_is_waited_for(url: str, state: Health) -> None:
     """503 with the reasons; 200 once there are none."""
     state.waits("sink", "h:9092 does not answer")
@@ -47,6 +48,7 @@ def test_readiness_says_what_is_waited_for(url: str, state: Health) -> None:
     assert requests.get(f"{url}/other", timeout=5).status_code == 404
 
 
+@pytest.mark.slow
 def test_a_loop_that_stands_still_is_not_live(
     url: str, state: Health, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -56,6 +58,7 @@ def test_a_loop_that_stands_still_is_not_live(
     assert requests.get(f"{url}/health/live", timeout=5).status_code == 503
 
 
+@pytest.mark.slow
 def test_metrics_are_what_was_counted(url: str, meter: Meter) -> None:
     """Counters, and histograms whose counts include those below."""
     meter.polled(3)

@@ -126,6 +126,7 @@ def test_a_bad_event_does_not_change_its_neighbours_answers(
     assert [one["answer"] for one in ran.answers()] == [one | version for one in expected]
 
 
+@pytest.mark.slow
 def test_an_absent_sink_is_waited_for_and_the_source_kept_alive(
     models_dir: Path, tmp_path: Path
 ) -> None:

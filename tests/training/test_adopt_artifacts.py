@@ -30,6 +30,7 @@ def test_an_artifact_of_before_is_exchanged_whole(
     assert files == {MANIFEST, model.artifact_file, "scorer.json", "history.jsonl"}
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_no_artifact_is_left_alone(tmp_path: Path, pickled: Any) -> None:
     """Somebody's own files are not exchanged for a model."""
     (tmp_path / "mine" / "ride").mkdir(parents=True)
@@ -49,6 +50,7 @@ def _of_before(model: Model, folder: Path, **facts: Any) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_an_artifact_of_before_gets_its_compiled_form(model: Model, tmp_path: Path) -> None:
     """In its place, with everything that its manifest tells, its plots and its very pair."""
     png = b"\x89PNG\r\n\x1a\n plot"
@@ -63,6 +65,7 @@ def test_an_artifact_of_before_gets_its_compiled_form(model: Model, tmp_path: Pa
     assert isinstance(Predictor.from_folder(path, model).scorer, Linear)
 
 
+@pytest.mark.slow
 def test_an_artifact_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     """As the service refuses it; the folder is as it was."""
     path = _of_before(MODELS["ride"], tmp_path)
@@ -70,6 +73,7 @@ def test_an_artifact_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     assert "damaged or exchanged" in refusal("ride", path, tmp_path)
 
 
+@pytest.mark.slow
 def test_an_artifact_keeps_its_threshold(tmp_path: Path, capsys: Any) -> None:
     """Compiling is no occasion to change the model."""
     path = _of_before(MODELS["churn"], tmp_path)

@@ -34,6 +34,7 @@ def write(path: Path, models_dir: Path, *names: str) -> None:
     path.write_bytes(data)
 
 
+@pytest.mark.slow
 def test_logs_become_one_table_in_the_order_of_time(
     models_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,6 +29,7 @@ def test_the_bundled_files_stay_as_they_are() -> None:
     assert digests == {TRIPS.name: "7c811287b609", CUSTOMERS.name: "3235730dde5e"}
 
 
+@pytest.mark.slow
 def test_the_command_writes_both_files_and_nothing_else(
     made: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

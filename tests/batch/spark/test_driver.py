@@ -79,6 +79,7 @@ def test_options_that_do_not_fit_the_engine(batch: Batch, words: list[str], said
     assert (ended.status, said in ended.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_task_is_given_a_parts_rows(
     batch: Batch, tmp_path: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

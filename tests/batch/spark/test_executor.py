@@ -111,6 +111,7 @@ def test_a_task_that_outlives_its_run_writes_nothing(
     assert files(tmp_path / "out" / "_unfinished") == {}
 
 
+@pytest.mark.slow
 def test_an_executor_with_other_versions_is_refused(
     batch: Batch, tmp_path: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,6 +122,7 @@ def test_an_executor_with_other_versions_is_refused(
         tasks(payload)
 
 
+@pytest.mark.slow
 def test_no_password_is_sent(
     batch: Batch, tmp_path: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -175,6 +175,7 @@ def test_a_service_starts_from_what_a_killed_writer_left(tmp_path: Path) -> None
     assert app.test_client().get(f"/models/{FOLDER}").get_json()["notes"] == ["old"]
 
 
+@pytest.mark.slow
 def test_an_old_folder_that_stayed_goes_with_the_next_write(tmp_path: Path) -> None:
     """The writer was killed after its renames, as it removed the old files."""
     write_artifact(RIDE, tmp_path, notes=["older"])
@@ -188,6 +189,7 @@ def test_an_old_folder_that_stayed_goes_with_the_next_write(tmp_path: Path) -> N
     assert names(tmp_path) == [FOLDER]
 
 
+@pytest.mark.slow
 def test_a_folder_replaced_while_it_is_read_is_read_again(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -48,6 +48,7 @@ def kept(tmp_path: Path) -> Iterator[Manifest]:
     assert load(tmp_path / FOLDER, RIDE).manifest == manifest
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("kept")
 def test_a_full_disk_leaves_the_old_artifact(tmp_path: Path) -> None:
     """Full while the plots are drawn, after all else was written."""
@@ -90,6 +91,7 @@ def test_a_disk_that_is_really_full_leaves_the_old_artifact(tmp_path: Path) -> N
     assert done.stdout.splitlines() == [reason, FOLDER]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("kept")
 def test_a_pair_written_by_half_leaves_the_old_artifact(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -175,6 +177,7 @@ def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
     assert names(tmp_path) == [FOLDER]
 
 
+@pytest.mark.slow
 def test_a_link_is_followed(tmp_path: Path) -> None:
     """What it points to is exchanged; the link stays."""
     place = tmp_path / "elsewhere"
@@ -187,6 +190,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     assert names(tmp_path) == ["elsewhere", FOLDER]
 
 
+@pytest.mark.slow
 def test_the_old_files_go_with_the_old_folder(tmp_path: Path) -> None:
     """A plot of another estimator would be a lie beside the new one."""
     write_artifact(RIDE, tmp_path, draw=lambda folder: (folder / "old.png").write_bytes(b""))

@@ -19,6 +19,7 @@ from tests.support import write_artifact
 RIDE = discover()["ride"]
 
 
+@pytest.mark.slow
 def test_the_version_that_goes_is_kept_with_who_and_when(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -36,6 +37,7 @@ def test_the_version_that_goes_is_kept_with_who_and_when(
     assert kept[0].created == first.created <= kept[0].replaced
 
 
+@pytest.mark.slow
 def test_the_same_pair_again_is_no_change(tmp_path: Path) -> None:
     """A second training on the same data leaves no line."""
     write_artifact(RIDE, tmp_path)
@@ -54,6 +56,7 @@ def test_lines_that_cannot_be_read_keep_no_model_from_serving(tmp_path: Path) ->
     assert [one.estimator for one in former(folder)] == ["LinearRegression"]
 
 
+@pytest.mark.slow
 def test_the_last_versions_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder that is trained into every day does not grow for ever."""
     monkeypatch.setattr(history, "_KEPT", 1)

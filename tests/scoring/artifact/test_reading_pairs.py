@@ -133,6 +133,7 @@ def test_a_pair_whose_halves_do_not_fit_is_refused(folder: Path, model: Model, m
     assert f"makes {width} features, the estimator takes {width + more}" in line
 
 
+@pytest.mark.slow
 def test_a_category_where_the_code_makes_a_number_is_refused(folder: Path, model: Model) -> None:
     """A pair trained on distances as text has columns that serving never fills."""
     rows = [dict(model.features(model.record.model_validate(row))) for row in records(model)]

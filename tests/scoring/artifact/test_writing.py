@@ -44,6 +44,7 @@ def test_the_folder_holds_the_pair_and_its_manifest(model: Model, tmp_path: Path
     assert Manifest.model_validate_json((folder / MANIFEST).read_text()) == manifest
 
 
+@pytest.mark.slow
 def test_the_manifest_names_the_estimator_and_its_parameters(tmp_path: Path) -> None:
     """Of a pipeline, its last step's class."""
     assert write_artifact(RIDE, tmp_path).estimator == "LinearRegression"
@@ -54,6 +55,7 @@ def test_the_manifest_names_the_estimator_and_its_parameters(tmp_path: Path) -> 
     assert written.estimator == "LinearRegression"
 
 
+@pytest.mark.slow
 def test_the_pair_answers_its_golden_records_once_it_is_loaded(
     model: Model, tmp_path: Path
 ) -> None:
@@ -73,6 +75,7 @@ def test_a_golden_record_of_an_unseen_category_is_kept_without_saying_so(tmp_pat
     assert list(manifest.golden[0].answer) == ["duration"]
 
 
+@pytest.mark.slow
 def test_a_pair_of_other_features_is_not_written(tmp_path: Path) -> None:
     """It could not be loaded."""
     vectorizer, estimator = tiny_pair(RIDE)
@@ -83,6 +86,7 @@ def test_a_pair_of_other_features_is_not_written(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_the_same_pair_has_the_same_digest(model: Model, tmp_path: Path) -> None:
     """Neither the day it was made changes the version nor that it was written before."""
     pair = tiny_pair(model)

@@ -54,6 +54,7 @@ def test_compiled_it_gives_the_calibrated_probabilities(
     np.testing.assert_allclose(scorer.many(rows)[0], own.many(rows)[0], rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_xgboost_behind_a_calibration_is_served_by_scikit_learn() -> None:
     """Its own score is a probability, of which a sigmoid is no sum of leaves."""
@@ -62,6 +63,7 @@ def test_xgboost_behind_a_calibration_is_served_by_scikit_learn() -> None:
         compile_pair(own)
 
 
+@pytest.mark.slow
 def test_other_calibrations_have_no_compiled_form() -> None:
     """Isotonic ones, and those of several estimators."""
     rows, target = rows_of(CHURN, 300)

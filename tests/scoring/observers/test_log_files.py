@@ -35,6 +35,7 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.glob("[!.]*"))
 
 
+@pytest.mark.slow
 def test_processes_append_whole_lines_and_lose_none(tmp_path: Path) -> None:
     """Also while each of them exchanges the full file for a new one."""
     path = tmp_path / "log.jsonl"

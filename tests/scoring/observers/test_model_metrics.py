@@ -105,6 +105,7 @@ def test_every_field_of_a_record_is_counted_once(counted: Counted, predictor: Pr
         assert seen.values("model_input_category_total", "category", field=name) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("together", [True, False], ids=["an array", "one by one"])
 def test_fields_of_every_kind_are_counted(tmp_path: Path, together: bool) -> None:
     """What may be null, Enums and listed whole numbers too; dates and free texts are in profiles

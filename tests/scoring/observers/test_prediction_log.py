@@ -115,6 +115,7 @@ def log(tmp_path: Path, counted: Counter[str]) -> Iterator[PredictionLog]:
     made.stop()
 
 
+@pytest.mark.slow
 def test_what_is_noted_is_written_soon_and_at_the_end(
     log: PredictionLog, predictor: Predictor, counted: Counter[str], tmp_path: Path
 ) -> None:
@@ -145,6 +146,7 @@ class SlowFiles(Files):
         super().append(lines)
 
 
+@pytest.mark.slow
 def test_what_finds_no_room_is_dropped_and_counted(
     predictor: Predictor, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -79,6 +79,7 @@ def test_as_text_a_message_stays_on_its_line() -> None:
     assert line.endswith("ERROR a\\nb")
 
 
+@pytest.mark.slow
 def test_a_keyboard_interrupt_is_no_failure_of_ours() -> None:
     """It ends the process as ever."""
     assert said("raise KeyboardInterrupt", LOG_FORMAT="json").stdout == ""

@@ -207,6 +207,7 @@ def test_no_token_makes_another_exception(token: str) -> None:
     assert token.strip() not in str(unavailable.value)
 
 
+@pytest.mark.slow
 def test_a_silent_server_is_told_apart_from_an_absent_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

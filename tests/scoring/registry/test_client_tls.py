@@ -52,6 +52,7 @@ def tls_server(folder: Path) -> Iterator[str]:
     thread.join()
 
 
+@pytest.mark.slow
 def test_what_we_set_wins_over_the_environment(
     authority: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

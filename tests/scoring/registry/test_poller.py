@@ -71,6 +71,7 @@ def test_a_version_comes_with_who_let_it_serve_and_why(bench: Bench) -> None:
     assert bench.serving() == "2"
 
 
+@pytest.mark.slow
 def test_the_cache_keeps_the_last_few_and_what_serves(bench: Bench) -> None:
     """Older versions and abandoned downloads go; a young download is somebody's."""
     old, young = (bench.cache.root / "ride" / f"incoming-{age}" for age in ("old", "young"))
@@ -146,6 +147,7 @@ def test_a_missing_alias_makes_it_stale_and_an_answer_fresh_again(bench: Bench) 
     assert bench.serving() == "1"
 
 
+@pytest.mark.slow
 def test_one_silence_is_waited_for_once(registry: Registry, tmp_path: Path) -> None:
     """A server that drips a byte now and then is given up after a whole question's time, and not
     asked for the second model."""
@@ -224,6 +226,7 @@ def test_a_file_that_the_listing_has_and_the_server_has_not_is_told(bench: Bench
     assert "is it an MLflow server?" in reason_of(bench.follow("1", now=True))
 
 
+@pytest.mark.slow
 def test_a_full_disk_at_any_step_leaves_what_serves(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

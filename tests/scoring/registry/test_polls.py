@@ -45,6 +45,7 @@ def proxied(tmp_path: Path) -> Iterator[Bench]:
     registry.close()
 
 
+@pytest.mark.slow
 def test_a_poll_is_one_request_and_a_new_version_few(
     proxied: Bench,
 ) -> None:

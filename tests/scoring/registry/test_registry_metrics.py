@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from scoring.registry.metrics import RegistryMetrics
@@ -11,6 +12,7 @@ from tests.scoring.registry.scripted import Bench, send
 from tests.serving.metrics.exposition import Scrape
 
 
+@pytest.mark.slow
 def test_the_registry_is_shown(bench: Bench) -> None:
     """Whether it answers, and what became of the versions that it named."""
     registry = CollectorRegistry()

@@ -81,6 +81,7 @@ def test_a_version_damaged_in_the_cache_is_downloaded_again(
     wait_for(lambda: predictors.default.version == "1", "version 1")
 
 
+@pytest.mark.slow
 def test_predictors_are_one_object_from_beginning_to_end(
     bench: Bench, reload: Callable[..., ModelReloader]
 ) -> None:
@@ -132,6 +133,7 @@ def test_the_card_says_which_version_served_since_when(
     assert rows.count("<td>Ann</td><td>&lt;b&gt;two&lt;/b&gt; more months</td>") == 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_cannot_load_goes_on_and_has_it_downloaded_again(
     bench: Bench, reload: Callable[..., ModelReloader]
 ) -> None:
@@ -153,6 +155,7 @@ def test_a_worker_that_cannot_load_goes_on_and_has_it_downloaded_again(
     assert predictors.default.version == "2"
 
 
+@pytest.mark.slow
 def test_a_version_that_stays_damaged_is_loaded_again_after_a_pause(
     bench: Bench, reload: Callable[..., ModelReloader], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -172,6 +175,7 @@ def test_a_version_that_stays_damaged_is_loaded_again_after_a_pause(
     assert caplog.text.count("it was damaged or exchanged") == 1
 
 
+@pytest.mark.slow
 def test_a_registry_that_nobody_asks_is_stale(
     bench: Bench, reload: Callable[..., ModelReloader]
 ) -> None:
@@ -203,6 +207,7 @@ def test_a_poller_that_cannot_be_started_is_logged(
     assert "cannot be started: Cannot allocate memory" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_start_says_what_it_waited_for(
     bench: Bench, reload: Callable[..., ModelReloader]
 ) -> None:
@@ -217,6 +222,7 @@ def test_a_start_says_what_it_waited_for(
         reload(poller=NoPoller(), registry_start_seconds=0.1).start()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked_for", "starts"),
     [
@@ -262,6 +268,7 @@ def test_where_no_model_is_registered_nothing_starts(bench: Bench) -> None:
         reloader.start()
 
 
+@pytest.mark.slow
 def test_a_thread_that_fails_goes_on(
     bench: Bench, reload: Callable[..., ModelReloader], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -31,6 +31,7 @@ def had(bench: Bench, uri: str, **more: Any) -> ResolvedModel:
     return fetch(uri, settings, validate=validate_here)
 
 
+@pytest.mark.slow
 def test_an_alias_and_a_number_are_folders_in_the_cache(bench: Bench) -> None:
     """Either way the predictor carries the registry's number; a second call downloads nothing."""
     bench.add("3")
@@ -44,6 +45,7 @@ def test_an_alias_and_a_number_are_folders_in_the_cache(bench: Bench) -> None:
     assert bench.registry.asked == ["get"]
 
 
+@pytest.mark.slow
 def test_what_serves_is_not_touched(bench: Bench) -> None:
     """A batch that takes another version beside a service changes nothing of it."""
     bench.add("1")
@@ -53,6 +55,7 @@ def test_what_serves_is_not_touched(bench: Bench) -> None:
     assert bench.serving() == "1"
 
 
+@pytest.mark.slow
 def test_a_number_is_had_from_the_cache_while_the_registry_is_away(bench: Bench) -> None:
     """Versions do not change; what an alias means is known to the registry alone."""
     bench.add("3")
@@ -76,6 +79,7 @@ def test_old_versions_make_room(bench: Bench) -> None:
     assert found.load().version == "4"
 
 
+@pytest.mark.slow
 def test_two_at_the_same_time_are_one_folder(bench: Bench) -> None:
     """A batch and a service may bring the same version: the second leaves the first one's files."""
     bench.add("3")
@@ -125,6 +129,7 @@ def test_without_a_server_the_variable_is_named() -> None:
         fetch(CHAMPION, RegistrySettings())
 
 
+@pytest.mark.slow
 def test_what_the_registry_cannot_give_is_said(bench: Bench) -> None:
     """No such alias; files that are refused; no room."""
     with pytest.raises(VersionNotFound):

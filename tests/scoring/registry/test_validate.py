@@ -104,6 +104,7 @@ def test_an_old_estimator_that_is_not_read_as_data_is_refused(tmp_path: Path) ->
         validate_version(RIDE, tmp_path, origin(RIDE))
 
 
+@pytest.mark.slow
 def test_a_version_without_a_compiled_form_is_proved_as_it_is(tmp_path: Path) -> None:
     """What cannot be compiled is served by scikit-learn."""
     rows = [RIDE.features(RIDE.record.model_validate(row)) for row in records(RIDE)]

@@ -34,6 +34,7 @@ def small() -> Trees:
     return scorer_of(pair)
 
 
+@pytest.mark.slow
 def test_a_forest_is_written_read_and_served_without_its_pair(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,6 +53,7 @@ def test_a_forest_is_written_read_and_served_without_its_pair(
     assert isinstance(predictor.scorer, Trees)
 
 
+@pytest.mark.slow
 def test_a_forest_of_another_models_features_is_refused(tmp_path: Path) -> None:
     """As any other compiled form."""
     write_artifact(RIDE, tmp_path, RandomForestRegressor(n_estimators=2))
@@ -67,6 +69,7 @@ def test_a_forest_of_another_models_features_is_refused(tmp_path: Path) -> None:
         load(tmp_path / "ride", RIDE)
 
 
+@pytest.mark.slow
 def test_a_file_is_read_as_it_was_written(small: Trees) -> None:
     """Header and arrays, byte for byte."""
     data = tree_file.write(small.header, small.nodes)
@@ -134,6 +137,7 @@ def test_a_damaged_file_is_refused(small: Trees, damage: str) -> None:
         trees.read(spoil(small))
 
 
+@pytest.mark.slow
 def test_a_file_of_the_other_byte_order_is_turned(
     small: Trees, monkeypatch: pytest.MonkeyPatch
 ) -> None:

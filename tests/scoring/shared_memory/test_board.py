@@ -27,6 +27,7 @@ def add(board: Board, times: int) -> None:
             document["count"] = document.get("count", 0) + 1
 
 
+@pytest.mark.slow
 def test_what_one_process_writes_another_reads(board: Board) -> None:
     """It is empty before; both parts that were declared have room."""
     assert board.read() == {}
@@ -39,6 +40,7 @@ def test_what_one_process_writes_another_reads(board: Board) -> None:
     assert board.read() == {"text": "x" * 950}
 
 
+@pytest.mark.slow
 def test_no_change_is_lost(board: Board) -> None:
     """Threads of two processes change it at the same time."""
     child = os.fork()
@@ -53,6 +55,7 @@ def test_no_change_is_lost(board: Board) -> None:
     assert board.read() == {"count": 2000}
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_while_it_changes_has_changed_nothing(board: Board) -> None:
     """The document is the one before, and the next change is not kept out."""
     add(board, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import pytest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from scoring.shared_memory.collector import Collector, Snapshot
@@ -18,6 +19,7 @@ def add(store: Store, slot: int, more: float = 1.0) -> None:
         store.row.values[slot] += more
 
 
+@pytest.mark.slow
 def test_counters_are_summed_over_processes() -> None:
     """Those of a process that has ended too; zeros are shown where that was asked for."""
     layout = Layout()
@@ -33,6 +35,7 @@ def test_counters_are_summed_over_processes() -> None:
     assert scrape.values("jobs_total", "kind") == {"a": 3, "b": 0}
 
 
+@pytest.mark.slow
 def test_gauges_are_those_of_living_processes() -> None:
     """The next process to claim the row begins at zero."""
     layout = Layout()

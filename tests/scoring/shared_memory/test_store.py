@@ -95,6 +95,7 @@ def counts(store: Store, times: int = 1) -> Callable[[], None]:
     return work
 
 
+@pytest.mark.slow
 def test_processes_count_in_rows_of_their_own() -> None:
     """What each counts is in the sum; all that live are seen to."""
     store = made()
@@ -202,6 +203,7 @@ def test_a_store_that_is_gone_is_not_missed_at_a_fork() -> None:
     assert not its & open_files()
 
 
+@pytest.mark.slow
 def test_where_there_are_no_memory_files_a_temporary_file_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -225,6 +227,7 @@ def late():
 """
 
 
+@pytest.mark.slow
 def test_a_process_that_ends_can_count_to_the_last() -> None:
     """A thread that still works while the interpreter ends meets no closed memory."""
     ran = subprocess.run([sys.executable, "-c", _AT_EXIT], capture_output=True, text=True)

@@ -75,6 +75,7 @@ def test_a_request_error_is_answered_with_its_status(
     assert found["errors"] == [{"field": "a", "problem": "b"}]
 
 
+@pytest.mark.slow
 def test_an_error_without_fields_lists_none(failing: App) -> None:
     """`errors` is there where a field is bad, and only there."""
     assert "errors" not in is_problem(ask(failing, UnknownModel("none")), 404)
@@ -103,6 +104,7 @@ def test_an_unknown_error_is_logged_whole_and_answered_with_a_fixed_phrase(
     assert "in fail" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_path_cannot_forge_a_line_of_the_log(
     failing: App, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -117,6 +119,7 @@ def test_a_path_cannot_forge_a_line_of_the_log(
     assert len(record.getMessage().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_raised_finished_is_not_sent(failing: App) -> None:
     """An error with an answer of its own would be an answer in HTML."""
     error = TooManyRequests(response=Response(SECRET, 429))

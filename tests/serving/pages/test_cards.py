@@ -127,6 +127,7 @@ def test_only_plots_are_served_from_a_models_folder(client: FlaskClient, file: s
     assert client.get(f"/models/ride/plots/{file}").status_code == 404
 
 
+@pytest.mark.slow
 def test_a_false_picture_is_left_out(tmp_path: Path) -> None:
     """A .png that is no PNG, or is too large, is not served, and the model serves all the same."""
     model = discover()["ride"]
@@ -140,6 +141,7 @@ def test_a_false_picture_is_left_out(tmp_path: Path) -> None:
     assert client.get("/models/ride/plots/error_by_distance.png").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_forest_shows_importances_and_an_inexact_explanation(tmp_path: Path) -> None:
     """Where the model is not linear, both pages say so."""
     model = discover()["ride"]
@@ -169,6 +171,7 @@ def _dense_boosting() -> Any:
     return make("regression", "boosting", {"max_iter": 2}, 1)
 
 
+@pytest.mark.slow
 def test_what_a_manifest_says_is_text_never_markup(tmp_path: Path) -> None:
     """A hostile manifest and a careless model file end up escaped on every page."""
     facts = {
@@ -206,6 +209,7 @@ def test_an_odd_manifest_breaks_no_page(tmp_path: Path, facts: dict[str, Any]) -
     assert client.get("/models/tips/card").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_third_model_has_a_form_and_a_card(tmp_path: Path) -> None:
     """Its booleans and texts become fields, and what is typed becomes JSON of their types."""
     client = app_of(TIPS, tmp_path).test_client()

@@ -55,6 +55,7 @@ def test_the_page_is_light(client: FlaskClient) -> None:
     assert len(re.sub(rb"<datalist.*?</datalist>", b"", html, flags=re.S)) < most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/", "/docs", "/models/ride/card", "/models/churn/card"])
 def test_a_page_holds_nothing_inline_and_forbids_it(client: FlaskClient, path: str) -> None:
     """No inline script, style or handler, no address of another host, and a policy that says so."""

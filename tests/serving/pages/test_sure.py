@@ -47,6 +47,7 @@ def test_an_answer_says_how_far_it_is_usually_off(client: FlaskClient) -> None:
     assert "Typically off by 5 minutes (all of the test data, 1,500 rows)" in far
 
 
+@pytest.mark.slow
 def test_a_model_with_intervals_says_between_which_numbers_the_truth_lies(
     app: Flask, models_dir: Path
 ) -> None:

@@ -28,6 +28,7 @@ def shown(html: str) -> list[tuple[str, str]]:
     return [(label, amount) for label, amount in rows]
 
 
+@pytest.mark.slow
 def test_a_service_that_was_asked_nothing_says_so(fresh: FlaskClient) -> None:
     """No zero bars and no time within which nothing was answered."""
     page = fresh.get("/today", headers=HTML)
@@ -37,6 +38,7 @@ def test_a_service_that_was_asked_nothing_says_so(fresh: FlaskClient) -> None:
     assert "99 of 100" not in page.text
 
 
+@pytest.mark.slow
 def test_predictions_refusals_and_the_unseen_are_counted(fresh: FlaskClient) -> None:
     """By status, by version, by field and reason in the field's words, by feature."""
     for record in (RIDE, RIDE, RIDE | {"PULocationID": "x"}, RIDE | {"PULocationID": 264}):
@@ -49,6 +51,7 @@ def test_predictions_refusals_and_the_unseen_are_counted(fresh: FlaskClient) -> 
     assert lines["Pickup zone: type"] == "1"
 
 
+@pytest.mark.slow
 def test_the_middle_and_the_slowest_are_bounds_of_the_histogram(fresh: FlaskClient) -> None:
     """Half within the bound of the fiftieth of a hundred; beyond the last bound that is said."""
     metrics = fresh.application.services.metrics  # type: ignore[attr-defined]
@@ -64,6 +67,7 @@ def test_the_middle_and_the_slowest_are_bounds_of_the_histogram(fresh: FlaskClie
     assert found.latency[-1][:2] == ("10 s and more", "2")
 
 
+@pytest.mark.slow
 def test_a_port_of_its_own_keeps_the_numbers_to_itself(models_dir: Path) -> None:
     """With METRICS_PORT who reaches the service's port sees neither metrics nor this page."""
     client = create_app(Settings(models_dir=models_dir, metrics_port=9999)).test_client()

@@ -73,6 +73,7 @@ def test_what_is_no_truth_is_named(
     assert not (tmp_path / "log.jsonl").read_text()
 
 
+@pytest.mark.slow
 def test_it_is_off_by_default(started: Callable[..., App]) -> None:
     """And in vain without a log."""
     client = started(FEEDBACK="off").test_client()
@@ -82,6 +83,7 @@ def test_it_is_off_by_default(started: Callable[..., App]) -> None:
         Settings.from_env({"FEEDBACK": "on"})
 
 
+@pytest.mark.slow
 def test_a_key_has_a_scope_of_its_own(started: Callable[..., App], tmp_path: Path) -> None:
     """Who may ask cannot tell what came true, nor the reverse; the log names the key."""
     file = tmp_path / "keys"

@@ -19,6 +19,7 @@ from tests.serving.server.apps import JSON, MODELS, Both, ask, fast_path
 from tests.support import records
 
 
+@pytest.mark.slow
 def test_both_ways_answer_every_record_alike(both: Both, model: Model) -> None:
     """Valid records of each model, alone and as an array."""
     path = f"/predict/{model.name}".encode()
@@ -122,6 +123,7 @@ def test_a_large_body_is_answered_by_flask(both: Both) -> None:
     assert len(both.ask(body, JSON).json["predictions"]) == 400
 
 
+@pytest.mark.slow
 def test_the_largest_body_is_the_same_on_the_fast_path(app: App) -> None:
     """MAX_BODY_BYTES counts below 16 KiB, too: one byte more is a 413, to which Flask sees."""
     limits = Settings(access_log="off", max_body_bytes=2000)
@@ -135,6 +137,7 @@ def test_the_largest_body_is_the_same_on_the_fast_path(app: App) -> None:
     small.asgi._executor.close()
 
 
+@pytest.mark.slow
 def test_both_ways_answer_alike_where_pages_of_other_sites_may_ask(app: App) -> None:
     """CORS_ORIGINS adds to the headers of every answer, with an Origin and without one."""
     site = Settings(access_log="off", cors_origins=("https://shop.example",))

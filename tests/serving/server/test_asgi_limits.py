@@ -130,6 +130,7 @@ def test_a_body_that_does_not_come_is_a_408(slow: tuple[AsgiApp, threading.Event
     check_cors(start["headers"])
 
 
+@pytest.mark.slow
 def test_an_unknown_expectation_is_a_417_that_a_page_can_read(
     slow: tuple[AsgiApp, threading.Event],
 ) -> None:
@@ -172,6 +173,7 @@ def test_a_head_that_cannot_be_read_is_refused_for_the_one_site(
     assert found.get(b"Access-Control-Allow-Origin") == allowed
 
 
+@pytest.mark.slow
 def test_the_asgi_app_ends_with_its_worker(both: Both, app: App) -> None:
     """ASGI's lifespan: started, then ended, each acknowledged."""
     asgi = AsgiApp(create_app(Settings(access_log="on"), app.services.predictors))

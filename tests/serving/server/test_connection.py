@@ -134,6 +134,7 @@ def test_a_head_that_can_be_read_in_two_ways_is_refused(
     assert b"application/problem+json" in answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("request_", [WHOLE, PING], ids=["fast path", "delegated"])
 @pytest.mark.parametrize(
     ("keepalive", "alive"), [(0, True), (75, False)], ids=["no keep-alive", "worker ends"]
@@ -159,6 +160,7 @@ def test_a_connection_that_closes_says_so(
     assert worker.counted == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("keepalive", "idle_s"), [(0, 30), (5, 5)])
 def test_a_first_request_has_time_to_come(app: App, keepalive: int, idle_s: int) -> None:
     """Browsers connect before they have something to ask: KEEP_ALIVE=0 closes after an answer, not

@@ -63,6 +63,7 @@ def test_its_json_beside_the_vectorizer_serves(tmp_path: Path) -> None:
     assert predictor.manifest.estimator == "CatBoost"
 
 
+@pytest.mark.slow
 def test_an_unknown_model_is_guessed_from_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "old.pkl"
 
 
+@pytest.mark.slow
 def test_the_likeliest_class_is_an_expected_answer(path: Path) -> None:
     """With its probability or without; another one is refused, and nothing is written."""
     output, request = path.parent / "models", path.parent / "r.json"

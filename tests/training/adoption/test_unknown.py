@@ -69,6 +69,7 @@ def test_a_pickle_and_its_table_are_a_running_page(
     assert answer["explanation"]["contributions"]
 
 
+@pytest.mark.slow
 def test_without_a_table_the_columns_tell(
     mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -87,6 +88,7 @@ def test_without_a_table_the_columns_tell(
     assert NOT_MEASURED in page.text
 
 
+@pytest.mark.slow
 def test_a_classifier_answers_with_a_probability(mine: Path, tmp_path: Path) -> None:
     """And with whether it reaches the threshold."""
     write_notebook(tmp_path, LogisticRegression(max_iter=5000), "generous")

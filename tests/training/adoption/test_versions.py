@@ -67,6 +67,7 @@ def test_every_shape_of_every_version_answers_as_there(
             assert got == pytest.approx(wanted, rel=1e-6, abs=1e-9), case.shape
 
 
+@pytest.mark.slow
 def test_each_version_is_what_its_file_says() -> None:
     """The stamps in the files are those of the versions that they are named after."""
     for version in OTHERS:
@@ -109,6 +110,7 @@ def adopt(folder: Path, model: str, path: Path, *more: str) -> Predictor:
     return Predictor.from_folder(folder / "models" / model, MODELS[model])
 
 
+@pytest.mark.slow
 def test_an_old_model_serves_and_says_what_was_not_proved(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

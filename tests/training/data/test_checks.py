@@ -126,6 +126,7 @@ def test_a_category_has_one_spelling() -> None:
     assert found.frame["contract"].tolist() == (["month-to-month"] * 2 + ["two_year"] * 2) * 25
 
 
+@pytest.mark.slow
 def test_an_unknown_category_is_dropped_and_counted() -> None:
     """The reason lists the categories there are."""
     frame = people()

@@ -72,6 +72,7 @@ def test_the_ten_most_frequent_values_are_kept() -> None:
     assert len(entry["most_frequent"]) == 10
 
 
+@pytest.mark.slow
 def test_every_field_and_the_target_are_plain_values(model: Model) -> None:
     """JSON takes the profile as it is, of real columns, too."""
     read = source_of(model).tidy(rows_of(model))

@@ -153,6 +153,7 @@ def test_folds_hold_each_row_out_once() -> None:
     assert found["std"] == pytest.approx(math.sqrt(11.25))
 
 
+@pytest.mark.slow
 def test_the_seed_shuffles_the_folds() -> None:
     """The same seed holds out the same rows."""
 

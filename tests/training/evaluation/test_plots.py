@@ -67,6 +67,7 @@ def test_there_is_a_png_of_each_name(model: Model, names: list[str], tmp_path: P
     assert len({(tmp_path / name).read_bytes() for name in names}) == len(names)
 
 
+@pytest.mark.slow
 def test_a_source_without_bands_has_no_error_by_band(tmp_path: Path) -> None:
     """One plot fewer."""
     plain = Source(tidy=lambda frame: frame)
@@ -110,6 +111,7 @@ def test_the_confusion_matrix_is_that_of_the_threshold(threshold: float, counts:
     assert [int(text.get_text()) for text in axes.texts] == counts
 
 
+@pytest.mark.slow
 def test_nothing_stays_open(tmp_path: Path) -> None:
     """Figures are not kept by pyplot, where they would pile up."""
     draw(tmp_path, RIDE, source=Source(tidy=lambda frame: frame))

@@ -104,6 +104,7 @@ def test_sql_has_a_limit_of_classes() -> None:
         of_classes(many, DIALECTS["sqlite"])
 
 
+@pytest.mark.slow
 def test_such_a_graph_is_not_read_back(tmp_path: Path) -> None:
     """The message says what is."""
     path = tmp_path / "model.onnx"
@@ -114,6 +115,7 @@ def test_such_a_graph_is_not_read_back(tmp_path: Path) -> None:
         read_onnx(path, FLOWERS)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_trees_that_tell_missing_numbers_from_zero_are_refused() -> None:
     """XGBoost's, over a field that may be null."""

@@ -44,6 +44,7 @@ def test_onnxs_reference_scores_as_the_service(name: str, kind: str) -> None:
     assert [bool(one.unseen) for one in found] == ["unseen" in one for one in wanted.answers]
 
 
+@pytest.mark.slow
 def test_the_graph_takes_the_record_and_says_what_it_is() -> None:
     """An input a field; version and digest are in it, and the opsets."""
     form = form_of("shop", "linear")
@@ -57,6 +58,7 @@ def test_the_graph_takes_the_record_and_says_what_it_is() -> None:
     assert {one.name for one in made.graph.output} >= {"score", "total", "likely", "unseen"}
 
 
+@pytest.mark.slow
 def test_categories_are_read_in_any_case_and_with_spaces() -> None:
     """As by the service."""
     example = dict(MODELS["churn"].example)

@@ -39,6 +39,7 @@ def test_dated_rows_are_judged_on_by_a_model_of_the_past() -> None:
     assert folds.weights(parts).sum() == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_other_rows_have_each_class_in_the_same_share() -> None:
     """In each fold and each block, and each row is judged on once."""
     frame = folds.ordered(checked(CHURN))
@@ -60,6 +61,7 @@ def test_numbers_without_a_time_are_shuffled() -> None:
     assert [sorted(set(part.blocks)) for part in parts] == [[0, 1]] * 5
 
 
+@pytest.mark.slow
 def test_too_few_rows_are_refused() -> None:
     """And too few of a class."""
     with pytest.raises(TrainingError, match=r"^a search needs 60 rows or more; there are 40$"):
@@ -84,6 +86,7 @@ def test_a_loss_is_shown_as_the_deciding_metric() -> None:
     assert folds.shown(FLOWERS, 0.3) == 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ridge", "boosting"])
 def test_features_are_those_of_a_training_and_mapped(name: str, tmp_path: Path) -> None:
     """Fitted on what a fold learns from; arrays are views of the file, not copies. Steps before the

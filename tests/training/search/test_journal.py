@@ -46,6 +46,7 @@ def told(kept: Journal, count: int) -> list[Any]:
     return asked
 
 
+@pytest.mark.slow
 def test_defaults_are_tried_first_then_the_spaces(tmp_path: Path) -> None:
     """Whole numbers, others, choices; of more than one estimator each gets a part."""
     with opened(tmp_path) as kept:

@@ -104,6 +104,7 @@ def test_too_many_words_are_no_classes() -> None:
         sketch_of_table("x", tips(), "comment", "x")
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_trained_leaves_no_file(mine: Path, tmp_path: Path) -> None:
     """Here one that is no better than the mean: its exit status is that of a limit."""
     table = tips()[["passengers"]]

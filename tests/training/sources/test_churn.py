@@ -41,6 +41,7 @@ def test_customers_become_fields_in_lower_case_and_churn_as_a_number(tmp_path: P
     assert found["churn"].tolist() == [1, 0, 1, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("charges", "tenure", "expected"),
     [
@@ -74,6 +75,7 @@ def test_churn_may_be_a_number(yes: Any, tmp_path: Path) -> None:
     assert found["churn"].tolist() == [1, 0, 0, 1]
 
 
+@pytest.mark.slow
 def test_the_newer_telco_table_is_the_same_customers(tmp_path: Path) -> None:
     """Names with spaces, Yes and No for seniors, and churn in two columns beside the reason."""
     old = customers(60)
