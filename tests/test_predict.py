@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -95,6 +96,20 @@ def test_what_cannot_serve_does_not_start(
     assert line.startswith("prediction-service cannot start: ")
     assert words in line
     assert "Traceback" not in line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{}, {"PORT": "none"}], ids=["models", "settings"])
+def test_why_it_does_not_start_is_a_line_of_the_log(
+    tmp_path: Path, settings: dict[str, str]
+) -> None:
+    """With LOG_FORMAT=json: one object on the standard output, and nothing beside it."""
+    words = {"MODELS_DIR": str(tmp_path / "away"), "LOG_FORMAT": "json", **settings}
+    found = run_to_end(GUNICORN, **words)
+    assert (found.returncode, found.stderr) == (1, "")
+    line = json.loads(found.stdout)
+    assert line["level"] == "critical"
+    assert line["message"].startswith("prediction-service cannot start: ")
 
 
 @pytest.mark.slow

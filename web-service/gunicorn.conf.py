@@ -37,6 +37,7 @@ _here = Path(__file__).resolve().parent
 sys.path.insert(0, str(_here))  # gunicorn adds `chdir` only after this file is read
 
 from scoring.errors import StartError  # noqa: E402
+from scoring.process.logs import refuse_start  # noqa: E402
 
 try:
     from serving.metrics import exporter
@@ -49,7 +50,7 @@ try:
     os.environ.update(Settings.anchored(os.environ))
     _settings = Settings.from_env(os.environ)
 except StartError as _error:
-    sys.exit(f"prediction-service cannot start: {_error}")
+    refuse_start(_error)
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
@@ -92,7 +93,7 @@ def on_starting(server: "Arbiter") -> None:
             logging.getLogger("serving").warning("%s", warning)
         _app(server).take_tls(tls.make(server.cfg))
     except StartError as error:
-        sys.exit(f"prediction-service cannot start: {error}")
+        refuse_start(error)
 
 
 def when_ready(server: "Arbiter") -> None:
@@ -108,7 +109,7 @@ def when_ready(server: "Arbiter") -> None:
             exporter.check(_settings.host, _settings.metrics_port)
     except OSError as error:
         where = f"METRICS_PORT={_settings.metrics_port}"
-        sys.exit(f"prediction-service cannot start: {where}: {error.strerror}")
+        refuse_start(f"{where}: {error.strerror}")
     metrics = _app(server).metrics
     sockets = [listener.sock for listener in server.LISTENERS]
     exporter.start(metrics, _settings.host, _settings.metrics_port, sockets)

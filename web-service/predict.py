@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from scoring.errors import StartError
+from scoring.process.logs import refuse_start
 from serving.app import create_app
 from serving.server.asgi import AsgiApp
 
@@ -12,7 +11,7 @@ try:
     app = create_app()
     asgi_app = AsgiApp(app)
 except StartError as error:
-    sys.exit(f"prediction-service cannot start: {error}")
+    refuse_start(error)
 
 if __name__ == "__main__":
     # Flask's own server, without its debugger: that one runs code for whoever reaches the port

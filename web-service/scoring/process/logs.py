@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import orjson
 
@@ -88,6 +88,20 @@ def configure(settings: ModelSettings) -> None:
     logging.captureWarnings(capture=True)
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
+
+
+def refuse_start(error: object) -> NoReturn:
+    """End the process with status 1 and one line that says why the service cannot start.
+
+    It goes to the standard error, for a person; with LOG_FORMAT=json to the standard output, as
+    the log's own lines do. The settings themselves may be what is wrong, so none are asked for.
+    """
+    line = f"prediction-service cannot start: {error}"
+    if os.environ.get("LOG_FORMAT", "").strip().lower() != "json":
+        sys.exit(line)
+    record = logging.LogRecord(__name__, logging.CRITICAL, __file__, 0, line, None, None)
+    sys.stdout.write(Json(of_environment(os.environ)).format(record) + "\n")
+    sys.exit(1)
 
 
 def is_human(settings: ModelSettings) -> bool:
