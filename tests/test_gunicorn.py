@@ -114,6 +114,7 @@ def test_an_option_that_cannot_be_honoured_stops_the_start(models_dir: Path) -> 
     assert "Listening" not in found.stdout
 
 
+@pytest.mark.long
 def test_libraries_have_one_thread_in_a_worker(models_dir: Path, tmp_path: Path) -> None:
     """The server's threads are the parallelism: BLAS and OpenMP get one each, unless set."""
     page = """

@@ -17,6 +17,7 @@ BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```", PAGE, flags=re.M | re.S)
 SERVE = "MODELS=bike make run\n"
 
 
+@pytest.mark.long
 def test_a_reader_gets_from_a_table_to_a_registered_model(tmp_path: Path) -> None:
     """Step by step; what the page promises of the output is there."""
     reader = Reader(clone(tmp_path / "clone"))

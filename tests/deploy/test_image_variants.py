@@ -66,6 +66,7 @@ def base_image() -> str:
     return str(name)
 
 
+@pytest.mark.long
 def test_compiled_models_are_served_without_scikit_learn(build: Build, context: Path) -> None:
     """Every model answers one record and many, and the image is small without those packages."""
     for model in MODELS.values():

@@ -137,6 +137,7 @@ def test_a_threshold_can_be_given(tmp_path: Path, pickled: Any) -> None:
         assert answer["churn"] is (threshold == "0")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_it_is_one_command(tmp_path: Path, pickled: Any) -> None:
     """`python -m training.adopt` from the project's folder; a refusal ends with 1 and one line."""

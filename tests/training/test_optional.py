@@ -58,6 +58,7 @@ def test_commands_that_need_none_of_them_run(run: Run) -> None:
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "line"),

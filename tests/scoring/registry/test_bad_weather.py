@@ -95,6 +95,7 @@ def calm(service: Service) -> Iterator[None]:
     service.proxy.cleared.clear()
 
 
+@pytest.mark.long
 def test_an_overwritten_artifact_is_refused(service: Service) -> None:
     """Other bytes under a registered version fail its manifest's digest."""
     shop = service.shop

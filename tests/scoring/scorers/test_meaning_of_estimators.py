@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from collections.abc import Callable
 from datetime import datetime
@@ -86,8 +87,13 @@ def from_registry(pair: Any, model: Model, folder: Path) -> Predictor:
 NOW = datetime.fromisoformat("2026-01-31T00:00:00+00:00")
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("estimator", CLASSIFIERS)
+@pytest.mark.parametrize(
+    ("estimator", "target"),
+    [
+        pytest.param(*case, marks=() if {*case} & {"logistic", "floats"} else pytest.mark.long)
+        for case in itertools.product(CLASSIFIERS, TARGETS)
+    ],
+)
 def test_the_score_is_the_probability_of_leaving(
     tmp_path: Path, estimator: str, target: str
 ) -> None:

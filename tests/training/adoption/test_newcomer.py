@@ -39,6 +39,7 @@ def test_two_commands_make_a_page(tmp_path: Path) -> None:
     assert "RMSE" in card
 
 
+@pytest.mark.long
 def test_two_commands_make_a_page_of_classes(tmp_path: Path) -> None:
     """Three words: the likeliest is on the page, with the others behind it."""
     fare = tips()["fare"]

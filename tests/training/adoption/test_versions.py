@@ -47,7 +47,13 @@ def scores(version: str, case: Case) -> list[Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", [*OTHERS, OURS])
+@pytest.mark.parametrize(
+    "version",
+    [
+        pytest.param(version, marks=[] if version in (OTHERS[0], OURS) else pytest.mark.long)
+        for version in [*OTHERS, OURS]
+    ],
+)
 @pytest.mark.parametrize(
     ("model", "estimator"), [(model, name) for model, names in MAKERS.items() for name in names]
 )

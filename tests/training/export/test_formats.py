@@ -19,6 +19,7 @@ from training.sources import source_of
 
 # a Java machine for each takes its seconds: a few of each kind
 NOT_IN_PMML = {("ride", "forest"), ("ride", "boosting"), ("churn", "boosting"), ("shop", "linear")}
+SHORT = {("ride", "linear"), ("ride", "xgboost"), ("churn", "boosting"), ("flowers", "forest")}
 HERE = [name for name in FORMATS if name != "sql-spark"]  # test_spark.py is about that
 REAL = {"ride": "green/green_tripdata_2021-01.parquet", "churn": "telco_customer_churn.csv"}
 
@@ -39,7 +40,7 @@ def proved(name: str, kind: str, to: str, folder: Path, records: object = ()) ->
 @pytest.mark.parametrize(
     ("to", "name", "kind"),
     [
-        (to, *case)
+        pytest.param(to, *case, marks=[] if case in SHORT else pytest.mark.long)
         for to, case in itertools.product(HERE, CASES)
         if to != "pmml" or case not in NOT_IN_PMML
     ],
