@@ -159,7 +159,9 @@ def test_the_other_pages_are_reached_and_read_by_keyboard(
     expect(page.get_by_role("link", name="Prediction service")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Predictions over HTTP")).to_be_visible()
-    page.locator("#ride details.whatif summary").press("Enter")
+    what_if = page.locator("#ride details.whatif summary")
+    expect(what_if).to_be_visible()  # it is shown by a script
+    what_if.press("Enter")
     expect(page.locator("#ride .told")).to_contain_text("minutes")
 
     page.get_by_role("link", name="Model card: Duration").press("Enter")
