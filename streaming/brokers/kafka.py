@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from streaming.addresses import Address
 from streaming.brokers import kafka_config
 from streaming.brokers.kafka_client import Reach, calling
+from streaming.brokers.kafka_commits import Commits
 from streaming.brokers.kafka_sink import KafkaSink
 from streaming.errors import BatchLost, BrokerUnavailable, StreamError, UsageError
 from streaming.interface import Event
@@ -56,6 +57,7 @@ class KafkaSource:
             self.consumer = Consumer(kafka_config.consumer(shared, group, start))
         except KafkaException as error:
             raise UsageError(f"{address}: {error.args[0].str()}") from error
+        self._commits = Commits(self.consumer)
         self.consumer.subscribe(
             [address.name],
             on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked,
@@ -95,7 +97,10 @@ class KafkaSource:
         if self.lost(events):
             raise BatchLost("its partitions went to another worker")
         try:
-            self.consumer.commit(offsets=self.behind(events), asynchronous=False)
+            self._commits.commit(self.behind(events))
+        except TimeoutError:
+            why = self._reach.reason or "no broker answers the commit"
+            raise BrokerUnavailable(f"{self._address}: {why}") from None
         except KafkaException as error:
             found = error.args[0]
             if found.code() in _LOST:
@@ -145,8 +150,10 @@ class KafkaSource:
         return found
 
     def close(self) -> None:
-        """Leave the group at once, so that others need not wait."""
-        self.consumer.close()
+        """Leave the group at once, so that others need not wait; not while a commit is under way,
+        which librdkafka would wait for."""
+        if not self._commits.under_way:
+            self.consumer.close()
 
     def _check(self, errors: Sequence[KafkaError]) -> None:
         """Raise what is wrong, where nothing but errors came."""
