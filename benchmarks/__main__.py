@@ -148,6 +148,11 @@ class Bench:
                 theirs, mine = inprocess.single(self.folder, model, 1000)
                 self.note(f"score of one record, {model.name}", "theirs_us", theirs)
                 self.note(f"score of one record, {model.name}", "ours_us", mine)
+            calls = 100 if self.quick else 2000
+            theirs, mine = inprocess.by_means(self.logs / "means", self.models["ride"], calls)
+            self.note(report.BY_MEANS, "theirs_us", theirs)
+            self.note(report.BY_MEANS, "ours_us", mine)
+            self.note(report.BY_MEANS, "wanted_us", report.WANTED_US)
 
     def up(self, server: Server, cpus: set[int], workers: int = 1) -> Any:
         body, expected = self.body[server.model], self.expected[server.model]

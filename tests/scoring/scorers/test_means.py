@@ -23,7 +23,7 @@ from scoring.explain import explained
 from scoring.limits import Limits
 from scoring.models import Features, discover
 from scoring.predictor import Predictor
-from scoring.scorers import means
+from scoring.scorers import leafsets, means
 from scoring.scorers.means import Means
 from scoring.scorers.sklearn import SklearnScorer
 from tests.support import write_pair
@@ -97,6 +97,46 @@ def test_it_scores_as_the_pair_does(own: SklearnScorer, made: bytes) -> None:
         alone, names = scorer.one(row)
         assert alone == scores[place]
         assert [*names] == missing.get(place, [])
+
+
+@pytest.mark.slow
+def test_what_is_remembered_of_values_changes_no_score(
+    own: SklearnScorer, made: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the first time nor the second, of one block of trees or several, where a number that
+    no tree asks for comes, where memory is for one set, or where trees are walked."""
+    rows = [*features(rides(200, 3), WHOLE), *unknown()]
+    rows += [
+        dict(reversed([*rows[0].items()])),
+        {**rows[0], "PU_DO": 7.0},
+        {**rows[0], "more": "1"},
+    ]
+    expected = [means.read(made).trees.score_of(x) for x in encoded(made, rows)]
+    np.testing.assert_allclose(expected[:200], own.many(rows[:200])[0], rtol=1e-12)
+    monkeypatch.setattr(leafsets, "_BLOCK", 3)
+    several = means.read(made)
+    monkeypatch.setattr(means, "_REMEMBERED", 1)
+    forgetful = means.read(made)
+    monkeypatch.setattr(leafsets, "_MAX_BYTES", 1)
+    walked = means.read(made)
+    assert walked.trees.leaf_sets is None
+    for scorer in (means.read(made), several, forgetful, walked):
+        for _ in range(2):
+            assert [scorer.one(row)[0] for row in rows] == expected
+
+
+def encoded(made: bytes, rows: list[Features]) -> list[list[float]]:
+    """Return the rows as the trees' numbers, in the order of the file's first line."""
+    scorer = means.read(made)
+    numbers, categories = scorer.trees.header.numbers, scorer.header.categories
+    found = []
+    for row in rows:
+        of = {name: float(row[name]) for name in numbers if name in row}
+        for name, category in categories.items():
+            known = category.values.get(str(row.get(name)), category.unseen)
+            of |= dict(zip(category.numbers, known, strict=True))
+        found.append([of.get(name, 0.0) for name in numbers])
+    return found
 
 
 @pytest.mark.slow

@@ -66,8 +66,8 @@ def test_walking_and_leaf_sets_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     sets = scorer_of(pair)
     monkeypatch.setattr(leafsets, "_MAX_BYTES", 1000)
     walked = scorer_of(pair)
-    assert sets._leaf_sets
-    assert not walked._leaf_sets
+    assert sets.leaf_sets
+    assert not walked.leaf_sets
     assert sets.many(rows[:20])[0] == pytest.approx(walked.many(rows[:20])[0], rel=1e-12)
 
 
@@ -79,8 +79,8 @@ def test_what_is_no_number_goes_left_on_every_way(monkeypatch: pytest.MonkeyPatc
     sets = scorer_of(pair)
     monkeypatch.setattr(leafsets, "_MAX_BYTES", 1000)
     walked = scorer_of(pair)
-    assert sets._leaf_sets
-    assert not walked._leaf_sets
+    assert sets.leaf_sets
+    assert not walked.leaf_sets
     least, strange = ([{**row, "trip_distance": x} for row in rows[:40]] for x in (-9e99, np.nan))
     expected, _ = sets.many(least)
     assert sets.many(strange)[0] == expected

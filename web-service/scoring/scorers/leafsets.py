@@ -35,6 +35,7 @@ class LeafSets:
 
     def __init__(self, blocks: list[_Block]) -> None:
         self._blocks = blocks
+        self.size = sum(block.size for block in blocks)  # bytes of what `left_over` returns
 
     def leaves(self, x: Sequence[float]) -> Iterator[float]:
         """Return what the leaves hold in which the record `x` ends, one a tree, in order (and zeros
@@ -43,13 +44,30 @@ class LeafSets:
             return self._blocks[0].leaves(x)
         return chain.from_iterable(block.leaves(x) for block in self._blocks)
 
+    def left_over(self, numbers: Sequence[tuple[int, float]]) -> tuple[int, ...]:
+        """Return the leaves that some numbers leave over, each with its place in a record: a set
+        for each block."""
+        return tuple(block.left_over(block.full, numbers) for block in self._blocks)
+
+    def leaves_in(
+        self, sets: tuple[int, ...], numbers: Sequence[tuple[int, float]]
+    ) -> Iterator[float]:
+        """Return what `leaves` does of a record of which some numbers leave over `sets`; `numbers`
+        are the others."""
+        if len(self._blocks) == 1:
+            return self._blocks[0].leaves_in(self._blocks[0].left_over(sets[0], numbers))
+        return chain.from_iterable(
+            block.leaves_in(block.left_over(reached, numbers))
+            for block, reached in zip(self._blocks, sets, strict=True)
+        )
+
 
 def leaf_sets(nodes: Nodes, numbers: int) -> LeafSets | None:
     """Return the sets of an ensemble whose first `numbers` features are numbers and the others
     categories; None where walking its nodes takes less memory."""
     blocks, room = [], _MAX_BYTES
     for start in range(0, len(nodes.roots), _BLOCK):
-        leaves: list[dict[int, float]] = []
+        leaves: list[list[float]] = []
         left: _Sides = {}
         right: _Sides = {}
         full = 0
@@ -70,16 +88,17 @@ class _Block:
     def __init__(
         self,
         numbers: int,
-        leaves: list[dict[int, float]],
+        leaves: list[list[float]],
         left: _Sides,
         right: _Sides,
         full: int,
     ) -> None:
-        self._full = full
-        self._leaves = leaves
-        self._bytes = len(leaves) * _WORD // 8
+        self.full = full
+        self._leaves = leaves  # of each word, by how many bits its number has
+        self.size = len(leaves) * _WORD // 8
         self._words = struct.Struct(f"<{len(leaves)}Q").unpack
-        self._numbers: list[tuple[int, list[float], list[int]]] = []
+        # of each number that is asked for, the thresholds, and the set for each interval
+        self._numbers: dict[int, tuple[list[float], list[int]]] = {}
         self._categories: list[tuple[int, dict[float, int], int]] = []
         for feature in left:
             values = sorted(left[feature])
@@ -91,7 +110,7 @@ class _Block:
             if feature < numbers:
                 # between two thresholds: above all before, at most those behind
                 sets = [full & ~(a | b) for a, b in zip(before, behind, strict=True)]
-                self._numbers.append((feature, values, sets))
+                self._numbers[feature] = values, sets
             else:
                 ahead = [0, *accumulate(rights, operator.or_)]
                 others = (a | b for a, b in zip(ahead, behind[1:], strict=False))
@@ -100,13 +119,23 @@ class _Block:
                 self._categories.append((feature, by_category, full & ~behind[0]))
 
     def leaves(self, x: Sequence[float]) -> Iterator[float]:
-        reached = self._full
-        for feature, thresholds, sets in self._numbers:
+        reached = self.full
+        for feature, (thresholds, sets) in self._numbers.items():
             reached &= sets[bisect_left(thresholds, x[feature])]
         for feature, by_category, other in self._categories:
             reached &= by_category.get(x[feature], other)
-        words = self._words(reached.to_bytes(self._bytes, "little"))
-        return map(operator.getitem, self._leaves, words)
+        return self.leaves_in(reached)
+
+    def left_over(self, reached: int, numbers: Sequence[tuple[int, float]]) -> int:
+        for feature, value in numbers:
+            if feature in self._numbers:
+                thresholds, sets = self._numbers[feature]
+                reached &= sets[bisect_left(thresholds, value)]
+        return reached
+
+    def leaves_in(self, reached: int) -> Iterator[float]:
+        words = self._words(reached.to_bytes(self.size, "little"))
+        return map(operator.getitem, self._leaves, map(int.bit_length, words))
 
 
 def _in_order(nodes: Nodes, root: int) -> list[int]:
@@ -122,7 +151,7 @@ def _in_order(nodes: Nodes, root: int) -> list[int]:
 
 
 def _sides(
-    nodes: Nodes, order: list[int], leaves: list[dict[int, float]], left: _Sides, right: _Sides
+    nodes: Nodes, order: list[int], leaves: list[list[float]], left: _Sides, right: _Sides
 ) -> int:
     """Return the set of all leaves of a tree; adds the tree's leaves to `leaves`, word by word, and
     those to the sides of its nodes to `left` and `right`."""
@@ -131,9 +160,9 @@ def _sides(
     ends = [node for node in order if nodes.group[node] < 0]
     for place, node in enumerate(ends):
         if place % _WORD == 0:
-            leaves.append({0: 0.0})  # a tree of several words ends in one of them
+            leaves.append([0.0])  # a tree of several words ends in one of them
         bit = place % _WORD
-        leaves[-1][1 << bit] = nodes.value[node]
+        leaves[-1].append(nodes.value[node])
         below[node] = 1 << ((first + place // _WORD) * _WORD + bit)
     for node in reversed(order):
         feature = nodes.group[node]

@@ -13,7 +13,8 @@ To change the format, raise FORMAT and keep reading the old number here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -22,11 +23,14 @@ from scoring.errors import ArtifactError
 from scoring.models import Features
 from scoring.scorers import trees
 from scoring.scorers.base import Score, Scores
+from scoring.scorers.leafsets import LeafSets
 from scoring.scorers.trees import Trees
 from scoring.values.pydantic_errors import first_error
 
 FORMAT: Final = 1
 FILE: Final = "scorer.means"
+
+_REMEMBERED: Final = 8 * 1024 * 1024  # bytes of sets of leaves, of the values asked for last
 
 
 class _Part(BaseModel):
@@ -67,6 +71,8 @@ class Means:
             for number, value in zip(found.numbers, found.unseen, strict=True):
                 self._usual[places.pop(number)] = value
         self._places = places  # of the record's own numbers
+        self._asked = len(self._places) + len(self._values)
+        self._of_values = _remembered(grown.leaf_sets, self._values) if grown.leaf_sets else None
 
     @property
     def fitted(self) -> set[str]:
@@ -75,6 +81,9 @@ class Means:
 
     def one(self, features: Features) -> Score:
         """Return one record's score and its unseen categories."""
+        leaves = self._leaves(features)
+        if leaves is not None:
+            return self.trees.score_at(leaves), ()
         x, unseen = self._encoded(features)
         return self.trees.score_of(x), unseen
 
@@ -95,6 +104,23 @@ class Means:
     def importances(self) -> None:
         """Return None: histogram boosting has none."""
 
+    def _leaves(self, features: Features) -> Iterator[float] | None:
+        """Return what the leaves hold in which a record ends that has every feature, no other and
+        no new category; None for any other record, and where the trees are walked."""
+        leaf_sets = self.trees.leaf_sets
+        if leaf_sets is None or self._of_values is None or len(features) != self._asked:
+            return None
+        numbers, values = [], []
+        for name, value in features.items():
+            if isinstance(value, str):
+                values.append((name, value))
+            elif name in self._places:
+                numbers.append((self._places[name], value))
+            else:
+                return None
+        reached = self._of_values(*values)
+        return None if reached is None else leaf_sets.leaves_in(reached, numbers)
+
     def _encoded(self, features: Features) -> tuple[list[float], Sequence[str]]:
         """Return the record as the trees' (n_numbers,) numbers."""
         x = self._usual.copy()
@@ -111,6 +137,25 @@ class Means:
             else:
                 unseen = (*unseen, f"{name}{self.separator}{value}")
         return x, unseen
+
+
+def _remembered(
+    leaf_sets: LeafSets, values: Mapping[str, tuple[list[int], Mapping[str, list[float]]]]
+) -> Callable[..., tuple[int, ...] | None]:
+    """Return what gives the leaves that the numbers of some categories' values leave over together,
+    None where training never saw one; it remembers those that were asked for last."""
+
+    @lru_cache(max(1, _REMEMBERED // leaf_sets.size))
+    def left_over(*given: tuple[str, str]) -> tuple[int, ...] | None:
+        numbers: list[tuple[int, float]] = []
+        for name, value in given:
+            places, known = values.get(name, ((), {}))
+            if value not in known:
+                return None
+            numbers += zip(places, known[value], strict=True)
+        return leaf_sets.left_over(numbers)
+
+    return left_over
 
 
 def read(data: bytes) -> Means:

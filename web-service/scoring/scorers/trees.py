@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from array import array
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from scoring.models import Features
@@ -14,6 +13,7 @@ from scoring.scorers.base import Score, Scores
 from scoring.scorers.leafsets import leaf_sets
 from scoring.scorers.linear import sigmoid
 from scoring.scorers.tree_file import Header, Nodes
+from scoring.values.sums import in_order
 
 # Rows from which on numpy, which takes a tenth of a second to import once, is the faster way.
 _VECTORISED: Final = 32
@@ -39,7 +39,7 @@ class Trees:
             for place, (name, values) in enumerate(header.categories.items())
         }
         self._empty = [*(header.absent or [0.0] * first), *([-1.0] * len(header.categories))]
-        self._leaf_sets = leaf_sets(nodes, first)
+        self.leaf_sets = leaf_sets(nodes, first)
 
     @property
     def fitted(self) -> set[str]:
@@ -65,7 +65,7 @@ class Trees:
     def scores_of(self, rows: Sequence[list[float]]) -> list[float]:
         """Return the scores of n_records rows of (n_numbers + n_categories,) numbers each; a
         category is its place in its list, -1 where training never saw it."""
-        few = len(rows) < (_VECTORISED_SETS if self._leaf_sets else _VECTORISED)
+        few = len(rows) < (_VECTORISED_SETS if self.leaf_sets else _VECTORISED)
         if few or not _HAS_NUMPY:
             return list(map(self.score_of, rows))
         from scoring.scorers.vectorised import totals  # imports numpy
@@ -100,11 +100,12 @@ class Trees:
 
     def score_of(self, x: list[float]) -> float:
         """Return the score of one such row."""
-        leaves = self._leaf_sets.leaves(x) if self._leaf_sets else self._walk(x)
+        return self.score_at(self.leaf_sets.leaves(x) if self.leaf_sets else self._walk(x))
+
+    def score_at(self, leaves: Iterable[float]) -> float:
+        """Return the score of what the leaves hold in which a record ends, in the trees' order."""
         if not self.header.single:
-            # in order, as a column is added up; `sum` has another way from Python 3.12 on
-            *_, total_of_leaves = accumulate(leaves)
-            return self._linked(total_of_leaves)
+            return self._linked(in_order(leaves))
         total = array("f", (self.header.base,))
         for leaf in leaves:
             total[0] += leaf  # rounds to 32 bits

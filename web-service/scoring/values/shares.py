@@ -8,9 +8,10 @@ others beside it. So nothing that a request of another model passes through asks
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
 from math import exp, isfinite, nan
 from typing import Any, Final, Literal, Self
+
+from scoring.values.sums import in_order
 
 # How n sums become n probabilities: `softmax`; each one's `logistic`, divided by all of them; or
 # they are `shares` already, as a forest's averages are.
@@ -65,8 +66,7 @@ def linked(sums: Sequence[float], link: Link) -> list[float]:
         parts = [exp(one - largest) for one in sums]
     else:
         parts = [_logistic(one) for one in sums]
-    # in order, as a column is added up; `sum` has another way from Python 3.12 on
-    *_, total = accumulate(parts)
+    total = in_order(parts)
     return [part / total for part in parts] if total else [nan] * len(sums)
 
 
