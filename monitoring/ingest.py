@@ -25,7 +25,8 @@ from monitoring.errors import MonitoringError, UsageError
 from monitoring.hours import in_order, profiles, scales_of
 from monitoring.kept import Keeper, ids_of, keys, keys_of
 from monitoring.reading import Bad, Told
-from monitoring.store import Store, Writing
+from monitoring.store import Store
+from monitoring.writing import Writing
 from scoring.models import Model
 from scoring.profiles.fields import FieldKind, field_kinds
 from scoring.profiles.profile import Profile, add

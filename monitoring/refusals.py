@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from monitoring.blocks import HOUR_US
-from monitoring.store import Writing
 from monitoring.tables import REFUSALS
+from monitoring.writing import Writing
 
 
 class Refusal(NamedTuple):

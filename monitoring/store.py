@@ -2,6 +2,7 @@
 
     files       what was read, by the digest of what was read of it
     hours       a profile for each file, version and hour
+    days        their sum for each version and day
     predictions ids, scores and segments of predictions, as Parquet, for the truth that comes later
     truths      what came true, as Parquet, later ones over earlier ones
     refusals    requests that were refused, as Parquet
@@ -18,8 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,7 +27,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from monitoring.entries import Hour, Kept, Only, Training
 from monitoring.errors import MonitoringError, UsageError
-from monitoring.tables import FILES, HOURS, META, PREDICTIONS, STATES, TOLD, TRAININGS, TRUTHS
+from monitoring.tables import DAYS, FILES, HOURS, META, PREDICTIONS, TOLD, TRAININGS, TRUTHS
+from monitoring.writing import DAY, Writing
 from scoring.profiles.profile import profile_of
 
 _LOCK = 0x6D6F6E  # of PostgreSQL, for those that write
@@ -95,6 +96,22 @@ class Store:
         )
         with self._answering(), self._engine.connect() as connection:
             return [Hour(v, d, h, profile_of(p)) for v, d, h, p in connection.execute(asked)]
+
+    def days(self, model: str, first: int, end: int) -> list[Hour]:
+        """Return what `hours` does in fewer parts: of a whole day the sum, as of its first hour."""
+        begin, finish = -(-first // DAY), end // DAY
+        if begin >= finish:
+            return self.hours(model, first, end)
+        c = DAYS.c
+        asked = (
+            sa.select(c.version, c.digest, c.day, c.profile)
+            .where(*self._own(c, model), c.day >= begin, c.day < finish)
+            .order_by(c.day, c.version, c.digest)
+        )
+        with self._answering(), self._engine.connect() as connection:
+            whole = [Hour(v, d, DAY * n, profile_of(p)) for v, d, n, p in connection.execute(asked)]
+        before, after = self.hours(model, first, DAY * begin), self.hours(model, DAY * finish, end)
+        return [*before, *whole, *after]
 
     def span(self, model: str) -> tuple[int, int] | None:
         """Return the first hour of a model's predictions and the last; None of none."""
@@ -172,119 +189,6 @@ class Store:
         except SQLAlchemyError as error:
             place = self._engine.url.render_as_string(hide_password=True)
             raise MonitoringError(f"the store {place} does not answer: {_first(error)}") from error
-
-
-class Writing:
-    """One transaction."""
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
-
-    def knows(self, digest: str) -> bool:
-        """Tell whether what has this digest was read already."""
-        asked = sa.select(FILES.c.digest).where(FILES.c.digest == digest)
-        return self._connection.execute(asked).first() is not None
-
-    def add_file(self, digest: str, length: int, name: str, rows: int, bad: int) -> None:
-        """Note that a file was read to this length."""
-        taken = datetime.now(UTC).isoformat(timespec="seconds")
-        self.insert(
-            FILES,
-            [{"digest": digest, "bytes": length, "name": name, "taken": taken, "rows": rows,
-              "bad": bad}],
-        )  # fmt: skip
-
-    def add_hours(self, file: str, hours: Sequence[Hour]) -> None:
-        """Keep profiles of hours that the file with this digest held."""
-        self.insert(
-            HOURS,
-            [
-                {"file": file, "model": one.profile.model, "version": one.version,
-                 "digest": one.digest, "hour": one.hour, "rows": one.profile.rows,
-                 "profile": one.profile.content()}
-                for one in hours
-            ],
-        )  # fmt: skip
-
-    def add_predictions(self, model: str, kept: Kept, first: int, last: int, rows: int) -> None:
-        """Keep predictions of the hours from `first` to `last`."""
-        self.insert(
-            PREDICTIONS,
-            [{"model": model, "version": kept.version, "digest": kept.digest, "first": first,
-              "last": last, "rows": rows, "content": kept.content}],
-        )  # fmt: skip
-
-    def add_truths(self, file: str, model: str, key: str, rows: int, content: bytes) -> None:
-        """Keep what came true."""
-        self.insert(
-            TRUTHS,
-            [{"file": file, "model": model, "key": key, "rows": rows, "content": content}],
-        )  # fmt: skip
-
-    def add_training(self, training: Training) -> None:
-        """Keep the profile of a version, once."""
-        asked = sa.select(TRAININGS.c.digest).where(TRAININGS.c.digest == training.digest)
-        if self._connection.execute(asked).first() is None:
-            self.insert(
-                TRAININGS,
-                [{"digest": training.digest, "model": training.profile.model,
-                  "version": training.version, "described": training.described,
-                  "profile": training.profile.content(), "threshold": training.threshold}],
-            )  # fmt: skip
-
-    def note_told(self, model: str, state: str) -> None:
-        """Keep what a webhook was told of a model."""
-        self.delete(TOLD, TOLD.c.model == model)
-        at = datetime.now(UTC).isoformat(timespec="seconds")
-        self.insert(TOLD, [{"model": model, "state": state, "at": at}])
-
-    def since(self, model: str, state: str) -> str:
-        """Note the state of a model, and return since when it is that: UTC, to the minute."""
-        c = STATES.c
-        asked = sa.select(c.since).where(c.model == model, c.state == state)
-        if (found := self._connection.execute(asked).scalar()) is not None:
-            return str(found)
-        self.delete(STATES, c.model == model)
-        now = f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
-        self.insert(STATES, [{"model": model, "state": state, "since": now}])
-        return now
-
-    def newest_predictions(self) -> int:
-        """Return what `predictions` takes for those that are there now."""
-        asked = sa.select(sa.func.max(PREDICTIONS.c.id))
-        return int(self._connection.execute(asked).scalar() or 0)
-
-    def predictions(self, model: str, first: int, last: int, newest: int) -> list[Kept]:
-        """Return the predictions kept that may be of these hours, those up to `newest` alone."""
-        c = PREDICTIONS.c
-        asked = sa.select(c.version, c.digest, c.content).where(
-            c.model == model, c.last >= first, c.first <= last, c.id <= newest
-        )
-        return [Kept(*row) for row in self._connection.execute(asked)]
-
-    def scales(self, model: str, digest: str) -> dict[str, int] | None:
-        """Return the scales of a version's training, else those of the model's last hour."""
-        c, d = TRAININGS.c, HOURS.c
-        for asked in (
-            sa.select(c.profile).where(c.digest == digest),
-            sa.select(d.profile).where(d.model == model).order_by(d.id.desc()).limit(1),
-        ):
-            if (found := self._connection.execute(asked).scalar()) is not None:
-                return profile_of(found).scales
-        return None
-
-    def asked(self, question: sa.Select[Any]) -> list[Any]:
-        """Return the rows that answer a question."""
-        return list(self._connection.execute(question))
-
-    def delete(self, table: sa.Table, *where: sa.ColumnElement[bool]) -> None:
-        """Forget these rows."""
-        self._connection.execute(sa.delete(table).where(*where))
-
-    def insert(self, table: sa.Table, rows: list[dict[str, Any]]) -> None:
-        """Keep these rows."""
-        if rows:
-            self._connection.execute(sa.insert(table), rows)
 
 
 def _plain_sqlite(connection: Any, _record: object) -> None:

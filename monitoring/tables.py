@@ -26,6 +26,15 @@ HOURS = sa.Table(
     sa.Column("profile", sa.LargeBinary, nullable=False),
     sa.Index("hours_by_time", "model", "hour"),
 )  # fmt: skip
+DAYS = sa.Table(
+    "days", META,
+    sa.Column("model", sa.String(64), primary_key=True),
+    sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.String(128), primary_key=True),
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("profile", sa.LargeBinary, nullable=False),
+)  # fmt: skip
 PREDICTIONS = sa.Table(
     "predictions", META,
     sa.Column("id", sa.Integer, primary_key=True),

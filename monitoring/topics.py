@@ -21,8 +21,9 @@ from monitoring.errors import MonitoringError, UsageError
 from monitoring.ingest import Ingest, Taken, find
 from monitoring.letters import is_letter
 from monitoring.reading import Told, add_letter, blocks_of
-from monitoring.store import Store, Writing
+from monitoring.store import Store
 from monitoring.tables import PLACES, TRAININGS
+from monitoring.writing import Writing
 from scoring.model import tried
 from scoring.models import Model
 from scoring.observers.log_lines import SCHEMA

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from monitoring.errors import MonitoringError, UsageError
 from monitoring.kept import Keeper
-from monitoring.store import Store, Writing
+from monitoring.store import Store
+from monitoring.writing import Writing
 from scoring.models import Model
 
 REQUEST_ID: Final = "request_id"

@@ -30,7 +30,7 @@ class Window:
     first: int  # hours since 1970
     end: int
     profile: Profile | None
-    hours: Sequence[Hour]
+    parts: Sequence[Hour]  # hours, and whole days by their first
 
     @property
     def rows(self) -> int:
@@ -46,8 +46,8 @@ class Window:
     def versions(self) -> dict[tuple[str, str], int]:
         """Return the rows by version and digest, most first."""
         rows: Counter[tuple[str, str]] = Counter()
-        for hour in self.hours:
-            rows[hour.version, hour.digest] += hour.profile.rows
+        for part in self.parts:
+            rows[part.version, part.digest] += part.profile.rows
         return dict(rows.most_common())
 
 
@@ -96,8 +96,8 @@ def shown(hour: int) -> str:
 
 def window(store: Store, model: str, first: int, end: int) -> Window:
     """Return what the store has of these hours."""
-    hours = store.hours(model, first, end)
-    return Window(first, end, add([h.profile for h in hours]) if hours else None, hours)
+    parts = store.days(model, first, end)
+    return Window(first, end, add([one.profile for one in parts]) if parts else None, parts)
 
 
 def reference(store: Store, model: str, of: Window, against: Against) -> Reference | None:
@@ -124,8 +124,8 @@ def reference(store: Store, model: str, of: Window, against: Against) -> Referen
 def days_of(store: Store, model: str, end: int) -> dict[str, float]:
     """Return how much a model's fields move from day to day, by the four weeks before `end`."""
     by_day: dict[int, list[Profile]] = {}
-    for hour in store.hours(model, end - _WEEKS * _WEEK, end):
-        by_day.setdefault(hour.hour // 24, []).append(hour.profile)
+    for part in store.days(model, end - _WEEKS * _WEEK, end):
+        by_day.setdefault(part.hour // 24, []).append(part.profile)
     if len(by_day) < _WEEKDAYS:
         return {}
     days = [add(parts) for parts in by_day.values()]
