@@ -62,6 +62,8 @@ class KafkaBroker:
             pytest.skip("the broker of BROKER is not ours to stop")
         assert self._process
         self._process.send_signal(signal.SIGSTOP)
+        # its threads stop one after the other
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         try:
             yield
         finally:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 
 import pytest
 
 from streaming.addresses import Address
-from streaming.errors import BrokerUnavailable
+from streaming.errors import BatchLost, BrokerUnavailable
 from streaming.interface import Event, Source
 from tests.streaming.kafka_broker import OURS_TO_STOP, KafkaBroker
 from tests.streaming.support import ride
@@ -49,7 +50,7 @@ def test_is_waited_for_in_steps_and_made_at_last(kafka: KafkaBroker, topic: str)
         for _ in range(2):
             with pytest.raises(BrokerUnavailable, match=topic):
                 source.commit(events)
-    wait_for(lambda: _committed(source, events), "the commit")
+    _commit(source, events)
     source.close()
     again = KafkaSource(address, group=topic)
     wait_for(lambda: again.poll(10, 0.1) == [] and again.waiting() is None, "the partitions")
@@ -57,12 +58,16 @@ def test_is_waited_for_in_steps_and_made_at_last(kafka: KafkaBroker, topic: str)
     again.close()
 
 
-def _committed(source: Source, events: list[Event]) -> bool:
-    try:
-        source.commit(events)
-    except BrokerUnavailable:
-        return False
-    return True
+def _commit(source: Source, events: list[Event]) -> None:
+    """Commit, once the broker answers again, which may have given the partitions up meanwhile."""
+    while True:
+        with contextlib.suppress(BrokerUnavailable):
+            try:
+                return source.commit(events)
+            except BatchLost:
+                events = []
+                while len(events) < 10:
+                    events += source.poll(10, 0.1)
 
 
 def test_holds_no_worker_that_ends(kafka: KafkaBroker, topic: str) -> None:
