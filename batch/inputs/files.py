@@ -134,7 +134,8 @@ def _of(name: str) -> list[Source]:
 def _within(files: Any, info: Any) -> list[Any]:
     """Return a file itself, or the files with rows in a folder and below, in order of their names.
     What begins with a dot or an underline is not data, as Spark and Arrow have it; nor is what has
-    no byte, as Spark leaves it where a part has no row."""
+    no byte, as Spark leaves it where a part has no row, nor what a finished run of ours says of
+    itself."""
     if info.type == pafs.FileType.File:
         return [info]
     if info.type == pafs.FileType.NotFound:
@@ -142,12 +143,17 @@ def _within(files: Any, info: Any) -> list[Any]:
     if info.type != pafs.FileType.Directory:
         raise UsageError(_PIPE.format(info.path))
     below = files.get_file_info(pafs.FileSelector(info.path, recursive=True))
+    reports = {
+        f"{each.path.removesuffix('_SUCCESS')}run.json"
+        for each in below
+        if each.path.endswith("/_SUCCESS")
+    }
     chosen = []
     for each in below:
         steps = each.path[len(info.path) :].strip("/").split("/")
         hidden = any(step[:1] in "._" and "=" not in step for step in steps)
         data = each.is_file and each.size != 0 and _format(each.path)[0]
-        if data and not hidden and "rejected" not in steps[:-1]:
+        if data and not hidden and "rejected" not in steps[:-1] and each.path not in reports:
             chosen.append(each)
     return sorted(chosen, key=lambda each: each.path)
 

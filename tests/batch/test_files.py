@@ -41,6 +41,13 @@ def test_a_folder_stands_for_its_files_with_rows(tmp_path: Path) -> None:
     assert names(str(tmp_path / "in" / "b.csv")) == ["in/b.csv"]
 
 
+def test_what_a_run_wrote_may_be_scored_again(tmp_path: Path) -> None:
+    """Its parts, or its one file: the report beside them holds no rows, elsewhere one may."""
+    touch(tmp_path / "out", "part-1.jsonl", "run.json", "_SUCCESS", "rejected/part-1.jsonl",
+          "a.csv", "a.csv.run/run.json", "a.csv.run/_SUCCESS", "mine/run.json")  # fmt: skip
+    assert names("out") == ["out/a.csv", "out/mine/run.json", "out/part-1.jsonl"]
+
+
 def test_a_pattern_stands_for_what_it_matches(tmp_path: Path) -> None:
     """Files and folders; a file that has such a name is that file."""
     touch(tmp_path / "in", "a1.csv", "a2.csv", "b1.csv", "d1/x.csv", "odd[1].csv")
