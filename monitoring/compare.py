@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +19,13 @@ from monitoring.drift import (
     rate_differs,
 )
 from monitoring.windows import Reference, Window
-from scoring.profiles.bins import Sketch
+from scoring.profiles.bins import OTHER, Sketch
 from scoring.profiles.categories import Categories
 from scoring.profiles.numbers import Numbers, cells_of
 
 SCORE = "prediction"
+
+Part = Callable[[Sketch], tuple[float, int]]  # a mean, or a share, as what is over how many
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Comparison:
     p: float
     size: float  # PSI of drift, else a difference of shares
     sentence: str
+    part: Part  # what the sentence is about
+    before: float  # that of the reference
     difference: Difference | None = None
 
     @property
@@ -74,8 +79,11 @@ def compare(reference: Reference, window: Window) -> list[Comparison]:
         moves = reference.moves("" if name == SCORE else name, window)
         apart = difference(ours, theirs, moves, LEVEL / many)
         if apart is not None:
-            sentence = _sentence(name, ours, theirs, apart)
-            found.append(Comparison(name, "drift", apart.p, apart.psi, sentence, apart))
+            sentence, part = _drifted(name, ours, theirs, apart)
+            some, rows = part(ours)
+            found.append(
+                Comparison(name, "drift", apart.p, apart.psi, sentence, part, some / rows, apart)
+            )
         found += _missing(name, ours, theirs)
         found += _new(name, ours, theirs)
         found += _beyond(name, ours, theirs)
@@ -99,7 +107,11 @@ def _missing(name: str, ours: Sketch, theirs: Sketch) -> list[Comparison]:
     p = rate_differs(ours.missing, n, theirs.missing, m)
     before, now = ours.missing / n, theirs.missing / m
     sentence = f"{name} is missing in {now:.1%} of the rows, was {before:.1%}"
-    return [Comparison(name, "missing", p, abs(now - before), sentence)]
+    return [Comparison(name, "missing", p, abs(now - before), sentence, _absent, before)]
+
+
+def _absent(one: Sketch) -> tuple[float, int]:
+    return one.missing, one.count + one.missing
 
 
 def _new(name: str, ours: Sketch, theirs: Sketch) -> list[Comparison]:
@@ -120,7 +132,20 @@ def _new(name: str, ours: Sketch, theirs: Sketch) -> list[Comparison]:
     p = beta_binomial_from(rows, theirs.count, once + 1, ours.count)
     some = ", ".join(sorted(new, key=lambda c: (-new[c], c))[:3])
     sentence = f"{name} has {len(new)} new values in {rows / theirs.count:.1%} of the rows ({some})"
-    return [Comparison(name, "new categories", p, rows / theirs.count - expected, sentence)]
+    size = rows / theirs.count - expected
+    return [Comparison(name, "new categories", p, size, sentence, _rows_of(new), 0.0)]
+
+
+def _rows_of(names: Collection[str], *, others: bool = False) -> Part:
+    """Return what counts the rows of these categories, or of all others."""
+
+    def part(one: Sketch) -> tuple[float, int]:
+        if not isinstance(one, Categories):
+            return 0, 0
+        rows = sum(one.counts.get(name, 0) for name in names)
+        return (one.count - rows if others else rows), one.count
+
+    return part
 
 
 def rows_beyond(ours: Numbers, theirs: Numbers) -> int:
@@ -150,20 +175,35 @@ def _beyond(name: str, ours: Sketch, theirs: Sketch) -> list[Comparison]:
         f"{name} lies beyond {ours.low:.4g} to {ours.high:.4g} in {share:.1%} of the rows, from "
         f"{theirs.low:.4g} to {theirs.high:.4g}"
     )
-    return [Comparison(name, "beyond the range", p, share, sentence)]
+
+    def part(one: Sketch) -> tuple[float, int]:
+        return (rows_beyond(ours, one), one.count) if isinstance(one, Numbers) else (0, 0)
+
+    return [Comparison(name, "beyond the range", p, share, sentence, part, 0.0)]
 
 
-def _sentence(name: str, ours: Sketch, theirs: Sketch, apart: Difference) -> str:
+def _drifted(name: str, ours: Sketch, theirs: Sketch, apart: Difference) -> tuple[str, Part]:
+    """Return how it differs in words, and the mean or share that these are about."""
     if isinstance(ours, Numbers) and isinstance(theirs, Numbers):
         before, now = ours.mean or 0.0, theirs.mean or 0.0
         spread = ours.deviation or 0.0
         if spread and abs(now - before) > 0.02 * spread:
             change = f"{abs(now / before - 1):.0%} " if before and now / before > 0 else ""
             word = "higher" if now > before else "lower"
-            return f"{name} is {change}{word} on average: {now:.4g}, was {before:.4g}"
-        return f"{name} is spread otherwise around the same average of {now:.4g}"
+            return f"{name} is {change}{word} on average: {now:.4g}, was {before:.4g}", _total
+        return f"{name} is spread otherwise around the same average of {now:.4g}", _squares
     left, right = apart.bins.left, apart.bins.right
     n, m = left.sum(), right.sum()
     place = int(abs(left / n - right / m).argmax())
-    return (f"{name}: '{apart.bins.names[place]}' is {right[place] / m:.1%} of the rows, "
-            f"was {left[place] / n:.1%}")  # fmt: skip
+    most = apart.bins.names[place]
+    sentence = f"{name}: '{most}' is {right[place] / m:.1%} of the rows, was {left[place] / n:.1%}"
+    others = [one for one in apart.bins.names if one != OTHER]
+    return sentence, _rows_of(others, others=True) if most == OTHER else _rows_of([most])
+
+
+def _total(one: Sketch) -> tuple[float, int]:
+    return (one.total, one.count) if isinstance(one, Numbers) else (0.0, 0)
+
+
+def _squares(one: Sketch) -> tuple[float, int]:
+    return (one.squares, one.count) if isinstance(one, Numbers) else (0.0, 0)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from monitoring.compare import Comparison, compare, significant
+from monitoring.compare import SCORE, Comparison, compare, significant
 from monitoring.drift import MIN_ROWS
 from monitoring.entries import Only, Training
 from monitoring.estimate import Estimate, estimate
@@ -15,6 +15,7 @@ from monitoring.fairness import Fairness, by_field
 from monitoring.outcomes import outcomes
 from monitoring.performance import EARLIER, Realised, realised
 from monitoring.refused import Refused, refused
+from monitoring.since import Segment, Since, most_in, since
 from monitoring.store import Store
 from monitoring.windows import Against, Reference, Window, hour_of, reference, shown, window
 from scoring.models import discover
@@ -35,10 +36,17 @@ class Finding:
     state: State
     sentence: str
     field: str | None = None
+    since: Since | None = None
+    most_in: Segment | None = None  # of the prediction
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
-        return {"state": self.state, "field": self.field, "sentence": self.sentence}
+        found: dict[str, Any] = {
+            "state": self.state, "field": self.field, "sentence": self.sentence
+        }  # fmt: skip
+        if self.since:
+            found["since"] = str(self.since.day)
+        return found | ({"most_in": self.most_in.as_json()} if self.most_in else {})
 
 
 @dataclass(frozen=True)
@@ -127,7 +135,7 @@ def report(
         findings.append(Finding("quiet", _nothing(against)))
     elif compared_with is not None:
         comparisons = compare(compared_with, now)
-        findings += _differences(comparisons, _before(store, model, now, against))
+        findings += _differences(comparisons, store, model, now, compared_with, against)
     trainings = store.trainings(model)
     known = next((trainings[d] for _, d in now.versions if d in trainings), None)
     threshold = threshold_of(model, known)
@@ -152,15 +160,26 @@ def _before(store: Store, model: str, now: Window, against: Against) -> set[tupl
     return significant(compare(compared_with, before))
 
 
-def _differences(comparisons: list[Comparison], before: set[tuple[str, str]]) -> list[Finding]:
-    now = significant(comparisons)
+def _differences(
+    comparisons: list[Comparison], store: Store, model: str, now: Window, than: Reference,
+    against: Against,
+) -> list[Finding]:  # fmt: skip
+    differ = significant(comparisons)
+    if not differ:
+        return []
+    before = _before(store, model, now, against)
     found = []
     for one in sorted(comparisons, key=lambda one: -one.size):
         key = one.field, one.question
-        if key in now:
-            again = key in before
-            words = "; so it was in the window before" if again else ""
-            found.append(Finding("alarm" if again else "warning", one.sentence + words, one.field))
+        if key in differ:
+            day = since(store, model, now, one)
+            most = None
+            if key == (SCORE, "drift"):
+                most = most_in(store, model, now, than)
+            words = [one.sentence, *map(str, filter(None, (day, most)))]
+            words += ["so it was in the window before"] if key in before else []
+            state: State = "alarm" if key in before else "warning"
+            found.append(Finding(state, "; ".join(words), one.field, day, most))
     return found
 
 

@@ -59,6 +59,7 @@ class Reference:
     profile: Profile
     days: float | None  # None: many, a training's
     day_to_day: Mapping[str, float]
+    spans: Sequence[tuple[int, int]] = ()  # its hours; of a training none
 
     def moves(self, field: str, window: Window) -> float:
         """Return what the days add to the variance of a field's shares."""
@@ -118,7 +119,7 @@ def reference(store: Store, model: str, of: Window, against: Against) -> Referen
         return None
     profile = add([one.profile for one in found if one.profile])
     moves = known.profile.day_to_day if known else days_of(store, model, of.first)
-    return Reference(named, profile, sum(one.days for one in found), moves)
+    return Reference(named, profile, sum(one.days for one in found), moves, spans)
 
 
 def days_of(store: Store, model: str, end: int) -> dict[str, float]:
