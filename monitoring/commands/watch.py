@@ -6,12 +6,12 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from monitoring import exposition, trainings
+from monitoring import exposition, trainings, versions
 from monitoring.commands.profile import keeper
 from monitoring.errors import UsageError
 from monitoring.ingest import Ingest
@@ -42,6 +42,8 @@ def options(line: argparse.ArgumentParser) -> None:
     line.add_argument("--until", metavar="TIME", help="its end, UTC (default: the hour that is)")
     line.add_argument("--against", default="training",
         choices=("training", "previous", "same-weekday"), help="(default: training)")  # fmt: skip
+    line.add_argument("--model", metavar="WHICH", help="of one version of the MODEL alone, as "
+        "`report` has it; an alias is asked for each time (default: all)")  # fmt: skip
     line.add_argument("--fairness", action="append", default=[], metavar="FIELD",
         help="rates and errors by each category of this field; several times")  # fmt: skip
     line.add_argument("--every", type=float, default=300.0, metavar="SECONDS",
@@ -85,9 +87,7 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _turn(given: argparse.Namespace, environ: Mapping[str, str]) -> Callable[[], list[Report]]:
     models = discover()
-    for name in given.models:
-        if name not in models:
-            raise UsageError(f"no model '{name}'; there are {', '.join(models)}")
+    _check(given, models)
     length, keep, webhook = hours_of(given.window), keeper(given.ids, environ), _webhook(environ)
     hour_of(given.until)
     settings = RegistrySettings.from_env(environ)
@@ -99,7 +99,11 @@ def _turn(given: argparse.Namespace, environ: Mapping[str, str]) -> Callable[[],
             take(Ingest(store, models, keep), store, models, given.log)
         names = given.models or [name for name in models if store.span(name)]
         end = hour_of(given.until)
-        made = [report(store, name, length, end, given.against, given.fairness) for name in names]
+        which = given.model
+        only = which and versions.chosen(store, names[0], which, settings)
+        made = [
+            report(store, name, length, end, given.against, given.fairness, only) for name in names
+        ]
         with store.writing() as writing:
             made = [replace(one, since=writing.since(one.model, one.state)) for one in made]
         for one in made:
@@ -114,6 +118,14 @@ def _turn(given: argparse.Namespace, environ: Mapping[str, str]) -> Callable[[],
         return made
 
     return turn
+
+
+def _check(given: argparse.Namespace, models: Collection[str]) -> None:
+    for name in given.models:
+        if name not in models:
+            raise UsageError(f"no model '{name}'; there are {', '.join(models)}")
+    if given.model is not None and len(given.models) != 1:
+        raise UsageError("--model is a version of one model: name that one, too")
 
 
 def _webhook(environ: Mapping[str, str]) -> Webhook | None:

@@ -202,6 +202,11 @@ def test_one_version_alone_is_reported(monitoring: Run, tmp_path: Path) -> None:
     assert said in Path("r.html").read_text()
     window = json.loads(Path("r.json").read_text())["window"]
     assert (window["only"], window["left_out"], window["versions"]) == ("4", 200, {"4": 100})
+    watched = ("watch", *words[2:], "4", "--once", "--reports", "out")
+    assert monitoring(*watched, "ride").status == 0
+    assert json.loads(Path("out/ride.json").read_text())["window"]["only"] == "4"
+    told = monitoring(*watched)
+    assert (told.status, "--model is a version of one model" in told.err) == (2, True)
     folder = str(tmp_path / "built" / "ride")
     told = monitoring(*words, folder)
     assert f"200 predictions of version {manifest.version} from" in told.out
