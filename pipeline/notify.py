@@ -26,6 +26,7 @@ from pipeline.errors import UsageError
 from pipeline.records import Record
 from pipeline.shared.store import Message, Store
 from pipeline.triggers.hook import SHORTEST, signature
+from scoring.process.addresses import trouble_of
 from scoring.process.secret_values import of_environment
 
 URL: Final = "PIPELINE_WEBHOOK"
@@ -102,15 +103,16 @@ def people_of(environ: Mapping[str, str], store: Store) -> People:
     channels: dict[str, Callable[[Message], None]] = {}
     if url := environ.get(URL):
         secret = environ.get(SECRET, "")
-        if not url.startswith(("http://", "https://")):
-            raise UsageError(f"{URL} is no address that begins with http:// or https://")
+        if trouble := trouble_of(url):
+            raise UsageError(f"{URL}: {trouble}")
         if len(secret) < SHORTEST:
             raise UsageError(f"{URL} needs {SECRET}, of {SHORTEST} characters or more")
         channels["webhook"] = lambda message: _post(url, secret, message)
     if to := environ.get(MAIL):
-        server = urlsplit(environ.get(SMTP, ""))
-        if server.scheme not in ("smtp", "smtps") or not server.hostname:
-            raise UsageError(f"{MAIL} needs {SMTP}, as smtp://user:password@host:587 or smtps://")
+        if trouble := trouble_of(environ.get(SMTP, ""), ("smtp", "smtps")):
+            example = "smtp://user:password@host:587"
+            raise UsageError(f"{MAIL} needs {SMTP}, as {example} or smtps://: {trouble}")
+        server = urlsplit(environ[SMTP])
         sender = environ.get(FROM) or f"pipeline@{socket.getfqdn()}"
         channels["mail"] = lambda message: _mail(server, sender, to, message)
     return People(store, channels, frozenset(of_environment(environ)))

@@ -23,6 +23,7 @@ from monitoring.topics import take
 from monitoring.watching import Board, forever, json_of, listen
 from monitoring.windows import hour_of, hours_of
 from scoring.models import discover
+from scoring.process.addresses import trouble_of
 from scoring.process.atomic_files import write_file
 from scoring.registry.settings import RegistrySettings
 
@@ -132,8 +133,8 @@ def _webhook(environ: Mapping[str, str]) -> Webhook | None:
     url, secret = environ.get(_URL), environ.get(_SECRET, "")
     if not url:
         return None
-    if not url.startswith(("http://", "https://")):
-        raise UsageError(f"{_URL} is no address that begins with http:// or https://")
+    if trouble := trouble_of(url):
+        raise UsageError(f"{_URL}: {trouble}")
     if len(secret) < _SHORTEST:
         raise UsageError(f"{_URL} needs {_SECRET}, of {_SHORTEST} characters or more")
     return Webhook(url, secret)

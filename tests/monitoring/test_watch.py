@@ -249,7 +249,7 @@ def test_it_runs_until_it_is_told_to_stop(
 @pytest.mark.parametrize(
     ("environ", "words", "says"),
     [({}, ["tips"], "no model 'tips'"), ({}, ["--every", "0"], "above 0"),
-     ({"MONITORING_WEBHOOK": "mail"}, [], "no address"),
+     ({"MONITORING_WEBHOOK": "mail"}, [], "must begin with http"),
      ({"MONITORING_WEBHOOK": "http://a"}, [], "needs MONITORING_WEBHOOK_SECRET")],
     ids=["model", "every", "address", "secret"],
 )  # fmt: skip

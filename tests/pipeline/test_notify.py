@@ -208,11 +208,17 @@ def test_a_server_that_refuses_is_told_by_its_number(
 @pytest.mark.parametrize(
     ("environ", "why"),
     [
-        pytest.param({"PIPELINE_WEBHOOK": "ftp://x"}, "no address that begins", id="address"),
+        pytest.param({"PIPELINE_WEBHOOK": "ftp://x"}, "must begin with http:// or", id="address"),
+        pytest.param({"PIPELINE_WEBHOOK": "http://x:99999"}, "its port is none", id="port"),
         pytest.param({"PIPELINE_WEBHOOK": "http://x"}, "needs PIPELINE_WEBHOOK_S", id="secret"),
         pytest.param({"PIPELINE_MAIL": "a@b"}, "PIPELINE_MAIL needs PIPELINE_SMTP", id="server"),
         pytest.param(
             {"PIPELINE_MAIL": "a@b", "PIPELINE_SMTP": "host"}, "PIPELINE_MAIL needs", id="no URL"
+        ),
+        pytest.param(
+            {"PIPELINE_MAIL": "a@b", "PIPELINE_SMTP": "smtp://host:smtp"},
+            "its port is none",
+            id="port of the mail",
         ),
     ],
 )

@@ -90,6 +90,7 @@ BESIDE = {
 BAD = [
     ("FEEDBACK", "yes"),
     ("MONITORING_URL", "reports"),
+    ("MONITORING_URL", "http://monitor:0"),
     ("MODELS", "ride,"),
     ("MODELS", ","),
     ("MODELS", "../ride"),

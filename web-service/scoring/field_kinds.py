@@ -8,7 +8,7 @@ passes there; any other is refused when its model is found.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from datetime import date, datetime
 from enum import Enum, Flag
@@ -87,7 +87,34 @@ def _trouble(field: FieldInfo) -> str:
     limits = [number for part in said if isinstance(part, _OF_NUMBERS) for number in astuple(part)]
     if not all(map(math.isfinite, limits)):
         return "has a limit that is no finite number, which JSON cannot write: leave it out"
+    if _leave_nothing(said, kind):
+        return "has limits between which there is no value: every request would be refused"
     return ""
+
+
+def _leave_nothing(said: Sequence[Any], kind: Any) -> bool:
+    """Return whether no value is within the limits of a number, or of a text's length."""
+    low = _limits(said, "ge", "gt") + _limits(said, "min_length")
+    high = _limits(said, "le", "lt") + _limits(said, "max_length")
+    if not low or not high:
+        return False
+    (least, above), (most, below) = max(low), min(high, key=lambda one: (one[0], not one[1]))
+    steps = [part.multiple_of for part in said if isinstance(part, MultipleOf)]
+    if step := steps[0] if steps else kind is int:
+        first = math.floor(least / step) + 1 if above else math.ceil(least / step)
+        last = math.ceil(most / step) - 1 if below else math.floor(most / step)
+        return bool(first > last)
+    return bool(least > most or (least == most and (above or below)))
+
+
+def _limits(said: Sequence[Any], inclusive: str, exclusive: str = "") -> list[tuple[Any, bool]]:
+    """Return the limits of these names, each with whether it is out of bounds itself."""
+    return [
+        (limit, name == exclusive)
+        for part in said
+        for name in (inclusive, exclusive)
+        if (limit := getattr(part, name, None)) is not None
+    ]
 
 
 def _choices(kind: Any) -> tuple[Any, ...]:

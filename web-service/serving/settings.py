@@ -19,6 +19,7 @@ from scoring.limits import Limits
 from scoring.observers import log_settings
 from scoring.observers.log_settings import PredictionLogSettings
 from scoring.process import cpus
+from scoring.process.addresses import trouble_of
 from scoring.process.settings import ModelSettings, comma_separated
 from scoring.registry.settings import RegistrySettings
 from serving.prefix import PREFIX
@@ -65,9 +66,11 @@ def _network(value: object) -> object:
 
 def _monitor(value: str) -> str:
     """Return the address of a monitor, or an absolute folder."""
-    if value.startswith(("http://", "https://", "/")):
+    if value.startswith("/"):
         return value
-    raise ValueError("an address that begins with http:// or https://, or an absolute folder")
+    if trouble := trouble_of(value):
+        raise ValueError(f"{trouble}; or it is an absolute folder")
+    return value
 
 
 _OF_THE_LOG = {"PREDICTION_LOG": (*log_settings.DETAILS["PREDICTION_LOG"], "FEEDBACK")}

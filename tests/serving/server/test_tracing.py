@@ -56,6 +56,7 @@ def test_traces_are_sent_where_they_are_asked_for(environ: dict[str, str]) -> No
         ({**ENDPOINT, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL='grpc'"),
         ({**ENDPOINT, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"}, "listen on port 4318"),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, "must begin with http:// or https://"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:otlp"}, "ENDPOINT: its port is none"),
         ({**ENDPOINT, "OTEL_EXPORTER_OTLP_CERTIFICATE": "/no/such.pem"},
          "OTEL_EXPORTER_OTLP_CERTIFICATE=/no/such.pem: the file is not there"),
     ],

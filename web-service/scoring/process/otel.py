@@ -6,16 +6,15 @@ It needs the group `otel` of the Pipfile. Everything else about it is set by tho
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
 from scoring.errors import SettingsError
+from scoring.process.addresses import trouble_of
 
 _FLUSH_S: Final = 0.25  # a collector that is gone must not hold a stop up
 _OTLP: Final = "OTEL_EXPORTER_OTLP_"
-_ENDPOINT: Final = re.compile(r"https?://[^/]")
 _PROTOCOL: Final = "http/protobuf"  # the one whose package is in the group `otel`
 _FILES: Final = ("CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE")
 
@@ -45,8 +44,8 @@ def _check(environ: Mapping[str, str]) -> None:
             "listen on port 4318"
         )
     endpoint, name = _of_traces(environ, "ENDPOINT")
-    if endpoint and not _ENDPOINT.match(endpoint):
-        raise SettingsError(f"{name}: must begin with http:// or https:// and a host")
+    if endpoint and (trouble := trouble_of(endpoint)):
+        raise SettingsError(f"{name}: {trouble}")
     for option in _FILES:
         path, name = _of_traces(environ, option)
         if path and not os.access(path, os.R_OK):

@@ -7,11 +7,11 @@ import ssl
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, FilePath
 
 from scoring.errors import SettingsError
+from scoring.process.addresses import NO_PORT, trouble_of
 from scoring.process.secret_values import of_login
 from scoring.process.settings import ModelSettings, without_credentials
 
@@ -26,34 +26,16 @@ _NOT_SUPPORTED: Final = {
 _PIN: Final = re.compile(r"([a-z][a-z0-9_]*):([1-9][0-9]{0,9})")
 
 
-def _is_address(uri: str) -> bool:
-    """Return whether `uri` is an http(s) address with a host, and a port that can be one."""
-    try:
-        parts = urlsplit(uri)
-        parts.port  # noqa: B018  # raises where it is no number
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
-
-
-def _has_no_port(uri: str) -> bool:
-    """Return whether what stands where a port does can be none."""
-    try:
-        return urlsplit(uri).port == 0
-    except ValueError as error:
-        return "ort" in str(error)  # "Port could not be cast ...", "Port out of range 0-65535"
-
-
 def _server(uri: str) -> str:
-    usable = _is_address(uri)
-    if usable and re.search(r"[?# ]", uri):
+    trouble = trouble_of(uri)
+    if not trouble and re.search(r"[?# ]", uri):
         raise ValueError(
             "must be the server's address alone, without ?, # or a space: http://HOST:5000, not "
             "what a browser shows of a page there"
         )
-    if uri.startswith(("http://", "https://")) and _has_no_port(uri):
-        raise ValueError("its port is none: a number from 1 to 65535 is expected behind the host")
-    if not usable:
+    if trouble == NO_PORT:
+        raise ValueError(trouble)
+    if trouble:
         raise ValueError(
             "the service asks a tracking server by http:// or https://; `make mlflow` starts one "
             "over a local store, and without this variable the models of MODELS_DIR serve"
@@ -84,7 +66,7 @@ def certificates(path: Path) -> Path:
 
 
 def _store(uri: str) -> str:
-    if not _is_address(uri):
+    if trouble_of(uri):
         raise ValueError("must be an address such as http://minio:9000")
     return uri
 
