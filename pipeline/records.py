@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,6 +53,8 @@ class Runs:
         self.model = model
         self.steps = self.folder / "steps"
         self.before = self.folder / "before"  # what served before, for a rollback in MODELS_DIR
+        self._alone_since = 0.0  # by the clock that nobody can set
+        self._begun = ""  # the run that began with the lock held
 
     def make(self) -> None:
         """Make the folder. Raises PipelineError where that cannot be."""
@@ -74,6 +77,7 @@ class Runs:
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()} since {now()}")
             file.flush()
+            self._alone_since = time.monotonic()
             yield
 
     def all(self) -> list[Record]:
@@ -98,8 +102,9 @@ class Runs:
         record = {
             "run": run, "model": self.model, "state": RUNNING, "why": why, "plan": plan,
             "code": code, "inputs": inputs, "started": now(), "finished": None, "said": "",
-            "steps": [],
+            "seconds": None, "steps": [],
         }  # fmt: skip
+        self._begun = run
         self.write(record)
         return record
 
@@ -109,7 +114,10 @@ class Runs:
         write_file(self.folder / f"{record['run']}.json", text)
 
     def end(self, record: Record, state: str, said: str) -> None:
-        """Write how a run ended, in a sentence."""
+        """Write how a run ended, in a sentence, and how long it took from the lock on, what looked
+        for data and fetched it included."""
+        if record["run"] == self._begun:
+            record["seconds"] = round(time.monotonic() - self._alone_since, 3)
         record |= {"state": state, "said": said, "finished": now()}
         self.write(record)
 

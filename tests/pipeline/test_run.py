@@ -123,6 +123,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.M
         "ingest", "check", "train",
     ]  # fmt: skip
     assert record["state"] == "promoted"
+    assert (first["seconds"], record["seconds"] > 0) == (None, True)
     assert not list(call.runs.steps.glob(".*"))
 
 

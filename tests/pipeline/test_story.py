@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ from pipeline.cli import main
 from pipeline.ingest import months_until
 from pipeline.records import Record, Runs
 from pipeline.shared.store import Store
-from pipeline.steps import Result, Work
+from pipeline.steps import NAMES, Result, Work
 from scoring.models import discover
 from tests.monitoring.support import lines, write
 from tests.pipeline.support import RIDE, told
@@ -44,6 +45,7 @@ from training.run import train
 pytestmark = pytest.mark.slow
 
 MONTHS = int(os.environ.get("MONTHS", "4"))
+WHOLE_S, OTHER_S, YEAR_S = 60, 3, 600  # of a promotion, what of it is no training; of a year
 _TOML = """
 [ride.data]
 mirror = "{url}"
@@ -178,7 +180,8 @@ def world(
 
 def test_the_months_of_a_year(world: World) -> None:
     """Each is promoted, but for the wrong unit, the drift, and what learned from wrong units; the
-    sentence says why."""
+    sentence says why. It takes no longer than it may, by what each run noted of itself."""
+    begun = time.monotonic()
     promoted(world, "no run has finished yet")
     first = world.serves()
     assert world.turn() == []
@@ -193,6 +196,7 @@ def test_the_months_of_a_year(world: World) -> None:
     assert world.turn() == []
     if MONTHS >= 12:
         the_rest_of_the_year(world)
+        assert time.monotonic() - begun <= YEAR_S
     said = [one.said for one in Store(str(world.folder / "runs/pipeline.db")).events("ride")]
     assert len(said) == len(world.runs.all())
     assert all(one.startswith("run 0000") for one in said)
@@ -218,6 +222,10 @@ def promoted(world: World, why: str) -> None:
     assert record["state"] == "promoted", record["said"]
     assert re.search(why, record["why"]), record["why"]
     assert world.serves() == record["candidate"]
+    seconds = {one["name"]: one["seconds"] for one in record["steps"]}
+    assert seconds.keys() == {*NAMES}
+    assert record["seconds"] <= WHOLE_S, seconds
+    assert record["seconds"] - seconds["train"] <= OTHER_S, seconds
 
 
 def refused(world: World, said: str) -> None:
