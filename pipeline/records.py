@@ -77,7 +77,7 @@ class Runs:
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()} since {now()}")
             file.flush()
-            self._alone_since = time.monotonic()
+            self._begun, self._alone_since = "", time.monotonic()
             yield
 
     def all(self) -> list[Record]:
