@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitoring import reading, refusals, truths
+from monitoring import parquet_logs, reading, refusals, truths
 from monitoring.blocks import Block
 from monitoring.entries import Hour
 from monitoring.errors import MonitoringError, UsageError
@@ -117,7 +117,7 @@ class Ingest:
                 return
             told = Told()
             blocks = (
-                reading.parquet(path, model, self._fields, self._ids)
+                parquet_logs.parquet(path, model, self._fields, self._ids)
                 if path.suffix == ".parquet"
                 else reading.json_lines(path, offset, end if text else 1 << 62, taken.bad, told)
             )

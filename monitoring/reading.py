@@ -1,4 +1,4 @@
-"""Read prediction logs as blocks of columns: JSON lines (also .gz), Parquet, a batch's output.
+"""Read prediction logs of JSON lines (also .gz) as blocks of columns.
 
 Arrow reads a block of JSON lines in one pass. What it refuses is read line by line: a line that is
 none is left out and counted, and the others go on.
@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,12 +21,11 @@ import pyarrow.json as paj
 
 from monitoring import letters
 from monitoring.blocks import HASHED, Block, split
-from monitoring.entries import UNKNOWN
-from monitoring.numpy_arrow import as_arrow, as_numpy, repeated
+from monitoring.numpy_arrow import as_numpy
 from monitoring.refusals import Refusal, refusal_of
 from scoring.observers.log_lines import SCHEMA
 
-_BLOCK_BYTES: Final = 16 * 1024 * 1024
+_BLOCK_BYTES: Final = 4 * 1024 * 1024
 _SCHEMA: Final = pa.schema(
     {
         "schema": pa.int64(),
@@ -59,7 +57,6 @@ _OF_FEEDBACK: Final[dict[str, Any]] = {
     "model": str, "request_id": str, "index": int, "actual": (int, float)
 }  # fmt: skip
 
-_FEW: Final = ["version", "digest", "model_version"]  # texts of which a file has few
 _OF_REFUSED: Final = ["model", "time", "errors"]
 
 # the last: an integer of more than 64 bits
@@ -216,77 +213,6 @@ def _truths(table: pa.Table) -> pa.Table:
     if any(column.null_count for column in columns.columns):
         raise ValueError("a truth lacks something")
     return columns.set_column(3, "actual", columns.column("actual").cast(pa.float64()))
-
-
-def parquet(
-    path: Path, model: str | None, fields: Mapping[str, list[str]], ids: Sequence[str] = ()
-) -> Iterator[Block]:
-    """Yield what a Parquet file holds: a log converted by `training.predictionlog`, or a part of a
-    batch's output, whose time is that of the file.
-
-    `fields` are the names of each model's fields, `ids` those of columns that hold an id.
-    Raises ValueError with what is missing.
-    """
-    import pyarrow.parquet as pq
-
-    few = [name for name in _FEW if name in pq.read_schema(path).names]
-    file = pq.ParquetFile(path, read_dictionary=few)
-    said = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
-    name = model or said.get("model") or _only_model(file.schema_arrow.names, fields)
-    wanted = [field for field in fields[name] if field in file.schema_arrow.names]
-    if not wanted:
-        raise ValueError(f"it holds no field of the model '{name}'")
-    named = ["time", "request_id", "version", "digest", "index", "score", "unseen",
-             "model_version"]  # fmt: skip
-    answers = [n for n in ("duration", "churn_probability") if n in file.schema_arrow.names]
-    columns = [n for n in (*named, *wanted, *answers, *ids) if n in file.schema_arrow.names]
-    first = 0
-    for batch in file.iter_batches(1 << 18, columns=list(dict.fromkeys(columns))):
-        table = _completed(batch, name, wanted, answers, said, path, first)
-        if some := [n for n in ids if n in columns]:
-            found = [_plain(batch.column(n)).cast(pa.string()) for n in some]
-            table = table.append_column("ids", pa.StructArray.from_arrays(found, some))
-        yield from split(table)
-        first += batch.num_rows
-
-
-def _completed(
-    batch: pa.RecordBatch, model: str, wanted: list[str], answers: list[str],
-    said: Mapping[str, str], path: Path, first: int,
-) -> pa.Table:  # fmt: skip
-    rows, have = batch.num_rows, batch.schema.names
-    features = pa.StructArray.from_arrays([_plain(batch.column(n)) for n in wanted], wanted)
-    made = {n: batch.column(n) for n in ("time", "unseen") if n in have}
-    made |= {"features": features, "model": repeated(model, rows)}
-    score = "score" if "score" in have else next(iter(answers), None)
-    if score is None:
-        raise ValueError("it holds no score")
-    made["score"] = batch.column(score)
-    version = "version" if "version" in have else "model_version"
-    made["version"] = batch.column(version) if version in have else repeated(
-        said.get("model_version", UNKNOWN), rows)  # fmt: skip
-    made["digest"] = batch.column("digest") if "digest" in have else repeated(
-        said.get("model_sha256", UNKNOWN), rows)  # fmt: skip
-    if "time" not in have:
-        when = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
-        made["time"] = pa.repeat(pa.scalar(when, pa.timestamp("us", "UTC")), rows)
-    if "request_id" in have:
-        made["request_id"], made["index"] = batch.column("request_id"), batch.column("index")
-    else:
-        made["request_id"] = pa.repeat(f"batch/{path.stem}", rows)
-        made["index"] = as_arrow(np.arange(first, first + rows))
-    return pa.table(made)
-
-
-def _plain(column: pa.Array) -> pa.Array:
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-
-
-def _only_model(names: list[str], fields: Mapping[str, list[str]]) -> str:
-    fitting = [model for model, own in fields.items() if set(own) <= set(names)]
-    if len(fitting) != 1:
-        raise ValueError("it does not say which model's predictions it holds: name it by --model")
-    return fitting[0]
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from monitoring.numpy_arrow import as_arrow, as_numpy, repeated
+from monitoring.parquet_logs import parquet
 from monitoring.repeats import came_before
 from monitoring.store import Store
 from scoring.observers.log_lines import Lines
@@ -92,3 +94,21 @@ def test_columns_come_to_numpy_and_back() -> None:
     assert as_numpy(pa.array([True, False])).tolist() == [True, False]
     assert as_numpy(pa.array([], pa.int64())).tolist() == []
     assert repeated("zwölf", 2).to_pylist() == ["zwölf", "zwölf"]
+
+
+def test_memory_does_not_grow_with_the_rows_of_a_parquet_file(tmp_path: Path) -> None:
+    """What is done is let go."""
+    made = lines(rides(2000))
+    names = ["time", "request_id", "version", "digest", "index", "score"]
+    flat = [{name: one[name] for name in names} | one["features"] for one in made]
+    table = pa.Table.from_pylist(flat)
+    fields = {"ride": ["PULocationID", "DOLocationID", "trip_distance"]}
+    most = []
+    for groups in (5, 40):
+        with pq.ParquetWriter(tmp_path / "a.parquet", table.schema) as file:
+            for _ in range(groups):
+                file.write_table(table)
+        before = pa.total_allocated_bytes()
+        read = parquet(tmp_path / "a.parquet", "ride", fields)
+        most.append(max(pa.total_allocated_bytes() - before for _ in read))
+    assert most[1] < 1.2 * most[0]
