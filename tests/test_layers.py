@@ -40,6 +40,7 @@ ELSEWHERE = {
     "saved/": {"numpy"},
     "profiles/": {"numpy"},  # by what makes, watches and compares them, not by what serves
     "scorers/sklearn.py": {"numpy", "scipy", "sklearn"},
+    "scorers/tree_nodes.py": {"numpy"},
     "scorers/vectorised.py": {"numpy"},
 }  # fmt: skip
 

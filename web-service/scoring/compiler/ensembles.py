@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 from scoring.compiler.calibrated import Sigmoid
 from scoring.scorers.tree_file import MAX_NODES
+from scoring.scorers.tree_nodes import MAX_TREES
 from scoring.values.shares import Link
 
 Array = npt.NDArray[Any]
 Trees = TypeVar("Trees", bound=Sized)
-MAX_TREES: Final = 100_000  # asked before any of them is looked at
 
 
 class NotFlat(Exception):

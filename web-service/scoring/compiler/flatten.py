@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from scoring.compiler.ensembles import Ensemble, NotFlat, Tree
 from scoring.scorers.tree_file import Header, Nodes
+from scoring.scorers.tree_nodes import DAMAGED, sound
 
 Array = npt.NDArray[Any]
 
@@ -88,22 +89,10 @@ def _check(tree: Tree, width: int) -> None:
     """Raise NotFlat for nodes that ask for no column of the `width`, or lead nowhere, in a circle,
     or by two ways to one: as every library writes them, a node stands before those that it leads
     to."""
-    size = len(tree.feature)
+    same = len({len(part) for part in tree}) == 1
     inner = tree.feature >= 0
-    places = np.flatnonzero(inner)
-    sides = np.stack([tree.left[inner], tree.right[inner]])
-    whole = (
-        size > 0
-        and all(len(part) == size for part in tree)
-        and bool((tree.feature < width).all())
-        and bool((sides > places).all())
-        and bool((sides < size).all())
-        and np.unique(sides).size == sides.size
-    )
-    if not whole:
-        raise NotFlat(
-            "the nodes of its trees are damaged: they lead nowhere, in a circle, or twice to one"
-        )
+    if not (same and sound(tree.feature, tree.left, tree.right, inner, width)):
+        raise NotFlat(DAMAGED)
 
 
 def _moved(

@@ -7,9 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
 from scoring.errors import ArtifactError
-from scoring.saved.arrays import as_array, is_array
+from scoring.saved.arrays import Array, as_array, is_array
 from scoring.saved.containers import Saved
+from scoring.saved.sizes import check_size
 from scoring.saved.stand_ins import Name, StandIn, walk
 
 _LIBRARIES: Final = {"sklearn", "xgboost", "lightgbm", "catboost"}
@@ -72,10 +75,17 @@ def choose(
 ) -> Candidate:
     """Return the pair in the files, the one called `pick` where there are several.
 
-    Raises ArtifactError where there is none, saying what was found and what would do, or where
-    there are several and `pick` does not tell; `how` says what tells it.
+    Raises ArtifactError where there is none, saying what was found and what would do, where there
+    are several and `pick` does not tell, `how` saying what tells it, or where it comes to more than
+    a file may hold.
     """
     check_names(saved)
+    one = _chosen(saved, pick, how)
+    check_size((one.vectorizer, one.estimator))
+    return one
+
+
+def _chosen(saved: Sequence[Saved], pick: str | None, how: str) -> Candidate:
     found = pairs(saved)
     if not found:
         raise ArtifactError(_nothing(saved))
@@ -176,7 +186,9 @@ def _objects(saved: Sequence[Saved]) -> Iterator[tuple[Path, StandIn]]:
             inside: list[tuple[str | int, Any]] = [*found.attributes.items(), *found.pairs]
             inside += [*enumerate(found.items)]
             if is_array(found):
-                inside = [*enumerate(as_array(found).ravel().tolist())]
+                inside = _objects_of(as_array(found))
+        elif isinstance(found, np.ndarray):
+            inside = _objects_of(found)
         elif isinstance(found, dict):
             inside = [*found.items()]
         elif isinstance(found, list | tuple):
@@ -185,6 +197,11 @@ def _objects(saved: Sequence[Saved]) -> Iterator[tuple[Path, StandIn]]:
             continue
         waiting += [((*path, key if isinstance(key, int) else str(key)), value)
                     for key, value in inside[:_MAX_ITEMS]][::-1]  # fmt: skip
+
+
+def _objects_of(found: Array) -> list[tuple[str | int, Any]]:
+    """Return the items of an array of objects; of numbers, such as a table beside a model, none."""
+    return [*enumerate(found.ravel().tolist())] if found.dtype.hasobject else []
 
 
 def _shared(one: Path, other: Path) -> int:

@@ -29,7 +29,7 @@ def read_skops(data: bytes, limit: int) -> Any:
                 raise ArtifactError(f"it unpacks to more than {limit >> 20} MiB")
             if file.getinfo(_SCHEMA).file_size > _MAX_SCHEMA:
                 raise ArtifactError(f"its schema has more than {_MAX_SCHEMA >> 20} MiB")
-            return _Schema(file).value(json.loads(file.read(_SCHEMA)))
+            return _Schema(file, limit).value(json.loads(file.read(_SCHEMA)))
     except ArtifactError:
         raise
     except Exception as error:  # a damaged zip or schema raises many things
@@ -39,8 +39,8 @@ def read_skops(data: bytes, limit: int) -> Any:
 class _Schema:
     """Turns the nodes of a schema into values; the same node into the same value."""
 
-    def __init__(self, file: zipfile.ZipFile) -> None:
-        self._file = file
+    def __init__(self, file: zipfile.ZipFile, limit: int) -> None:
+        self._file, self._limit, self._left = file, limit, limit
         self._known: dict[Any, Any] = {}
 
     def value(self, node: dict[str, Any]) -> Any:
@@ -73,7 +73,7 @@ class _Schema:
 
     def array(self, node: dict[str, Any]) -> Any:
         if node["type"] == "numpy":
-            found = np.load(io.BytesIO(self._file.read(node["file"])), allow_pickle=False)
+            found = np.load(io.BytesIO(self.bytes(node)), allow_pickle=False)
             return found if found.ndim or node["__class__"] == "ndarray" else found[()]
         shape = self.value(node["shape"])
         items = self._flat(node["content"], len(shape))
@@ -89,6 +89,10 @@ class _Schema:
         return [self.value(node) for node in nodes]
 
     def bytes(self, node: dict[str, Any]) -> Any:
+        # counted each time: a thousand nodes may name the same file
+        self._left -= self._file.getinfo(node["file"]).file_size
+        if self._left < 0:
+            raise ArtifactError(f"it unpacks to more than {self._limit >> 20} MiB")
         return self._file.read(node["file"])
 
     def type(self, node: dict[str, Any]) -> Any:

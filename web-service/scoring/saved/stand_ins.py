@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
+import numpy as np
+
 from scoring.errors import ArtifactError
 
 _WRAPPER: Final = ("joblib.numpy_pickle", "NumpyArrayWrapper")
@@ -216,3 +218,5 @@ def walk(root: Any) -> Iterator[Any]:
             waiting += [*found.keys(), *found.values()]
         elif isinstance(found, list | tuple | set | frozenset):
             waiting += found
+        elif isinstance(found, np.ndarray) and found.dtype.hasobject:
+            waiting += found.ravel().tolist()

@@ -6,7 +6,7 @@
     means.py       trees over numbers that stand for categories, in `scorer.means`
     classes.py     several classes: a linear model or trees for each, in `scorer.classes`
     sklearn.py     the fitted pair through scikit-learn, for what has no compiled form; meaning.py
-                   checks what its parts mean
+                   checks what its parts mean, tree_nodes.py that its trees end
     columns.py     a linear model over many typed records
     base.py        what all of them share
 

@@ -19,6 +19,7 @@ from scoring.scorers.meaning import (
     counts_to_shares,
     positive_column,
 )
+from scoring.scorers.tree_nodes import check_nodes
 from scoring.values.shares import TOLERANCE, Shares
 
 
@@ -122,6 +123,7 @@ def check_pair(
         if found:
             known.setdefault(head, set()).add(category)
     check_categories(known, model)
+    check_nodes(estimator)
     check_finite(names, estimator)
     if model.classes:
         class_columns(estimator.classes_, model.classes)
@@ -138,7 +140,7 @@ def check_pair(
 def _columns_of(vectorizer: DictVectorizer) -> list[str]:
     """Return the names of a vectorizer's columns, in order."""
     names: list[str] | None = getattr(vectorizer, "feature_names_", None)
-    if not names:
+    if not isinstance(names, list) or not names or not all(type(name) is str for name in names):
         raise ArtifactError("the DictVectorizer is not fitted")
     separator = vectorizer.separator
     if not (isinstance(separator, str) and separator):
