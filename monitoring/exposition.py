@@ -58,8 +58,8 @@ def _values(report: Report) -> Iterator[tuple[str, tuple[str, ...], float]]:
         if one.difference is not None:
             yield "model_drift", (one.field,), one.difference.psi
             yield "model_drift_threshold", (one.field,), one.difference.threshold
-    if report.estimate:
-        yield "model_performance", (report.estimate.metric, "estimated"), report.estimate.expected
+    for told in report.expected.metrics if report.expected else ():
+        yield "model_performance", (told.metric, "estimated"), told.expected
     yield "model_monitoring_truths", (), report.realised.rows if report.realised else 0
     if report.refused:
         yield "model_data_refused_ratio", (), report.refused.share

@@ -13,10 +13,13 @@ from monitoring.performance import Group, Realised
 from monitoring.refused import Refused
 from monitoring.report import Report
 from monitoring.words import (
+    ESTIMATES,
     NAMES,
     STATES,
     cell_of,
     estimated,
+    estimates,
+    expected_confusion,
     headline,
     interval,
     of_how_many,
@@ -48,7 +51,10 @@ def page(report: Report) -> str:
         or "<li>Nothing changed that is more than chance.</li>"
     )
     drawn = "".join(charts.distributions(one) for one in drifts)
-    expected = f"<p>{escape(estimated(report))}</p>" if report.estimate else ""
+    expected = f"<p>{escape(estimated(report))}</p>" if report.expected else ""
+    if told := estimates(report):
+        expected += _rows("expected metrics", ESTIMATES, told)
+        expected += f"<p>{escape(expected_confusion(report))}</p>"
     real = _realised(report.realised) if report.realised else ""
     fair = "".join(map(_fair, report.fairness))
     refused = _refused(report.refused) if report.refused else ""

@@ -12,16 +12,18 @@ import numpy as np
 from monitoring import metrics
 from monitoring.drift import MIN_ROWS, false_discoveries_held
 from monitoring.entries import Training
-from monitoring.estimate import estimate
+from monitoring.estimate import Expected, expected
 from monitoring.metrics import Calibrated, Confusion, Measured, Sums
 from monitoring.outcomes import Outcomes
 from monitoring.windows import Window, shown
+from scoring.profiles.categories import Categories
 from scoring.profiles.numbers import SCALE, Array, Numbers
 
 EARLIER: Final = 8  # windows before this one, for the line and for how far estimates were off
 _LEVEL: Final = 0.01
 _LEAST: Final = 1.02  # times as large an RMSE: less is not worth a word
 _SEGMENTS: Final = 20  # that are named
+_BOTH: Final = 2  # what a class with a threshold has
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,14 @@ class Group:
 class Past:
     """How far the estimates of earlier windows were off, once the truth was there."""
 
+    metric: str
     windows: int
     off: float  # mean of the sizes
     bias: float  # mean of estimate minus truth
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
-        return {"windows": self.windows, "off": self.off, "bias": self.bias}
+        return {"metric": self.metric, "windows": self.windows, "off": self.off, "bias": self.bias}
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,6 @@ class Realised:
     segments: Sequence[Group]  # that are more off than the others, beyond chance; the worst first
     again: bool = False  # it was worse in the window before this one, too
     windows: Sequence[Group] = ()  # this one and the ones before, the latest last
-    past: Past | None = None
 
     @property
     def main(self) -> Measured:
@@ -97,7 +99,6 @@ class Realised:
             "windows": [one.as_json() for one in self.windows],
             "versions": [one.as_json() for one in self.versions],
             "segments": [one.as_json() for one in self.segments],
-            "past_estimates": self.past.as_json() if self.past else None,
         }
 
 
@@ -129,7 +130,6 @@ def realised(
         of=len(whole),
         again=_is_worse(last, before_last),
         windows=windows,
-        past=_past(every, now, training, is_class=threshold is not None),
     )
 
 
@@ -221,23 +221,39 @@ def _segments(own: Outcomes, *, is_class: bool) -> list[Group]:
             for _, field, name, one in worse[:_SEGMENTS]]  # fmt: skip
 
 
-def _past(
-    every: Outcomes, now: Window, training: Training | None, *, is_class: bool
-) -> Past | None:
+def past_estimates(
+    every: Outcomes, now: Window, training: Training | None, threshold: float | None
+) -> list[Past]:
+    """Return how far the estimates of the windows before were off, by metric; nothing where no
+    truth of them is known."""
     if training is None or training.profile.performance is None:
-        return None
-    length = now.end - now.first
-    off = []
+        return []
+    every, length = every.known, now.end - now.first
+    off: dict[str, list[float]] = {}
     for place in range(1, EARLIER + 1):
         some = every.between(now.first - place * length, now.first - (place - 1) * length)
         if len(some) < MIN_ROWS:
             continue
         # of the same rows, so that it is not told by which truths have come
         scores = Numbers.of(some.score, training.profile.scales.get("", SCALE))
-        told = estimate(training.profile.performance, scores, is_class=is_class)
-        if told is not None:
-            loss = float(np.square(some.score - some.actual).mean())
-            off.append(told.expected - (loss if is_class else sqrt(loss)))
-    if not off:
+        told = expected_of(training, scores, threshold)
+        came = {one.metric: one.value for one in measured(some, threshold)}
+        for one in told.metrics if told else ():
+            if one.metric in came:
+                off.setdefault(one.metric, []).append(one.expected - came[one.metric])
+    return [Past(name, len(each), float(np.mean(np.abs(each))), float(np.mean(each)))
+            for name, each in off.items()]  # fmt: skip
+
+
+def expected_of(
+    training: Training | None, scores: Numbers, threshold: float | None
+) -> Expected | None:
+    """Return what the training lets expect of predictions with these scores; None where it tells
+    nothing."""
+    known = training.profile if training else None
+    if known is None or known.performance is None:
         return None
-    return Past(len(off), float(np.mean(np.abs(off))), float(np.mean(off)))
+    is_class = not isinstance(known.target, Numbers)
+    if isinstance(known.target, Categories) and len(known.target.counts) > _BOTH:
+        threshold = None  # of several classes the score is how likely the one is that is said
+    return expected(known.performance, known.score, scores, is_class=is_class, threshold=threshold)

@@ -10,16 +10,22 @@ from typing import Any, Final, Literal
 from monitoring.compare import SCORE, Comparison, compare, significant
 from monitoring.drift import MIN_ROWS
 from monitoring.entries import Only, Training
-from monitoring.estimate import Estimate, estimate
+from monitoring.estimate import Expected
 from monitoring.fairness import Fairness, by_field
 from monitoring.outcomes import outcomes
-from monitoring.performance import EARLIER, Realised, realised
+from monitoring.performance import (
+    EARLIER,
+    Past,
+    Realised,
+    expected_of,
+    past_estimates,
+    realised,
+)
 from monitoring.refused import Refused, refused
 from monitoring.since import Segment, Since, most_in, since
 from monitoring.store import Store
 from monitoring.windows import Against, Reference, Window, hour_of, reference, shown, window
 from scoring.models import discover
-from scoring.profiles.numbers import Numbers
 
 State = Literal["quiet", "warning", "alarm"]
 STATUS: Final[dict[State, int]] = {"quiet": 0, "warning": 10, "alarm": 20}
@@ -58,7 +64,8 @@ class Report:
     reference: Reference | None
     findings: Sequence[Finding]  # what is worst first
     comparisons: Sequence[Comparison]
-    estimate: Estimate | None = None  # of the performance
+    expected: Expected | None = None  # of the performance
+    past: Sequence[Past] = ()  # how far such estimates were off, by metric
     realised: Realised | None = None  # where the truth is known
     fairness: Sequence[Fairness] = ()
     refused: Refused | None = None  # where the log has refused requests
@@ -78,6 +85,7 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values."""
+        told = self.expected
         return {
             "model": self.model,
             "state": self.state,
@@ -92,7 +100,9 @@ class Report:
             },
             "against": self.reference.named if self.reference else None,
             "findings": [one.as_json() for one in self.findings],
-            "performance": [self.estimate.as_json()] if self.estimate else [],
+            "performance": [one.as_json() for one in told.metrics] if told else [],
+            "expected_confusion": told.confusion._asdict() if told and told.confusion else None,
+            "past_estimates": [one.as_json() for one in self.past],
             "realised": self.realised.as_json() if self.realised else None,
             "fairness": [one.as_json() for one in self.fairness],
             "refused": self.refused.as_json() if self.refused else None,
@@ -143,10 +153,14 @@ def report(
     real = realised(every, now, known, threshold) if every else None
     fair = [by_field(every.between(now.first, now.end), name, threshold) for name in fairness
             ] if every else []  # fmt: skip
+    told, past = None, []
+    if now.profile:
+        told = expected_of(known, now.profile.score, threshold)
+        past = past_estimates(every, now, known, threshold) if every else []
     findings += _performance(real)
     findings.sort(key=lambda one: -STATUS[one.state])
     return Report(
-        model, now, compared_with, findings, comparisons, _estimate(now, known), real, fair,
+        model, now, compared_with, findings, comparisons, told, past, real, fair,
         turned_away, only.version if only else None, left_out,
     )  # fmt: skip
 
@@ -181,15 +195,6 @@ def _differences(
             state: State = "alarm" if key in before else "warning"
             found.append(Finding(state, "; ".join(words), one.field, day, most))
     return found
-
-
-def _estimate(now: Window, training: Training | None) -> Estimate | None:
-    """Return the performance that is expected of the version that answered most."""
-    known = training.profile if training else None
-    if known is None or known.performance is None or now.profile is None:
-        return None
-    is_class = not isinstance(known.target, Numbers)
-    return estimate(known.performance, now.profile.score, is_class=is_class)
 
 
 def threshold_of(model: str, training: Training | None) -> float | None:

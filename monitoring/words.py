@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monitoring.fairness import Fairness
 from monitoring.metrics import Measured, named
-from monitoring.performance import Group, Realised
+from monitoring.performance import Group, Past, Realised
 from monitoring.refused import Refused
 from monitoring.report import Report
 from monitoring.windows import shown
@@ -25,8 +25,8 @@ def markdown(report: Report) -> str:
     lines += [f"- {STATES[one.state]}: {one.sentence}" for one in report.findings]
     if not report.findings:
         lines.append("- Nothing changed that is more than chance.")
-    if report.estimate:
-        lines += ["", estimated(report)]
+    if report.expected:
+        lines += ["", estimated(report), *_estimates(report)]
     if report.refused:
         lines += refused(report.refused)
     if report.realised:
@@ -61,20 +61,56 @@ def headline(report: Report) -> str:
 
 def estimated(report: Report) -> str:
     """Return the estimate in words, and how far the ones before were off; nothing without one."""
-    found = report.estimate
-    if found is None:
+    if report.expected is None:
         return ""
+    found = report.expected.main
     words = (
         f"{NAMES[found.metric]} is expected at {found.expected:.3g} +- {found.within:.2g}, was "
         f"{found.was:.3g} on held-out rows"
     )
-    past = report.realised.past if report.realised else None
+    past = past_of(report, found.metric)
     if past is None:
         return f"{words} (estimated: no truth of earlier windows is known to compare it with)."
     return (
         f"{words}. Over the {past.windows} windows before, such estimates were off by "
         f"{past.off:.2g} on average ({past.bias:+.2g}, estimate less truth)."
     )
+
+
+ESTIMATES = ("expected", "value", "was", "past estimates were off by")
+
+
+def estimates(report: Report) -> list[list[str]]:
+    """Return a line for each metric of a class that is expected, by these ESTIMATES."""
+    lines = []
+    for one in report.expected.metrics[1:] if report.expected else ():
+        past = past_of(report, one.metric)
+        off = f"{past.off:.2g} ({past.windows} windows)" if past else "not known"
+        value = f"{one.expected:.3g} +- {one.within:.2g}"
+        lines.append([NAMES[one.metric], value, f"{one.was:.3g}", off])
+    return lines
+
+
+def expected_confusion(report: Report) -> str:
+    """Return what is expected to come true of what is said; nothing of a number."""
+    c = report.expected.confusion if report.expected else None
+    if c is None:
+        return ""
+    return (f"Expected at the threshold: {c.true_positive} true positives, {c.false_positive} "
+            f"false positives, {c.false_negative} false negatives, {c.true_negative} true "
+            "negatives.")  # fmt: skip
+
+
+def past_of(report: Report, metric: str) -> Past | None:
+    """Return how far past estimates of a metric were off; None where no truth tells it."""
+    return next((one for one in report.past if one.metric == metric), None)
+
+
+def _estimates(report: Report) -> list[str]:
+    if not (lines := estimates(report)):
+        return []
+    rows = [ESTIMATES, ["---"] * len(ESTIMATES), *lines]
+    return ["", *(f"| {' | '.join(row)} |" for row in rows), "", expected_confusion(report)]
 
 
 def turned_away(found: Refused) -> str:

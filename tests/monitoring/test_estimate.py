@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monitoring.estimate import estimate
+from monitoring import metrics
+from monitoring.estimate import estimate, expected
 from scoring.profiles.numbers import Numbers
 from scoring.profiles.performance import measure
 
@@ -38,6 +39,37 @@ def test_a_calibrated_probability_has_its_brier_score() -> None:
     assert found is not None
     assert found.metric == "brier"
     assert found.expected == pytest.approx(float(np.mean(undecided * (1 - undecided))), rel=0.05)
+
+
+@pytest.mark.parametrize("over", [0.0, 0.15], ids=["calibrated", "says too much"])
+def test_what_depends_on_a_threshold_is_expected_of_a_class(over: float) -> None:
+    """AUC, confusion and what follows from it are those that come true, within their interval,
+    also where the scores are off in the way that they were on the held-out rows."""
+
+    def drawn(a: float, b: float, rows: int) -> tuple[np.ndarray, np.ndarray]:
+        chance = RANDOM.beta(a, b, rows)
+        return chance + over * (1 - chance), (RANDOM.random(rows) < chance).astype(float)
+
+    scores, truth = drawn(2, 5, 60_000)
+    held_out = Numbers.of(scores, 6)
+    measured = measure("test", scores, truth, held_out, {})
+    now, came = drawn(3, 3, 20_000)
+    found = expected(measured, held_out, Numbers.of(now, 6), is_class=True, threshold=0.5)
+    assert found is not None
+    assert found.confusion is not None
+    real = {one.metric: one.value for one in metrics.of_class(now, came, 0.5)}
+    assert [one.metric for one in found.metrics] == ["brier", "auc", "accuracy", "precision",
+                                                     "recall"]  # fmt: skip
+    for one in found.metrics:
+        assert one.expected == pytest.approx(real[one.metric], abs=one.within + 0.02), one
+    was = {one.metric: one.value for one in metrics.of_class(scores, truth, 0.5)}
+    assert all(one.was == pytest.approx(was[one.metric], abs=0.02) for one in found.metrics)
+    assert sum(found.confusion) == pytest.approx(20_000, abs=2)
+    for told, true in zip(found.confusion, metrics.confusion(now, came, 0.5), strict=True):
+        assert told == pytest.approx(true, rel=0.06)
+    number = expected(measured, held_out, held_out, is_class=False)
+    assert number is not None
+    assert [one.metric for one in number.metrics] == ["rmse"]
 
 
 def test_nothing_has_no_estimate() -> None:

@@ -167,6 +167,21 @@ def test_a_class_is_reported_at_its_training_s_threshold(monitoring: Run, tmp_pa
     assert len(real["calibration"]) == 10
     assert "At the threshold 0.3:" in told.out
     assert "was said" in Path("r.html").read_text()
+    later = [{**one, "time": (BEGIN + DAY).isoformat(), "request_id": f"l{place}"}
+             for place, one in enumerate(made[:100])]  # fmt: skip
+    monitoring("profile", write(Path("b.jsonl"), later))
+    told = monitoring("report", "churn", "--until", "2026-11-04T00:00", "--json", "r.json",
+                      "--html", "r.html")  # fmt: skip
+    found = json.loads(Path("r.json").read_text())
+    assert found["realised"] is None
+    assert sum(found["expected_confusion"].values()) == 100
+    names = [one["metric"] for one in found["performance"]]
+    assert [one["metric"] for one in found["past_estimates"]] == names
+    assert {"brier", "auc", "accuracy", "recall"} <= set(names)
+    assert "| AUC | " in told.out
+    assert "(1 windows) |" in told.out
+    assert "Expected at the threshold: " in told.out
+    assert "past estimates were off by" in Path("r.html").read_text()
 
 
 @pytest.mark.slow
@@ -210,8 +225,8 @@ def test_estimates_are_shown_next_to_how_far_they_were_off(monitoring: Run, tmp_
         monitoring("labels", truth(f"{day}.parquet", made, off=3.0, seed=day), "--key",
                    "request_id")  # fmt: skip
     told = monitoring("report", "ride", "--until", "2026-11-05", "--json", "r.json")
-    past = json.loads(Path("r.json").read_text())["realised"]["past_estimates"]
-    assert past["windows"] == 2
+    [past] = json.loads(Path("r.json").read_text())["past_estimates"]
+    assert (past["metric"], past["windows"]) == ("rmse", 2)
     assert past["bias"] == pytest.approx(-3.0, abs=0.5)  # the sample is learned by heart
     assert "Over the 2 windows before, such estimates were off by" in told.out
     assert "on the training's held-out rows" in told.out
