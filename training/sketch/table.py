@@ -99,7 +99,8 @@ def left_out(column: pd.Series[Any], truth: pd.Series[Any], *, names: bool = Fal
         return "it has one value only"
     if pd.api.types.is_datetime64_any_dtype(there):
         return "times are no field; make numbers of them"
-    whole = not pd.api.types.is_float_dtype(there)
+    # numbers of which some are missing are kept as floats
+    whole = not pd.api.types.is_float_dtype(there) or bool((there % 1 == 0).all())
     numeric = pd.api.types.is_numeric_dtype(there)
     named = re.search(r"(^|[^a-z])id$|[a-z]I[Dd]$", name) is not None or name.lower() == "id"
     if whole and distinct == rows and (named or not numeric or _counts(there)):
@@ -126,7 +127,9 @@ def _is_twin(column: pd.Series[Any], truth: pd.Series[Any]) -> bool:
     both = pd.concat([column.astype(float), truth], axis=1).dropna()
     if len(both) < 3 or both.iloc[:, 0].std() == 0 or both.iloc[:, 1].std() == 0:
         return False
-    return bool(abs(np.corrcoef(both.iloc[:, 0], both.iloc[:, 1])[0, 1]) > _TWIN)
+    # or a curve of it that only rises or falls, as the logarithm is
+    ways = (both, both.rank())
+    return any(abs(np.corrcoef(way.T.to_numpy())[0, 1]) > _TWIN for way in ways)
 
 
 def _codes(target: pd.Series[Any]) -> pd.Series[Any]:

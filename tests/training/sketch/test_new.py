@@ -20,7 +20,7 @@ from training.new import main
 from training.sketch.columns import ceiling_of, field_of, floor_of
 from training.sketch.model_file import Field, Sketch, text_of
 from training.sketch.names import identifier
-from training.sketch.table import sketch_of_table
+from training.sketch.table import left_out, sketch_of_table
 
 pytestmark = pytest.mark.usefixtures("without_plots")
 
@@ -96,6 +96,24 @@ def test_three_words_are_classes(mine: Path, tmp_path: Path, without_plots: None
         [answer] = predictor.one({**model.example, "fare": fare, "tip": fare / 5}).answers
         assert answer["size"] == wanted
         assert answer["probabilities"][wanted] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [
+        (lambda table: np.log(table["tip"] + 1), "it is the target's twin"),
+        (lambda table: -(table["tip"] ** 3), "it is the target's twin"),
+        (lambda table: (table.index + 7000.0).where(table.index > 0), "it looks like an id"),
+        (lambda table: table["fare"].rank() // 2, ""),
+    ],
+    ids=["a logarithm", "a power", "an id with a gap", "an honest column"],
+)
+def test_a_curve_of_the_target_and_an_id_with_gaps_are_left_out(column: Any, reason: str) -> None:
+    """Nobody has the one when they ask, and the other says nothing."""
+    table = tips()
+    found = left_out(pd.Series(column(table), name="trip_id"), table["tip"])
+    assert found.startswith(reason)
+    assert bool(found) == bool(reason)
 
 
 def test_too_many_words_are_no_classes() -> None:
