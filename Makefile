@@ -146,7 +146,7 @@ bench: $(VENV)/.ready ## Measure the speed next to other servers (BENCH="--quick
 bench-formats: $(VENV)/.ready ## Measure an exported ONNX graph next to its pair: at least 30 times as fast (BENCH="--rows 20000"; seconds)
 	$(BIN)/python -m benchmarks.formats --at-least 30 $(BENCH)
 
-bench-batch: $(VENV)/.ready ## Measure scoring files next to the tutorial's way and Spark's (BENCH="--quick"; an hour)
+bench-batch: $(VENV)/.ready ## Measure scoring files next to the tutorial's way and Spark's (BENCH="--rounds 1 --large 10"; an hour)
 	$(BIN)/python -m benchmarks.batch $(BENCH)
 
 RIVALS := stream-faststream stream-mlserver

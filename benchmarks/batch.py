@@ -60,6 +60,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.found: dict[str, list[dict[str, float]]] = {}
+        self.spark_start: float | None = None  # seconds
 
     def trained(self, model: str, estimator: str) -> Path:
         """Return the folder of models in which there is such a one."""
@@ -109,6 +110,9 @@ class Bench:
         for line in run.out.splitlines():
             if line.startswith("figure "):
                 _, name, seconds = line.split()
+                if name == "start":
+                    self.spark_start = float(seconds)
+                    continue
                 title = f"{case.title}: {titles[name]}"
                 self.found.setdefault(title, []).append({"rows": rows, "work": float(seconds)})
 
@@ -176,8 +180,8 @@ def _pyspark(folder: Path) -> Iterator[Path]:
     yield made
 
 
-def measured(given: argparse.Namespace, folder: Path) -> dict[str, list[dict[str, float]]]:
-    """Return the figures of all ways."""
+def measured(given: argparse.Namespace, folder: Path) -> Bench:
+    """Return what holds the figures of all ways."""
     bench = Bench(folder)
     for case in CASES:
         if given.only and case.title not in given.only:
@@ -193,7 +197,7 @@ def measured(given: argparse.Namespace, folder: Path) -> dict[str, list[dict[str
         for _ in range(given.rounds):
             bench.ours(grown, millions * 1_000_000)
         bench.table(grown, millions * 1_000_000).unlink()
-    return bench.found
+    return bench
 
 
 def parser() -> argparse.ArgumentParser:
@@ -219,10 +223,11 @@ def main() -> None:
     if given.quick:
         given.rows, given.rounds, given.large = 20_000, 1, []
     with tempfile.TemporaryDirectory() as name:
-        found = measured(given, Path(name))
-    results = batch_report.described(found, rounds=given.rounds)
+        bench = measured(given, Path(name))
+    results = batch_report.described(bench.found, bench.spark_start, rounds=given.rounds)
     batch_report.write(results, given.output)
     print(batch_report.table(results))
+    print("\n".join(batch_report.verdicts(results)))
     if batch_report.update(given.page, results):
         print(f"the table of {given.page.name} is new")
 

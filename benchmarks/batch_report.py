@@ -26,13 +26,23 @@ _RIVALS: Final = {
     "ride, from CSV: batch": "ride, from CSV: the tutorial's way",
     "ride: Spark, batch": "ride: Spark, pandas_udf with scikit-learn",
 }
+# times the rival's rows/s after the start that are wanted
+_WANTED: Final = {
+    "ride: batch": 15,
+    "churn: batch": 15,
+    "ride, forest: batch": 4,
+    "ride, from CSV: batch": 6,
+    "ride: Spark, batch": 2.3,
+}
+_CORES: Final = (4, 16)  # times those of this machine, for which it is said whether Spark pays
 
 Figures = Sequence[Mapping[str, float]]
 Results = dict[str, Any]
 
 
-def described(found: Mapping[str, Figures], *, rounds: int) -> Results:
-    """Return the figures with where, when and of what they were made."""
+def described(found: Mapping[str, Figures], spark_start: float | None, *, rounds: int) -> Results:
+    """Return the figures, and Spark's seconds to start, with where, when and of what they were
+    made."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": commit(),
@@ -42,6 +52,7 @@ def described(found: Mapping[str, Figures], *, rounds: int) -> Results:
         "python": platform.python_version(),
         "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
         "rounds": rounds,
+        "spark_start": spark_start,
         "found": dict(found),
     }
 
@@ -66,8 +77,47 @@ def table(results: Results) -> str:
         f"Medians (least to most) of {results['rounds']} rounds in turns on {results['machine']}, "
         f"{results['cores']} cores, load over the last 15 minutes {results['load']}; commit "
         f"{results['commit']}, {results['date']}, Python {results['python']}, {libraries}.",
+        "",
+        pays(results),
     ]
     return "\n".join(lines)
+
+
+def pays(results: Results) -> str:
+    """Return from how many rows on Spark is the faster, by its start and rows/s as they were
+    measured, if on more cores it has as many times the rows/s."""
+    found: Mapping[str, Figures] = results["found"]
+    one, spark = found.get("ride: batch", ()), found.get("ride: Spark, batch", ())
+    start = results.get("spark_start")
+    if not (one and spark and start):
+        return "Spark was not measured in this run."
+    ours = statistics.median(run["rows"] / run["work"] for run in one)
+    theirs = statistics.median(run["rows"] / run["work"] for run in spark)
+    later = start - statistics.median(run["seconds"] - run["work"] for run in one)
+    said = []
+    for cores in (1, *_CORES):
+        gained = 1 / ours - 1 / (cores * theirs)  # seconds a row
+        where = f"with {cores} times the cores" if cores > 1 else "with the same cores"
+        from_on = max(later, 0) / gained / 1e6 if gained > 0 else 0
+        on = f"from {from_on:,.0f} million rows on" if gained > 0 else "never"
+        said.append(f"{where} {on}")
+    return (
+        f"Spark's start took {start:.1f} s, and it scored {theirs / 1000:,.0f}k rows/s with the "
+        f"cores with which one process scored {ours / 1000:,.0f}k. If more cores are as many times "
+        f"as fast, Spark is the faster {', '.join(said)}."
+    )
+
+
+def verdicts(results: Results) -> list[str]:
+    """Return a line for each way that is to be so many times as fast as its rival: whether it is,
+    after the start of both."""
+    said = []
+    for name, wanted in _WANTED.items():
+        if made := times(name, results["found"]):
+            after = float(made.rpartition(" ")[2])
+            said.append(f"{name}: {after:g} times its rival after the start, "
+                        f"{'reached' if after >= wanted else 'BELOW'} {wanted:g}")  # fmt: skip
+    return said
 
 
 def _line(name: str, runs: Figures, found: Mapping[str, Figures]) -> str:

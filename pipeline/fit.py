@@ -11,8 +11,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +45,7 @@ def fit(
     def work(folder: Path) -> Result:
         words = [*_words(model, parts, config, folder, environ), *_searching(search)]
         trials = _kept_trials(folder, model) if search.trials else None
-        with (folder / "train.log").open("w", encoding="utf-8") as log:
+        with (folder / "train.log").open("w", encoding="utf-8") as log, _preparing(environ):
             status, lines = _run(
                 [sys.executable, str(_PROGRAM), *words], config, environ, log.write
             )
@@ -64,6 +65,22 @@ def fit(
                 "version": manifest.version, "mlflow_run": run}  # fmt: skip
 
     return work
+
+
+@contextlib.contextmanager
+def _preparing(environ: Mapping[str, str]) -> Iterator[None]:
+    """Within the block, import what the steps behind this one need of MLflow, where it is in use:
+    this process only waits meanwhile."""
+    from training import registry
+
+    imports = threading.Thread(target=registry.prepare, name="import MLflow")
+    if environ.get("MLFLOW_TRACKING_URI"):
+        imports.start()
+    try:
+        yield
+    finally:
+        if imports.ident is not None:
+            imports.join()
 
 
 def _words(

@@ -39,6 +39,12 @@ def opened(model: Model, what: str) -> Iterator[Registry]:
         yield versions.opened(model)
 
 
+def prepare() -> None:
+    """Import what `opened` needs, which takes seconds; where MLflow is not installed, nothing."""
+    with contextlib.suppress(ImportError):
+        from training.tracking import versions  # noqa: F401
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     models = discover()

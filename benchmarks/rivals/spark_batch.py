@@ -1,7 +1,8 @@
 """Two ways on one warm Spark, `local[2]`: a `pandas_udf` over scikit-learn, as `spark_udf` of
 MLflow does it, and `batch --engine spark`.
 
-python spark_batch.py SOURCE FOLDER PAIR MODELS_DIR prints the seconds of each, in turns.
+python spark_batch.py SOURCE FOLDER PAIR MODELS_DIR ROUNDS prints the seconds of each, in turns, and
+those of Spark's start: the session, and a Python process for each of its cores.
 """
 
 import os
@@ -25,6 +26,7 @@ from pyspark.sql.functions import pandas_udf  # noqa: E402
 
 from batch.cli import main  # noqa: E402
 
+began = time.perf_counter()
 spark = (
     SparkSession.builder.master("local[2]")
     .config("spark.ui.enabled", "false")
@@ -33,6 +35,8 @@ spark = (
     .config("spark.sql.execution.arrow.pyspark.enabled", "true")
     .getOrCreate()
 )
+spark.range(0, 2, 1, 2).mapInArrow(lambda batches: batches, "id long").collect()
+print(f"figure start {time.perf_counter() - began}", flush=True)
 sent = spark.sparkContext.broadcast(Path(pair).read_bytes())
 loaded: dict[str, Any] = {}
 
