@@ -127,6 +127,19 @@ def test_a_field_is_varied_and_a_file_answered_by_keyboard(
     rows = ["74,75,2.5", "74,x,2.5", *["1,1,4"] * 28]
     rides.write_text("\n".join(["PULocationID,DOLocationID,trip_distance", *rows]))
     part = page.locator("#ride details.file")
+    dropped = page.evaluate_handle(
+        """text => {
+          const held = new DataTransfer();
+          held.items.add(new File([text], "one.csv", { type: "text/csv" }));
+          return held;
+        }""",
+        "PULocationID,DOLocationID,trip_distance\n74,75,2.5\n",
+    )
+    part.dispatch_event("drop", {"dataTransfer": dropped})
+    expect(part.locator(".rows")).to_contain_text("1 of 1 rows are answered.")
+    expect(part.locator("tbody tr")).to_be_visible()  # by a mouse also where the part was closed
+    part.locator("summary").press("Enter")
+    expect(part.locator("tbody tr")).to_be_hidden()
     part.locator("summary").press("Enter")
     part.locator("input").set_input_files(rides)
     expect(part.locator(".rows")).to_contain_text("29 of 30 rows are answered; 1 have a problem.")

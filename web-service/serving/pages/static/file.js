@@ -21,7 +21,9 @@ class RecordsFile {
     details.addEventListener("dragover", (event) => event.preventDefault());
     details.addEventListener("drop", (event) => {
       event.preventDefault();
-      if (event.dataTransfer.files.length) this.ask(event.dataTransfer.files[0]);
+      if (!event.dataTransfer.files.length) return;
+      details.open = true; // what is dropped on the closed part would be answered out of sight
+      this.ask(event.dataTransfer.files[0]);
     });
   }
 
