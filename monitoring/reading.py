@@ -1,7 +1,7 @@
 """Read prediction logs of JSON lines (also .gz) as blocks of columns.
 
-Arrow reads a block of JSON lines in one pass. What it refuses is read line by line: a line that is
-none is left out and counted, and the others go on.
+A block of lines is read in one pass: predictions alone by msgspec, with other lines by Arrow. What
+both refuse is read line by line: a line that is none is left out and counted, and the others go on.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as paj
 
-from monitoring import letters
+from monitoring import letters, structs
 from monitoring.blocks import HASHED, Block, split
 from monitoring.numpy_arrow import as_numpy
 from monitoring.refusals import Refusal, refusal_of
 from scoring.observers.log_lines import SCHEMA
 
+_BATCH: Final = 1 << 16  # rows
 _BLOCK_BYTES: Final = 4 * 1024 * 1024
 _SCHEMA: Final = pa.schema(
     {
@@ -76,6 +77,24 @@ class Told:
 def json_lines(path: Path, offset: int, end: int, bad: Bad, told: Told) -> Iterator[Block]:
     """Yield what the whole lines between two places of the file hold; `bad` and `told` are added
     to."""
+    waiting: list[pa.Table] = []  # of one schema, some small ones for a large block
+    for data in _whole_lines(path, offset, end):
+        table = structs.table_of(data)
+        if waiting and (table is None or table.schema != waiting[0].schema):
+            yield from split(pa.concat_tables(waiting))
+            waiting = []
+        if table is None:
+            yield from _with_other_lines(data, bad, told)
+            continue
+        waiting.append(table)
+        if sum(map(len, waiting)) >= _BATCH:
+            yield from split(pa.concat_tables(waiting))
+            waiting = []
+    if waiting:
+        yield from split(pa.concat_tables(waiting))
+
+
+def _whole_lines(path: Path, offset: int, end: int) -> Iterator[bytes]:
     with _opened(path) as file:
         file.seek(offset)
         rest = b""
@@ -85,13 +104,18 @@ def json_lines(path: Path, offset: int, end: int, bad: Bad, told: Told) -> Itera
             cut = data.rfind(b"\n") + 1
             rest = data[cut:]
             if cut:
-                yield from blocks_of(data[:cut], bad, told)
+                yield data[:cut]
         if rest:  # in a file of which the caller knows that it is complete
-            yield from blocks_of(rest, bad, told)
+            yield rest
 
 
 def blocks_of(data: bytes, bad: Bad, told: Told) -> Iterator[Block]:
     """Yield what lines of a prediction log hold; `bad` and `told` are added to."""
+    table = structs.table_of(data)
+    yield from _with_other_lines(data, bad, told) if table is None else split(table)
+
+
+def _with_other_lines(data: bytes, bad: Bad, told: Told) -> Iterator[Block]:
     try:
         table = paj.read_json(
             pa.BufferReader(data),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -12,10 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from monitoring.blocks import Block, split
 from monitoring.numpy_arrow import as_arrow, as_numpy, repeated
 from monitoring.parquet_logs import parquet
+from monitoring.reading import Told, blocks_of
 from monitoring.repeats import came_before
 from monitoring.store import Store
+from monitoring.structs import table_of
 from scoring.observers.log_lines import Lines
 from tests.monitoring.support import BEGIN, line, lines, rides, text
 
@@ -68,6 +72,42 @@ def test_line_by_line_and_in_one_pass_are_the_same(
     Path("slow.jsonl").write_bytes(content)
     assert monitoring("profile", "slow.jsonl", "--store", "slow.db").out.startswith("62 pre")
     assert told("slow.db") == told("fast.db")
+
+
+def columns(block: Block) -> list[Any]:
+    named = {**{name: column.to_pylist() for name, column in block.features.items()}, **block.ids}
+    return [block.model, block.version, block.digest, block.time.tolist(), block.score.tolist(),
+            block.request_id.to_pylist(), block.index.to_pylist(), block.unseen.tolist(),
+            named]  # fmt: skip
+
+
+def test_predictions_alone_are_read_as_arrow_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes, time zones, versions, missing values; an id that is no ASCII."""
+    made = [{k: v for k, v in one.items() if k != "ids"} for one in odd_lines()]
+    made[5]["request_id"] = "rué"
+    table = table_of(text(made))
+    assert table is not None
+    ours = [columns(block) for block in split(table)]
+    monkeypatch.setattr("monitoring.structs.table_of", lambda _: None)
+    bad: Counter[str] = Counter()
+    assert ours == [columns(block) for block in blocks_of(text(made), bad, Told())]
+    assert not bad
+    assert len(ours) == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"ids": {"customer": "c1"}}, {"kind": "feedback"}, {"model": "churn"}, {"schema": 2},
+     {"time": "soon"}, {"index": 1 << 40}, {"score": "1"}, {"request_id": None},
+     {"features": {"PULocationID": "x", "DOLocationID": 1, "trip_distance": 2.0}}],
+    ids=lambda other: next(iter(other)),
+)  # fmt: skip
+def test_other_lines_are_for_the_other_readers(other: dict[str, Any]) -> None:
+    """Ids, feedback, a second model, and whatever is not as in the lines beside it."""
+    made = lines(rides(3))
+    assert table_of(text(made)) is not None
+    assert table_of(text([*made, {**made[0], **other}])) is None
+    assert table_of(b"\n" + text(made)) is None
 
 
 @pytest.mark.parametrize(
