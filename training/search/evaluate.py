@@ -21,7 +21,7 @@ from scoring.scorers import Scorer
 from scoring.scorers.sklearn import SklearnScorer
 from training.fit import estimators
 from training.fit.pair import scores_of
-from training.search import folds
+from training.search import columns, folds
 from training.search.folds import Prepared
 
 STEPS: Final = (1 / 9, 1 / 3)  # of the rounds of boosting, at which the first fold is judged too
@@ -73,9 +73,12 @@ def evaluate(
     model, found = place.model, list[float]()
     task = estimators.task_of(model)
     for number in range(place.folds):
-        fold = folds.read(place.folder, number, name)
+        fold = whole_fold = folds.read(place.folder, number, name)
         whole = estimators.make(task, name, parameters, place.seed, sparse=place.sparse)
         last = whole[-1] if hasattr(whole, "steps") else whole
+        some = columns.asked_for(last, fold.x)
+        if some is not None:
+            fold = fold.of_columns(some)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of rounds that did not converge: the loss tells
             _fit(last, fold, model, report if number == 0 else None)
@@ -88,6 +91,8 @@ def evaluate(
             and report(len(STEPS) + number, float(np.mean(found)))
         ):
             raise Pruned
+    if some is not None:
+        columns.widen(last, some, whole_fold.x.shape[1])
     vectorizer, head = folds.read_pair(place.folder, name)
     whole = last if head is None else Pipeline([*head.steps, whole.steps[-1]])
     model = model.fitted_on(vectorizer.feature_names_, vectorizer.separator)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,6 +56,10 @@ class Prepared:
     judged_y: Any  # as the estimator learns it
     truth: Any  # of the rows judged on: numbers, of several classes their places
     blocks: Places
+
+    def of_columns(self, places: Places) -> Prepared:
+        """Return the same with the columns at `places` alone."""
+        return replace(self, x=self.x[:, places], judged_x=self.judged_x[:, places])
 
 
 def ordered(frame: pd.DataFrame) -> pd.DataFrame:

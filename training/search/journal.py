@@ -38,6 +38,7 @@ _STOPPED: Final = "stopped"  # in the attributes of a trial that the end of a se
 _USUAL: Final = "usual"  # in those of a trial of default parameters
 _AT_RANDOM: Final = 10  # trials before the sampler learns from them
 _BEFORE_PRUNING: Final = 4  # trials that came to their end
+_KEPT: Final = 100 / 3  # percent of the trials so far among whose losses one must be to go on
 
 
 @dataclass
@@ -155,7 +156,7 @@ def opened(
         storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
         study = optuna.create_study(
             storage=storage, study_name="search", load_if_exists=True,
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=_BEFORE_PRUNING),
+            pruner=optuna.pruners.PercentilePruner(_KEPT, n_startup_trials=_BEFORE_PRUNING),
         )  # fmt: skip
         journal = Journal(folder, study, described, seed, firsts, spaces, limits)
         for left in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
