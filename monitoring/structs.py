@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final, Literal
 
@@ -17,11 +17,14 @@ from scoring.observers.log_lines import SCHEMA
 from scoring.profiles.fields import field_kinds
 from scoring.profiles.numbers import Array
 
-_VERSION: Final = attrgetter("model", "version", "digest")
+_NAMES: Final = ("model", "version", "digest")
+_VERSION: Final = attrgetter(*_NAMES)
 
 
-class _Model(msgspec.Struct, gc=False):
+class _Version(msgspec.Struct, gc=False, frozen=True):
     model: str
+    version: str
+    digest: str
 
 
 def table_of(data: bytes) -> pa.Table | None:
@@ -29,19 +32,24 @@ def table_of(data: bytes) -> pa.Table | None:
     model's fields; None where a line may hold something else, or a value differs in type from the
     others."""
     try:
-        first = msgspec.json.decode(data[: data.index(b"\n")], type=_Model).model
-        if first not in discover():
+        first = msgspec.json.decode(data[: data.index(b"\n")], type=_Version)
+        if first.model not in discover():
             return None
-        rows = _decoder(first).decode_lines(data)
+        versions = [_VERSION(first)]
+        try:
+            rows = _decoder(first, is_only=True).decode_lines(data)
+            codes = np.zeros(len(rows), np.int32)
+        except msgspec.ValidationError:
+            rows = _decoder(first, is_only=False).decode_lines(data)
+            each = list(map(_VERSION, rows))
+            versions = list(dict.fromkeys(each))
+            places = {version: place for place, version in enumerate(versions)}
+            codes = np.fromiter(map(places.__getitem__, each), np.int32, len(rows))
         if len(rows) != data.count(b"\n"):
             return None
-        versions = list(map(_VERSION, rows))
-        places = {version: place for place, version in enumerate(dict.fromkeys(versions))}
-        names = zip(*places, strict=True)
-        codes = as_arrow(np.fromiter(map(places.__getitem__, versions), np.int32, len(rows)))
         columns = {
-            name: pa.DictionaryArray.from_arrays(codes, _texts(own))
-            for name, own in zip(("model", "version", "digest"), names, strict=True)
+            name: pa.DictionaryArray.from_arrays(as_arrow(codes), _texts(own))
+            for name, own in zip(_NAMES, zip(*versions, strict=True), strict=True)
         }
         columns |= {
             "time": _texts(_column(rows, "time")).cast(pa.timestamp("us", "UTC")),
@@ -58,18 +66,23 @@ def table_of(data: bytes) -> pa.Table | None:
         return None
 
 
-@cache
-def _decoder(model: str) -> msgspec.json.Decoder[Any]:
-    """Return what reads a line of a model's prediction, and refuses others."""
+@lru_cache
+def _decoder(first: _Version, *, is_only: bool) -> msgspec.json.Decoder[Any]:
+    """Return what reads a line of this model's prediction, or of this version's alone, which is
+    faster; and refuses others."""
     value = int | float | str | bool | None
-    fields = [(name, value, None) for name in field_kinds(discover()[model])]
+    fields = [(name, value, None) for name in field_kinds(discover()[first.model])]
     features = msgspec.defstruct("Features", fields, gc=False)
+    own: list[tuple[str, Any]] = [
+        ("model", Literal[first.model]),
+        ("version", Literal[first.version] if is_only else str),
+        ("digest", Literal[first.digest] if is_only else str),
+    ]
     line = msgspec.defstruct(
         "Line",
-        [("schema", Literal[SCHEMA]), ("time", str), ("request_id", str), ("model", Literal[model]),
-         ("version", str), ("digest", str), ("index", int), ("score", float),
-         ("features", features), ("unseen", list[str] | None, None), ("kind", None, None),
-         ("ids", None, None)],
+        [("schema", Literal[SCHEMA]), ("time", str), ("request_id", str), *own, ("index", int),
+         ("score", float), ("features", features), ("unseen", list[str] | None, None),
+         ("kind", None, None), ("ids", None, None)],
         gc=False,
     )  # fmt: skip
     return msgspec.json.Decoder(line)
