@@ -206,11 +206,11 @@ def main() -> None:
     print(f"{_RIVALS_NAME}, without its imports: {min(alone):.2f} to {max(alone):.2f} s of CPU")
     print(f"pages: {' and '.join(f'{size:,.0f} kB' for size in pages)}, ours first")
     for way, wanted in ((_PARQUET, 25), (_TEXT, 5)):
-        both, mine = (statistics.median(one.cpu for one in found[f"{way}: {how}"])
+        two, mine = (statistics.median(one.cpu for one in found[f"{way}: {how}"])
                       for how in ("both", "in one process"))  # fmt: skip
         whole = statistics.median(one.cpu for one in found[_RIVALS_NAME])
         print(f"Evidently's CPU over ours from {way}: {whole / mine:.1f} in one process, "
-              f"{whole / both:.1f} in two, without its imports "
+              f"{whole / two:.1f} in two, without its imports "
               f"{statistics.median(alone) / mine:.1f} (wanted: {wanted})")  # fmt: skip
 
 

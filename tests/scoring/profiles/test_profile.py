@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -151,3 +152,14 @@ def test_the_file_is_json_for_everyone() -> None:
     """Format, model and rows first."""
     [found] = count("ride", COLUMNS, SCORES, {})
     assert list(orjson.loads(found.content()))[:3] == ["format", "model", "rows"]
+
+
+def test_a_training_s_file_has_the_bins_by_quantile() -> None:
+    """Of each number, to the width of a cell; an hour's has none."""
+    [found] = count("ride", COLUMNS, SCORES, {})
+    measured = measure("test", SCORES, SCORES, found.score, {})
+    told = orjson.loads(replace(found, performance=measured).content())["bins"]
+    expected = np.quantile(SCORES, np.arange(1, 10) / 10)
+    assert told[""] == pytest.approx(expected.tolist(), rel=0.03)
+    assert (told.keys(), len(told["miles"])) == ({"", "miles"}, 9)
+    assert "bins" not in orjson.loads(found.content())

@@ -4,7 +4,8 @@
      "fields": {"PULocationID": {"kind": "category", "counts": {"74": 1205, ...}, ...},
                 "trip_distance": {"kind": "number", "cells": [...], "counts": [...], ...}},
      "score": {...}, "target": {...}, "day_to_day": {"trip_distance": 0.002},
-     "performance": {...}, "tallies": {"unseen": 12}}
+     "performance": {...}, "bins": {"trip_distance": [0.98, ...], "": [...]},
+     "tallies": {"unseen": 12}}
 
 To change it, raise FORMAT and let `profile_of` take both: profiles are kept longer than programs.
 """
@@ -23,7 +24,7 @@ import orjson
 from scoring.errors import ArtifactError
 from scoring.profiles import categories as by_category
 from scoring.profiles import numbers as by_cell
-from scoring.profiles.bins import Sketch
+from scoring.profiles.bins import BINS, Sketch
 from scoring.profiles.categories import Categories, categories
 from scoring.profiles.numbers import SCALE, Array, Numbers, cells_of, tally
 from scoring.profiles.performance import Performance, performance_of
@@ -68,6 +69,14 @@ class Profile:
         found = {name: s.scale for name, s in self.fields.items() if isinstance(s, Numbers)}
         return {**found, "": self.score.scale}
 
+    @property
+    def bins(self) -> dict[str, list[float | None]]:
+        """The ends of the bins of each number that hold a tenth of its rows each, to the width of a
+        cell; of the score under the empty name."""
+        numbers = {name: s for name, s in self.fields.items() if isinstance(s, Numbers)}
+        return {name: [one.quantile(place / BINS) for place in range(1, BINS)]
+                for name, one in {**numbers, "": self.score}.items()}  # fmt: skip
+
     def content(self) -> bytes:
         """Return the bytes of the file."""
         made: dict[str, Any] = {
@@ -83,6 +92,7 @@ class Profile:
             made["day_to_day"] = dict(self.day_to_day)
         if self.performance is not None:
             made["performance"] = self.performance.as_json()
+            made["bins"] = self.bins
         if self.tallies:
             made["tallies"] = dict(self.tallies)
         return orjson.dumps(made) + b"\n"
