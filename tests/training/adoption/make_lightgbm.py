@@ -14,7 +14,7 @@ from typing import Any
 
 import lightgbm  # type: ignore[import-not-found]  # in an environment of its own
 import numpy as np
-from make_files import ASKED, customers, rides  # type: ignore[import-not-found]  # beside it
+from make_files import ASKED, ROWS_OF  # type: ignore[import-not-found]  # beside it
 from sklearn.feature_extraction import DictVectorizer
 
 OPTIONS: dict[str, Any] = {
@@ -27,7 +27,7 @@ OPTIONS: dict[str, Any] = {
 
 def main(path: str) -> None:
     """Write the archive: for each model a pair with an estimator, and one with its booster."""
-    answers: dict[str, list[float]] = {}
+    answers: dict[str, list[Any]] = {}
     with tarfile.open(path, "w:xz", preset=9) as archive:
 
         def add(name: str, data: bytes) -> None:
@@ -35,7 +35,8 @@ def main(path: str) -> None:
             entry.size = len(data)
             archive.addfile(entry, io.BytesIO(data))
 
-        for model, (rows, target) in {"ride": rides(), "churn": customers()}.items():
+        for model, rows_of in ROWS_OF.items():
+            rows, target = rows_of()
             dv = DictVectorizer(sparse=model == "ride")
             x = dv.fit_transform(rows)
             if model == "ride":
@@ -44,8 +45,12 @@ def main(path: str) -> None:
                 found = estimator.predict(x[:ASKED])
             else:
                 estimator = lightgbm.LGBMClassifier(**OPTIONS).fit(x, np.array(target))
-                found = estimator.predict_proba(x[:ASKED])[:, 1]
+                shares = estimator.predict_proba(x[:ASKED])
+                found = shares[:, 1]
             answers[model] = np.asarray(found, dtype=float).tolist()
+            if model == "flowers":
+                classes = estimator.classes_.tolist()
+                answers[model] = [dict(zip(classes, row, strict=True)) for row in shares.tolist()]
             add(f"{model}/estimator", pickle.dumps((dv, estimator)))
             add(f"{model}/booster", pickle.dumps((dv, estimator.booster_)))
         add("answers.json", json.dumps(answers).encode())

@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 
 from scoring.artifact.manifest import NOT_PROVED
+from scoring.artifact.reading import read_compiled
 from scoring.compiler.compile import NotCompiled
 from scoring.models import discover
 from scoring.predictor import Predictor
 from scoring.saved.containers import read_bytes
 from scoring.saved.shapes import choose
 from scoring.saved.stand_ins import StandIn, walk
+from scoring.values.shares import Shares
+from tests.flowers import FLOWERS
 from tests.training.adoption.archives import FOLDER, asked
 from training.adopt import main
 from training.adoption.as_data import read_as_data
@@ -42,6 +45,21 @@ def test_its_answers_are_those_of_the_package(model: str, kind: str, tmp_path: P
     assert found == pytest.approx(expected, rel=1e-9)
     assert unseen == {}
     assert NOT_PROVED in predictor.manifest.notes
+
+
+@pytest.mark.parametrize("kind", ["estimator", "booster"])
+def test_its_classes_have_the_probabilities_of_the_package(kind: str) -> None:
+    """Of three: by the names that an estimator holds; a booster has their places alone, which are
+    those of the model file."""
+    chosen = choose([read_bytes("m.pkl", content()[f"flowers/{kind}"])], None)
+    made = read_as_data(chosen, FLOWERS, None).made
+    found, _ = read_compiled(made.kind, made.data, FLOWERS).many(asked("flowers"))
+    expected = json.loads(content()["answers.json"])["flowers"]
+    for one, wanted in zip(found, expected, strict=True):
+        assert isinstance(one, Shares)
+        if kind == "booster":
+            wanted = dict(zip(FLOWERS.classes, wanted.values(), strict=True))
+        assert one.by_class == pytest.approx(wanted, rel=1e-9)
 
 
 @pytest.mark.parametrize(
