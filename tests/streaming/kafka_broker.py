@@ -129,9 +129,10 @@ class KafkaBroker:
             part = self._kafka.TopicPartition
             consumer.assign([part(topic, place, self._kafka.OFFSET_BEGINNING) for place in places])
             found, ended = [], set[int]()
-            deadline = time.monotonic() + 60
-            while len(ended) < len(places) and time.monotonic() < deadline:
+            came = time.monotonic()
+            while len(ended) < len(places) and time.monotonic() < came + 60:
                 for message in consumer.consume(10_000, 0.2):
+                    came = time.monotonic()
                     if message.error() is None:
                         found.append(message)
                     elif message.error().code() == self._kafka.KafkaError._PARTITION_EOF:
