@@ -33,6 +33,7 @@ from pipeline.records import Record, Runs
 from pipeline.shared.store import Store
 from pipeline.steps import NAMES, Result, Work
 from scoring.models import discover
+from scoring.process.cpus import available
 from tests.monitoring.support import lines, write
 from tests.pipeline.support import RIDE, told
 from tests.scoring.registry.mlflow_server import mlflow_server
@@ -179,8 +180,8 @@ def world(
 
 
 def test_the_months_of_a_year(world: World) -> None:
-    """Each is promoted, but for the wrong unit, the drift, and what learned from wrong units; the
-    sentence says why. It takes no longer than it may, by what each run noted of itself."""
+    """Each is promoted, but for the wrong unit, the drift, and what was told to learn from the
+    wrong unit; the sentence says why. It takes no longer than it may, by what each run noted."""
     begun = time.monotonic()
     promoted(world, "no run has finished yet")
     first = world.serves()
@@ -209,9 +210,13 @@ def the_rest_of_the_year(world: World) -> None:
         promoted(world, rf"new data: green_tripdata_{world.names[place]}.parquet")
     world.publish(8, miles=1.609)
     refused(world, r"trip_distance is [56]\d% higher on average")
-    for place in (9, 10):  # which learn from those kilometres
-        world.publish(place)
-        refused(world, r"its rmse is .*, the champion's .*: worse by \d+.*, 10.0% is allowed")
+    world.publish(9)
+    promoted(world, rf"; without green_tripdata_{world.names[8]}.parquet, which the check of run")
+    settings = world.folder / "pipeline.toml"
+    told = settings.read_text().replace("[ride.data]", "[ride.data]\nlearn_refused = true")
+    settings.write_text(told)
+    world.publish(10)  # learns from those kilometres
+    refused(world, r"its rmse is .*, the champion's .*: worse by \d+.*, 10.0% is allowed")
     world.publish(11, crowded=True)
     refused(world, r"PULocationID: '1' is 9\d.*: a PSI of .* \(max_psi\)")
 
@@ -224,8 +229,9 @@ def promoted(world: World, why: str) -> None:
     assert world.serves() == record["candidate"]
     seconds = {one["name"]: one["seconds"] for one in record["steps"]}
     assert seconds.keys() == {*NAMES}
-    assert record["seconds"] <= WHOLE_S, seconds
-    assert record["seconds"] - seconds["train"] <= OTHER_S, seconds
+    longer = max(1.0, os.getloadavg()[0] / available())  # where others wait for the same CPUs
+    assert record["seconds"] <= WHOLE_S * longer, (record["seconds"], seconds)
+    assert record["seconds"] - seconds["train"] <= OTHER_S * longer, (record["seconds"], seconds)
 
 
 def refused(world: World, said: str) -> None:
