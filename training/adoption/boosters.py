@@ -9,6 +9,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import pickle
+import subprocess
+import sys
+from functools import cache
 from typing import Any, Final
 
 from sklearn.feature_extraction import DictVectorizer
@@ -18,13 +21,28 @@ from scoring.compiler.as_data import vectorizer_of
 from scoring.errors import ArtifactError
 from scoring.saved.repickle import repickle
 from scoring.saved.shapes import Candidate
-from scoring.saved.stand_ins import StandIn
+from scoring.saved.stand_ins import Name, StandIn, walk
 
 _TASKS: Final = {
     "reg:squarederror": "XGBRegressor",
     "binary:logistic": "XGBClassifier",
     "multi:softprob": "XGBClassifier",
 }
+
+# XGBoost's reader ends its process where bytes are damaged: one of its own reads them first,
+# without the libraries that it would look for
+_SECONDS: Final = 120
+_TRY: Final = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (1 << 34, 1 << 34))
+sys.modules.update(dict.fromkeys(("sklearn", "pandas", "pyarrow")))
+import xgboost
+data = bytearray(sys.stdin.buffer.read())
+if sys.argv[1] == "native":
+    xgboost.Booster(model_file=data)
+else:
+    xgboost.Booster().__setstate__({"handle": data})
+"""
 
 
 def is_xgboost(estimator: StandIn) -> bool:
@@ -33,13 +51,44 @@ def is_xgboost(estimator: StandIn) -> bool:
 
 
 def check_package(estimator: StandIn) -> None:
-    """Raise ArtifactError where the package that alone can read an estimator is not there."""
+    """Raise ArtifactError where the package that alone can read an estimator is not there, or
+    cannot read it."""
     package = estimator.kind.module.partition(".")[0] if estimator.kind else ""
-    if package == "xgboost" and importlib.util.find_spec(package) is None:
+    if package != "xgboost":
+        return
+    if importlib.util.find_spec(package) is None:
         raise ArtifactError(
             f"the model is {package}'s: install {package} here, as it alone can read it, or train "
             "another estimator"
         )
+    for found in walk(estimator):
+        if isinstance(found, StandIn) and found.kind == Name("xgboost.core", "Booster"):
+            held = found.attributes
+            _check_bytes(_bytes_of(held.get("handle")), native=bool(held.get("native")))
+
+
+def _bytes_of(handle: Any) -> bytes:
+    """Return the bytes of a bytearray as a pickle has it: a text by the older protocols."""
+    found = handle.args[0] if isinstance(handle, StandIn) and handle.args else handle
+    if isinstance(found, str):
+        return found.encode("latin-1", "replace")
+    return bytes(found) if isinstance(found, bytes | bytearray) else b""
+
+
+@cache
+def _check_bytes(data: bytes, *, native: bool) -> None:
+    """Raise ArtifactError where XGBoost cannot read the bytes of a booster."""
+    import xgboost
+
+    line = [sys.executable, "-P", "-c", _TRY, "native" if native else "pickled"]
+    try:
+        done = subprocess.run(  # noqa: S603  # our own text
+            line, input=data, capture_output=True, timeout=_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ArtifactError(_unreadable(xgboost.__version__)) from error
+    if done.returncode:
+        raise ArtifactError(_unreadable(xgboost.__version__))
 
 
 def classes_of(estimator: StandIn) -> list[int]:

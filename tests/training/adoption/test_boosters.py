@@ -15,6 +15,7 @@ from scoring.predictor import Predictor
 from tests.training.adoption.archives import archive, asked
 from tests.training.adoption.make_files import customers, rides
 from training.adopt import main
+from training.adoption import boosters
 
 pytestmark = pytest.mark.slow
 
@@ -103,6 +104,18 @@ def test_a_booster_that_xgboost_cannot_read_says_what_to_do(tmp_path: Path) -> N
     data = pickle.dumps((dv, booster)).replace(beginning, b"binf\0\0\0\0")
     (tmp_path / "m.pkl").write_bytes(data)
     with pytest.raises(SystemExit, match=r"booster\.save_model\('model\.json'\)"):
+        adopt(tmp_path, "ride", tmp_path / "m.pkl")
+
+
+def test_bytes_that_end_xgboosts_reader_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs in a process of its own first."""
+    dv, booster, _ = fitted("ride", sparse=True)
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps((dv, booster)))
+    monkeypatch.setattr(boosters, "_TRY", "import os; os.abort()")
+    boosters._check_bytes.cache_clear()
+    with pytest.raises(SystemExit, match="cannot read this booster"):
         adopt(tmp_path, "ride", tmp_path / "m.pkl")
 
 
