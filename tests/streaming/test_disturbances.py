@@ -121,7 +121,8 @@ def test_hostile_events_among_others(
     for start in range(0, EVENTS, 10_000):
         places = range(start, min(EVENTS, start + 10_000))
         kafka.feed(topic, [hostile(chance) if n in bad else ride(n) for n in places])
-    with working(tmp_path, models_dir, *words(kafka, topic, *more)) as worker:
+    options = "?" + "&".join(f"{name}={value}" for name, value in kafka.whole.items())
+    with working(tmp_path, models_dir, *words(kafka, topic, *more, options=options)) as worker:
         wait_for(lambda: worker.count("stream_dead_letters_total") == HOSTILE, "letters", 600)
         wait_for(lambda: worker.count("stream_predictions_total") == EVENTS - HOSTILE, "all", 180)
         assert worker.count("stream_restarts") == 0
