@@ -34,6 +34,7 @@ _ARGUMENTS = (
 )
 
 OpenPage = Callable[..., Page]
+WIDTHS = pytest.mark.parametrize("width", [1280, 390])
 
 _PATIENCE_MS = 20_000  # of a machine that is busy with other tests
 expected.set_options(timeout=_PATIENCE_MS)
@@ -73,7 +74,8 @@ def open_page(browser: Browser, site: Server) -> Iterator[OpenPage]:
         context.set_default_timeout(_PATIENCE_MS)
 
         def console(message: Any) -> None:
-            if not (expect and expect in message.text):
+            # "verbose" are hints, also of Swagger UI's dialog
+            if message.type != "verbose" and not (expect and expect in message.text):
                 wrong.append(f"console {message.type}: {message.text}")
 
         def request(sent: Any) -> None:

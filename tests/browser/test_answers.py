@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import WIDTHS, OpenPage
 from tests.browser.test_accessibility import faults
 
 pytestmark = pytest.mark.slow
 
-WIDTHS = pytest.mark.parametrize("width", [1280, 390])
 REFUSED = "422 (Unprocessable Entity)"
 
 
@@ -200,13 +199,14 @@ def test_the_other_pages_are_reached_and_read_by_keyboard(
     page.screenshot(path=output / f"today-{width}.png", full_page=True)
 
 
-def test_paper_has_what_can_be_read_on_paper(open_page: OpenPage, output: Path) -> None:
+@WIDTHS
+def test_paper_has_what_can_be_read_on_paper(open_page: OpenPage, output: Path, width: int) -> None:
     """Printed, buttons and what only a screen can do are left out, and the ground is white."""
-    page = open_page("/", color_scheme="dark")
+    page = open_page("/", viewport={"width": width, "height": 900}, color_scheme="dark")
     page.emulate_media(media="print")
     expect(page.locator("#ride-form .actions")).to_be_hidden()
     expect(page.locator("#ride details.file")).to_be_hidden()
     expect(page.locator("#ride-answer .headline")).to_be_visible()
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == "rgb(255, 255, 255)"
-    (output / "home-print.pdf").write_bytes(page.pdf())
+    (output / f"home-print-{width}.pdf").write_bytes(page.pdf())

@@ -11,7 +11,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import WIDTHS, OpenPage
 from tests.support import Server, installed, serving
 
 pytestmark = pytest.mark.slow
@@ -172,11 +172,13 @@ def test_the_snippets_do_what_the_form_does(
     assert expected in ran.stdout
 
 
-def test_a_snippet_is_copied(open_page: OpenPage) -> None:
+@WIDTHS
+def test_a_snippet_is_copied_by_keyboard(open_page: OpenPage, width: int) -> None:
     """The button puts the text into the clipboard and says so."""
-    page = open_page("/", permissions=["clipboard-read", "clipboard-write"])
+    size = {"width": width, "height": 900}
+    page = open_page("/", permissions=["clipboard-read", "clipboard-write"], viewport=size)
     button = page.locator("#ride .copy").first
-    button.click()
+    button.press("Enter")
     expect(button).to_have_text("Copied")
     text = page.evaluate("navigator.clipboard.readText()")
     assert text == page.locator("#ride-curl").inner_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from scoring.models import discover
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import WIDTHS, OpenPage
 from tests.browser.test_accessibility import faults
 from tests.furnished import furnish
 from tests.support import Server, installed, serving
@@ -55,7 +56,7 @@ def test_what_is_sent_before_a_page_s_scripts_are_there_waits_for_them(
     expect(page.locator("#ride-answer")).to_contain_text("Distance: 0.5")
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@WIDTHS
 def test_a_key_is_asked_for_once(
     open_page: OpenPage, closed: Server, output: Path, width: int
 ) -> None:
@@ -101,12 +102,14 @@ def test_a_key_is_asked_for_once(
     expect(other.locator("#ride-answer .headline")).to_be_visible()
 
 
+@WIDTHS
 def test_the_copied_requests_send_the_key_from_the_environment(
-    open_page: OpenPage, closed: Server, tmp_path: Path
+    open_page: OpenPage, closed: Server, tmp_path: Path, width: int
 ) -> None:
     """Both run as they are where API_KEY is set."""
     installed("curl")
-    page = open_page("/", url=closed.url, expect=UNKNOWN)
+    size = {"width": width, "height": 900}
+    page = open_page("/", url=closed.url, expect=UNKNOWN, viewport=size)
     page.get_by_label("API key", exact=True).fill("one")
     page.keyboard.press("Enter")
     command = page.locator("#ride-curl").inner_text()
@@ -119,14 +122,24 @@ def test_the_copied_requests_send_the_key_from_the_environment(
         assert "duration" in ran.stdout, ran.stderr
 
 
-def test_the_api_page_asks_with_the_key(open_page: OpenPage, closed: Server) -> None:
+@WIDTHS
+def test_the_api_page_asks_with_the_key(open_page: OpenPage, closed: Server, width: int) -> None:
     """Swagger UI's document and its requests have the tab's key; it can log in with another."""
-    page = open_page("/docs", url=closed.url, expect=UNKNOWN)
+    size = {"width": width, "height": 900}
+    page = open_page("/docs", url=closed.url, expect=UNKNOWN, viewport=size)
     page.get_by_label("API key", exact=True).fill("one")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("button", name="Authorize")).to_be_visible()
     ride = page.locator("#operations-predictions-predict_ride")
-    ride.locator(".opblock-summary-control").click()
-    ride.get_by_role("button", name="Execute").click()
-    expect(ride.locator(".live-responses-table .response-col_status").last).to_contain_text("200")
+    ride.locator(".opblock-summary-control").press("Enter")
+    expect(ride.locator("textarea")).to_have_value(re.compile("trip_distance"))
+    ride.get_by_role("button", name="Execute").press("Enter")
+    status = ride.locator(".live-responses-table .response-col_status").last
+    expect(status).to_contain_text("200")
+    page.get_by_role("button", name="Authorize").press("Enter")
+    login = page.locator(".dialog-ux .auth-container").first
+    login.locator("input").fill("nobody's")
+    login.locator("input").press("Enter")
+    login.get_by_role("button", name="Close").press("Enter")
+    ride.get_by_role("button", name="Execute").press("Enter")
+    expect(status).to_contain_text("401")
     expect(page.get_by_role("link", name="Prediction service")).to_be_visible()
