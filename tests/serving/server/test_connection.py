@@ -134,6 +134,46 @@ def test_a_head_that_can_be_read_in_two_ways_is_refused(
     assert b"application/problem+json" in answer
 
 
+async def _answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Return the status line and the body of the next answer."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    [length] = [line for line in head.split(b"\r\n") if line.startswith(b"Content-Length")]
+    return head.split(b"\r\n")[0], await reader.readexactly(int(length.split()[1]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parser", ["auto", "python"])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"Host: x\r\n", b"Host: x\n"), (b"Host: x", b"Host : x")],
+    ids=["bare LF", "space"],
+)
+def test_a_head_that_comes_again_is_known_and_another_is_proved(
+    app: App, parser: str, old: bytes, new: bytes
+) -> None:
+    """Only the same bytes are what was proved before; the body is its own each time."""
+    worker = FakeWorker(app, http_parser=parser)
+    broken = WHOLE.replace(BODY, b"[" + BODY[1:])
+
+    async def talk() -> list[tuple[bytes, bytes]]:
+        async with listening(worker, []) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            found = []
+            for request in (WHOLE, WHOLE, broken, WHOLE, WHOLE.replace(old, new, 1)):
+                place = len(request) - 9  # the end of the body comes by itself
+                writer.write(request[:place])
+                await asyncio.sleep(0)
+                writer.write(request[place:])
+                found.append(await _answer(reader))
+            writer.close()
+            return found
+
+    answers = asyncio.run(talk())
+    statuses = [int(line.split()[1]) for line, _ in answers]
+    assert statuses == [200, 200, 400, 200, 400]
+    assert answers[0][1] == answers[1][1] == answers[3][1]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("request_", [WHOLE, PING], ids=["fast path", "delegated"])
 @pytest.mark.parametrize(

@@ -21,18 +21,9 @@ import asyncio
 from enum import Enum
 from typing import Any, Final
 
-from serving.server import framing, gunicorn_api
+from serving.server import framing, gunicorn_api, messages
 from serving.server.host import Host
-from serving.server.messages import (
-    CLOSE,
-    CONTINUE,
-    KEEP,
-    Headers,
-    Version,
-    address,
-    answer_bytes,
-    scope_of,
-)
+from serving.server.messages import Headers, Version
 from serving.server.progress import Progress
 from serving.server.request_body import RequestBody
 
@@ -43,6 +34,7 @@ DISCARDED_S: Final = 5.0
 
 QUIET_S: Final = 1.0  # during a stop, a connection that sends nothing for so long is closed
 _UNSENT_BYTES: Final = 64 * 1024  # whoever leaves more unread is not read from
+_REPEATED_BYTES: Final = 2048  # of a head that is kept, to tell whether it comes again
 
 
 class _State(Enum):
@@ -71,7 +63,8 @@ class Connection(asyncio.Protocol):
         self._transport: Any = None
         self._peer: tuple[str, int] | None = None
         self._head = b""  # the bytes of the head, as long as it is not whole
-        self._headers: dict[bytes, bytes] = {}
+        self._headers: dict[bytes, bytes] = {}  # of the last head that the fast path took
+        self._plain_head = b""  # that head
         self._buffered: list[bytes] = []
         self._body: RequestBody | None = None
         self._task: asyncio.Task[None] | None = None
@@ -84,7 +77,7 @@ class Connection(asyncio.Protocol):
         """Take the connection, or answer that there are too many."""
         self._transport = transport
         transport.set_write_buffer_limits(high=_UNSENT_BYTES)
-        self._peer = address(transport.get_extra_info("peername"))
+        self._peer = messages.address(transport.get_extra_info("peername"))
         self._host.connections.add(self)
         if len(self._host.connections) > self._cfg.worker_connections:
             self._refuse(503, "too many connections; try again in a moment")
@@ -173,16 +166,22 @@ class Connection(asyncio.Protocol):
     def _on_head(self) -> bool:
         """Choose the way of a request whose head is whole; say whether it has no body (HEAD)."""
         parser = self._parser
+        head, self._head = self._head, b""
+        end = head.find(b"\r\n\r\n")
+        if end > 0 and head[:end] == self._plain_head:
+            # most clients repeat their heads: what these bytes were proved to be, they still are
+            self._state, self._buffered = _State.BUFFERING, []
+            return False
         pairs = gunicorn_api.lowered(parser)
         headers = dict(pairs)
-        framing.check(self._head, headers, chunked=parser.is_chunked)
-        self._head = b""
+        framing.check(head, headers, chunked=parser.is_chunked)
         if (
             self._service.is_fast_path_candidate(parser.method, parser.path, headers)
             and len(headers) == len(pairs)  # none of them twice
             and parser.http_version == (1, 1)
         ):
             self._state, self._headers, self._buffered = _State.BUFFERING, headers, []
+            self._plain_head = head[:end] if end <= _REPEATED_BYTES else b""
         else:
             self._delegate()
         return bool(parser.method == b"HEAD")
@@ -214,7 +213,7 @@ class Connection(asyncio.Protocol):
         for part in self._buffered:
             self._body.feed(part)
         self._buffered = []
-        scope = scope_of(self._parser, self._transport, self._peer)
+        scope = messages.scope_of(self._parser, self._transport, self._peer)
         self._task = self._host.loop.create_task(self._respond(scope, self._body))
 
     async def _respond(self, scope: dict[str, Any], body: RequestBody) -> None:
@@ -228,7 +227,7 @@ class Connection(asyncio.Protocol):
             elif message["type"] == "http.response.body":  # AsgiApp sends it in one piece
                 self._write_answer(start["status"], start["headers"], message["body"])
             elif scope["http_version"] != "1.0":
-                self._transport.write(CONTINUE)
+                self._transport.write(messages.CONTINUE)
 
         try:
             await self._service(scope, body.receive, send)
@@ -247,7 +246,7 @@ class Connection(asyncio.Protocol):
             or not (self._keeps and parser.should_keep_alive)
             or not (self._host.alive and parser.is_complete)
         )
-        connection = CLOSE if last else KEEP if is_old else b""
+        connection = messages.CLOSE if last else messages.KEEP if is_old else b""
         content = b"" if parser.method == b"HEAD" else body
         self._write((1, 0) if is_old else (1, 1), status, headers, connection, content)
         self._body = self._task = None
@@ -263,17 +262,19 @@ class Connection(asyncio.Protocol):
     ) -> None:
         if not self._transport.is_closing():
             date = self._host.date
-            self._transport.write(answer_bytes(version, status, headers, connection, date, body))
+            self._transport.write(
+                messages.answer_bytes(version, status, headers, connection, date, body)
+            )
 
     def _refuse(self, status: int, message: str) -> None:
         """Answer what is not a request that can be read, and close."""
         scope = None
         if self._state in (_State.BUFFERING, _State.DELEGATED):
             message = f"the body cannot be read to its end: {message}"
-            scope = scope_of(self._parser, self._transport, self._peer)
+            scope = messages.scope_of(self._parser, self._transport, self._peer)
         peer = self._peer[0] if self._peer else ""
         status, headers, body = self._service.refuse(status, message, peer, scope)
-        self._write((1, 1), status, headers, CLOSE, body)
+        self._write((1, 1), status, headers, messages.CLOSE, body)
         if self._task:
             self._task.cancel()
         self._close()
