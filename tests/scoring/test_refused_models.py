@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import Field, create_model
 
+from scoring.field_kinds import check_record
 from scoring.models import refused
+from scoring.record import Record
 from tests.support import ROOT, environment
 
 TIPS = """
@@ -138,6 +141,16 @@ def found(folder: Path) -> tuple[list[str], dict[str, str], str]:
     assert done.returncode == 0, done.stderr
     names, reasons = json.loads(done.stdout)
     return names, reasons, done.stderr
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"ge": 0.3, "le": 0.3, "multiple_of": 0.1}, {"ge": 1, "le": 1}, {"gt": 1, "lt": 1.001}],
+    ids=str,
+)
+def test_limits_between_which_there_is_a_value_are_taken(limits: dict[str, Any]) -> None:
+    """As they are written: 0.3 is three times 0.1, also where a division says less."""
+    check_record(create_model("R", __base__=Record, x=(float, Field(**limits))))
 
 
 def test_no_model_of_ours_is_refused() -> None:

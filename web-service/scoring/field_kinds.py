@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from datetime import date, datetime
 from enum import Enum, Flag
+from fractions import Fraction
 from types import UnionType
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
@@ -99,11 +100,14 @@ def _leave_nothing(said: Sequence[Any], kind: Any) -> bool:
     if not low or not high:
         return False
     (least, above), (most, below) = max(low), min(high, key=lambda one: (one[0], not one[1]))
-    steps = [part.multiple_of for part in said if isinstance(part, MultipleOf)]
-    if step := steps[0] if steps else kind is int:
-        first = math.floor(least / step) + 1 if above else math.ceil(least / step)
-        last = math.ceil(most / step) - 1 if below else math.floor(most / step)
-        return bool(first > last)
+    steps = [str(part.multiple_of) for part in said if isinstance(part, MultipleOf)]
+    if steps or kind is int:
+        step = Fraction(steps[0] if steps else 1)
+        # as they are written: 0.3 / 0.1 is less than 3
+        low_end, high_end = (Fraction(str(one)) / step for one in (least, most))
+        first = math.floor(low_end) + 1 if above else math.ceil(low_end)
+        last = math.ceil(high_end) - 1 if below else math.floor(high_end)
+        return first > last
     return bool(least > most or (least == most and (above or below)))
 
 
