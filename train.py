@@ -25,6 +25,7 @@ from training.data.publishers import default_folder, months
 from training.errors import TrainingError, leave, usable_model
 from training.fit import estimators
 from training.optional import needed_by
+from training.output import add_output
 from training.run import Options, train
 from training.search import settings as search
 from training.sources import source_of
@@ -112,10 +113,7 @@ def parser() -> argparse.ArgumentParser:
         help="learn from training and validation data together, evaluate on the test data",
     )  # fmt: skip
     search.add_options(line)
-    line.add_argument(
-        "--output", type=Path, default=Path("models"), metavar="DIR",
-        help="write DIR/MODEL/ (default: %(default)s)",
-    )  # fmt: skip
+    add_output(line)
     line.add_argument(
         "--track", action="store_true",
         help="log the run to MLflow, at MLFLOW_TRACKING_URI (default: sqlite:///mlflow.db)",

@@ -29,6 +29,7 @@ from training.adoption.unknown import adopt_unknown
 from training.errors import TrainingError, leave, usable_model
 from training.new import model_name
 from training.optional import needed_by
+from training.output import add_output
 
 
 def probability(text: str) -> float:
@@ -65,10 +66,7 @@ def parser() -> argparse.ArgumentParser:
         "MLflow's, or an artifact's folder",
     )  # fmt: skip
     line.add_argument("--pick", metavar="NAME", help="which model, where the files hold several")
-    line.add_argument(
-        "--output", type=Path, default=Path("models"), metavar="DIR",
-        help="writes DIR/MODEL/ (default: %(default)s)",
-    )  # fmt: skip
+    add_output(line)
     line.add_argument(
         "--threshold", type=probability, metavar="P",
         help="probability from which a class is predicted (default: the model's)",

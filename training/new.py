@@ -18,6 +18,7 @@ from scoring.models import discover
 from scoring.process.usage import of_docstring
 from training.data.tables import read_raw
 from training.errors import TrainingError, leave
+from training.output import add_output
 from training.run import Options, train
 from training.sketch.model_file import write_model_file
 from training.sketch.table import sketch_of_table
@@ -61,8 +62,7 @@ def parser() -> argparse.ArgumentParser:
     )
     line.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
     line.add_argument("--estimator", metavar="NAME", help="estimator, as in train.py")
-    line.add_argument("--output", type=Path, default=Path("models"), metavar="DIR",
-                      help="writes DIR/NAME/ (default: %(default)s)")  # fmt: skip
+    add_output(line, "NAME")
     return line
 
 
