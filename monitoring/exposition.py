@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
-
 from monitoring.compare import rows_beyond
 from monitoring.report import STATUS, Report
 from scoring.profiles.categories import Categories
@@ -38,6 +36,9 @@ _FAMILIES = (
 
 def text(reports: Sequence[Report]) -> bytes:
     """Return the text of the metrics of these models."""
+    # its package takes as long to import as a report to write, and few ask for the text
+    from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
     registry = CollectorRegistry()
     gauges = {
         name: Gauge(name, help_, ["model", *labels], registry=registry)

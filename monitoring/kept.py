@@ -47,6 +47,8 @@ class Keeper:
         coded = [name for name in columns if name.startswith(SEGMENT)]
         pq.write_table(
             pa.table(columns), sink, compression="zstd", use_dictionary=coded,
+            # bytes of like weight side by side: zstd takes a third of the time over them
+            column_encoding=dict.fromkeys(("time", "score"), "BYTE_STREAM_SPLIT"),
             write_statistics=False,
         )  # fmt: skip
         return Kept(block.version, block.digest, sink.getvalue().to_pybytes())

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import orjson
-import requests
 
 from monitoring.report import Report
 from monitoring.store import Store
@@ -62,6 +61,8 @@ class Webhook:
         return True
 
     def _sent(self, delivery: str, body: bytes) -> bool:
+        import requests  # a tenth of the start of a command that tells nobody
+
         for tried in range(_TRIES):
             if tried:
                 self.pause(2.0 ** (tried - 1))

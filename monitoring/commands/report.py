@@ -9,10 +9,10 @@ from pathlib import Path
 
 import orjson
 
-from monitoring import trainings, versions
+from monitoring import exposition, trainings, versions
 from monitoring.errors import UsageError
 from monitoring.page import page
-from monitoring.report import STATUS, Report, report
+from monitoring.report import STATUS, report
 from monitoring.store import Store
 from monitoring.windows import hour_of, hours_of
 from monitoring.words import markdown
@@ -69,16 +69,10 @@ def run(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
         (given.json, lambda: orjson.dumps(made.as_json(), option=orjson.OPT_INDENT_2) + b"\n"),
         (given.html, lambda: page(made).encode()),
         (given.markdown, text.encode),
-        (given.metrics_file, lambda: _metrics(made)),
+        (given.metrics_file, lambda: exposition.text([made])),
     ]
     wanted = [(path, content()) for path, content in files if path is not None]
     for path, written in wanted:
         write_file(path, written)
     sys.stdout.write(text)
     return STATUS[made.state]
-
-
-def _metrics(made: Report) -> bytes:
-    from monitoring import exposition  # its package takes as long to import as a report to write
-
-    return exposition.text([made])
