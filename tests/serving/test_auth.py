@@ -7,6 +7,7 @@ import hashlib
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,6 +95,46 @@ def test_a_changed_file_is_read_again(file: Path) -> None:
     assert known.admit("/predict", "Bearer three", None) == "other"
     with pytest.raises(Unauthorised):
         known.admit("/predict", "Bearer one", None)
+
+
+def test_headers_that_were_admitted_are_not_hashed_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the file changes, and for the path that they were admitted to."""
+    known = ApiKeys(file)
+    assert known.admit("/predict", "Bearer one", None) == "shop"
+    hashed: list[bytes] = []
+    sha256 = hashlib.sha256
+
+    def counted(data: bytes) -> Any:
+        hashed.append(data)
+        return sha256(data)
+
+    monkeypatch.setattr(hashlib, "sha256", counted)
+    assert known.admit("/predict", "Bearer one", None) == "shop"
+    assert not hashed
+    with pytest.raises(Forbidden):
+        known.admit("/metrics", "Bearer one", None)
+    for _ in range(2):
+        with pytest.raises(Unauthorised):
+            known.admit("/predict", "Bearer three", None)
+    assert hashed == [b"one", b"three", b"three"]
+    write(file, f"other predict {'sha256:' + sha256(b'three').hexdigest()}")
+    known._looked = 0.0
+    with pytest.raises(Unauthorised):
+        known.admit("/predict", "Bearer one", None)
+
+
+def test_what_is_remembered_of_keys_is_bounded(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By number, and by the length of each."""
+    monkeypatch.setattr(keys, "_MAX_REMEMBERED", 3)
+    known = ApiKeys(file)
+    for spaces in range(1, 8):
+        assert known.admit("/predict", "Bearer" + " " * spaces + "one", None) == "shop"
+        assert len(known._known.admitted) <= 3
+    before = dict(known._known.admitted)
+    assert known.admit("/predict", "Bearer" + " " * 600 + "one", None) == "shop"
+    assert known._known.admitted == before
 
 
 @pytest.mark.usefixtures("impatient")

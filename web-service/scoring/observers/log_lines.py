@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +18,7 @@ from scoring.errors import InvalidRecords
 from scoring.observers.observer import Caller
 from scoring.observers.refusals import bad_fields
 from scoring.predictor import Predictor, Scored
+from scoring.record import Record
 
 SCHEMA: Final = 1
 _HASH_DIGITS: Final = 32
@@ -91,6 +92,17 @@ def of_feedback(told: Feedback) -> Iterator[bytes]:
         yield orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
+def _names(predictor: Predictor, key: str | None) -> bytes:
+    """Return who answered whom, as the members of a JSON object."""
+    names = {
+        **({"key": key} if key else {}),
+        "model": predictor.model.name,
+        "version": predictor.version,
+        "digest": predictor.manifest.sha256,
+    }
+    return orjson.dumps(names)[1:-1]
+
+
 class Lines:
     """Make the lines of entries.
 
@@ -103,39 +115,67 @@ class Lines:
         self._hash = frozenset(hashed)
         self._guarded = bool(self._omit or self._hash)
         self._secret = secret.encode()
+        self._second = -1  # of the line before, since 1970
+        self._time = b""  # that second in words
+        self._predictor: Predictor | None = None  # of the line before
+        self._key: str | None = None  # likewise
+        self._names = b""  # of these two
 
-    def of(self, entry: Entry) -> Iterator[bytes]:
-        """Yield a line of JSON for each record, in order."""
-        predictor = entry.predictor
-        head = {
-            "schema": SCHEMA,
-            "time": datetime.fromtimestamp(entry.time, UTC).isoformat(timespec="microseconds"),
-            "request_id": entry.caller.request_id,
-            **({"key": entry.caller.key} if entry.caller.key else {}),
-            "model": predictor.model.name,
-            "version": predictor.version,
-            "digest": predictor.manifest.sha256,
-        }
+    def of(self, entry: Entry) -> Iterable[bytes]:
+        """Return a line of JSON for each record, in order."""
+        caller, (records, scores, answers) = entry.caller, entry.scored
+        if len(records) > 1 or caller.ids or caller.carried:
+            return self._each(entry)
+        # nearly every request has one record: it is written without what several need
+        head = self._head(entry, caller.request_id)
+        return [self._line(head, {"index": 0}, records[0], scores[0], answers[0])]
+
+    def _each(self, entry: Entry) -> Iterator[bytes]:
         ids, carried = entry.caller.ids, entry.caller.carried
+        head = b"" if ids else self._head(entry, entry.caller.request_id)
         for index, (record, score, answer) in enumerate(zip(*entry.scored, strict=True)):
-            line = {
-                **head,
-                **({"request_id": ids[index], "index": 0} if ids else {"index": index}),
-                **({"ids": self._features(carried[index])} if carried and carried[index] else {}),
-                "features": self._features(vars(record)),
-                "score": float(score),  # of several classes, the most likely one's probability
-            }
-            result = dict(answer)
-            unseen = result.pop("unseen", [])  # which would tell what is left out or hashed
-            beyond = result.pop("beyond", [])  # likewise
-            line["unseen"] = [] if self._guarded else unseen
-            line["beyond"] = [] if self._guarded else beyond
-            line["result"] = result
-            yield orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+            if ids:
+                head = self._head(entry, ids[index])
+            line: dict[str, Any] = {"index": 0 if ids else index}
+            if carried and carried[index]:
+                line["ids"] = self._features(carried[index])
+            yield self._line(head, line, record, score, answer)
 
-    def _features(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        if not self._guarded:
-            return dict(values)
+    def _head(self, entry: Entry, request_id: str) -> bytes:
+        """Return the beginning of a line: when, and who answered whom."""
+        moment, predictor, key = entry.time, entry.predictor, entry.caller.key
+        second = int(moment)
+        if second != self._second:
+            self._second = second
+            self._time = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
+        if predictor is not self._predictor or key != self._key:
+            self._predictor, self._key = predictor, key
+            self._names = _names(predictor, key)
+        return b'{"schema":%d,"time":"%b.%06d+00:00","request_id":%b,%b' % (
+            SCHEMA, self._time, int((moment - second) * 1e6), orjson.dumps(request_id), self._names,
+        )  # fmt: skip
+
+    def _line(
+        self,
+        head: bytes,
+        line: dict[str, Any],
+        record: Record,
+        score: float,
+        answer: Mapping[str, Any],
+    ) -> bytes:
+        """Return a whole line; `line` has what comes between its head and the fields."""
+        line["features"] = self._features(vars(record)) if self._guarded else vars(record)
+        line["score"] = float(score)  # of several classes, the most likely one's probability
+        line["unseen"] = line["beyond"] = ()
+        if "unseen" in answer or "beyond" in answer:
+            answer = dict(answer)
+            unseen, beyond = answer.pop("unseen", ()), answer.pop("beyond", ())
+            if not self._guarded:  # it would tell what is left out or hashed
+                line["unseen"], line["beyond"] = unseen, beyond
+        line["result"] = answer
+        return b"%b,%b" % (head, orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)[1:])
+
+    def _features(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         return {
             name: self._hashed(name, value) if name in self._hash else value
             for name, value in values.items()
