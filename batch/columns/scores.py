@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from batch.columns.features import Column
 from batch.columns.fields import Array, Mask
 from batch.columns.forest import Forest
+from batch.columns.pieces import pieces
 from scoring.scorers import Scorer
 from scoring.scorers.classes import Classes
 from scoring.scorers.linear import Linear
@@ -159,7 +160,8 @@ class _LinearColumns:
 class _TreeColumns:
     def __init__(self, scorer: Trees) -> None:
         self._header = scorer.header
-        self._forest = Forest(scorer.header, scorer.nodes)
+        found = pieces(scorer.header, scorer.nodes)
+        self._forest = found or Forest(scorer.header, scorer.nodes)
         self._codes = _Looked(-1.0)
         self._known = {
             name: {value: float(code) for code, value in enumerate(values)}
