@@ -34,7 +34,7 @@ from scoring.observers.log_lines import Lines
 
 # how files are cut: an unfinished run that was cut otherwise is not gone on with. Raise `cut` where
 # the same numbers mean other slices
-LAYOUT: Final = {"cut": 2, "rows": parquet.SLICE_ROWS, "bytes": text.BLOCK_BYTES}
+LAYOUT: Final = {"cut": 3, "rows": parquet.SLICE_ROWS, "bytes": text.BLOCK_BYTES}
 
 _log = logging.getLogger(__name__)
 
@@ -127,8 +127,9 @@ class Job:
             where = self.shape.condition and self.shape.condition.expression(layout.file_schema)
             coded = [name for name, kind in kinds.items() if kind == "string"]
             yield from parquet.slices(
-                source, columns, coded=coded, where=where, done=done, groups=groups
-            )
+                source, columns, coded=coded, where=where, done=done, groups=groups,
+                begins=place == 0,
+            )  # fmt: skip
             return
         fields = {name: kind for name, kind in kinds.items() if name in layout.in_file}
         others = [name for name in others if name in layout.in_file]
@@ -151,6 +152,7 @@ class Job:
             encoding=self.options.encoding,
             header=source.format == "csv",
             done=done,
+            begins=place == 0,
         )
 
     def make_part(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
 SLICE_ROWS: Final = 1 << 18  # of a part of the output, at most
+FIRST_ROWS: Final = 1 << 14  # of a run's first part, which is there that much sooner
 _NO_PATH: Final = (pa.ArrowException, OSError, ValueError)
 
 
@@ -49,32 +50,37 @@ def slices(
     where: ds.Expression | None = None,
     done: Collection[int] = (),
     groups: Collection[int] | None = None,
+    begins: bool = False,
 ) -> Iterator[ParquetSlice]:
     """Yield the slices of a file in order, except those that are `done`, with `columns`; of row
     `groups` alone where these are given. Row groups that cannot hold a row of `where` are skipped.
-    Columns that are `coded` come as dictionaries where they are texts."""
+    Columns that are `coded` come as dictionaries where they are texts. With the file a run
+    `begins`."""
     with _opened(source, coded) as file:
         within = [name for name in columns if name in file.schema_arrow.names]
         kept = _groups(source, where)
         number = first = 0
         for group in range(file.metadata.num_row_groups):
             rows = file.metadata.row_group(group).num_rows
-            several = -(-rows // SLICE_ROWS)
-            wanted = [n for n in range(number, number + several) if n not in done]
+            sizes = cut(rows, begins=begins and group == 0)
+            wanted = [n for n in range(number, number + len(sizes)) if n not in done]
             if wanted and (kept is None or group in kept) and (groups is None or group in groups):
-                size = source.size * rows // max(1, file.metadata.num_rows)
-                found = _batches(file, group, within, source)
-                for place, batch in enumerate(found):
+                begin = first
+                for place, batch in enumerate(_batches(file, group, within, source, sizes)):
                     if number + place in wanted:
                         complete = with_partitions(batch, source.partitions, columns)
-                        yield ParquetSlice(
-                            number + place,
-                            complete,
-                            first + place * SLICE_ROWS + 1,
-                            size // several,
-                        )
-            number += several
+                        size = source.size * batch.num_rows // file.metadata.num_rows
+                        yield ParquetSlice(number + place, complete, begin + 1, size)
+                    begin += batch.num_rows
+            number += len(sizes)
             first += rows
+
+
+def cut(rows: int, *, begins: bool) -> list[int]:
+    """Return how many rows each slice of a row group has; `begins` is said of a run's first one."""
+    sizes = [min(rows, FIRST_ROWS, SLICE_ROWS)] if begins and rows else []
+    whole, left = divmod(rows - sum(sizes), SLICE_ROWS)
+    return [*sizes, *[SLICE_ROWS] * whole, *([left] if left else [])]
 
 
 def rows_of_groups(source: Source) -> list[int]:
@@ -84,24 +90,22 @@ def rows_of_groups(source: Source) -> list[int]:
 
 
 def _batches(
-    file: Any, group: int, columns: Sequence[str], source: Source
+    file: Any, group: int, columns: Sequence[str], source: Source, sizes: Sequence[int]
 ) -> Iterator[pa.RecordBatch]:
-    """Yield a row group's rows, SLICE_ROWS at a time."""
+    """Yield a row group's rows in batches of these sizes, which are all of its rows."""
     try:
+        stream = file.iter_batches(sizes[0], row_groups=[group], columns=list(columns))
         waiting: list[pa.RecordBatch] = []
-        count = 0
-        stream = file.iter_batches(SLICE_ROWS, row_groups=[group], columns=list(columns))
+        missing, later = sizes[0], iter(sizes[1:])
         for batch in stream:
             part = batch
-            while count + part.num_rows >= SLICE_ROWS:
-                room = SLICE_ROWS - count
-                yield _joined([*waiting, part.slice(0, room)])
-                waiting, count, part = [], 0, part.slice(room)
-            if part.num_rows:
-                waiting.append(part)
-                count += part.num_rows
-        if waiting:
-            yield _joined(waiting)
+            while part.num_rows:
+                waiting.append(part.slice(0, missing))
+                part = part.slice(waiting[-1].num_rows)
+                missing -= waiting[-1].num_rows
+                if not missing:
+                    yield _joined(waiting)
+                    waiting, missing = [], next(later, SLICE_ROWS)
     except _NO_PATH as error:
         raise _damaged(source, error) from error
 

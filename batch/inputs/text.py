@@ -17,6 +17,7 @@ from batch.inputs.files import Source, file_system, first_line
 from batch.inputs.rows import Rows, with_partitions
 
 BLOCK_BYTES: Final = 1 << 23
+FIRST_BYTES: Final = 1 << 19  # of a run's first block, which is scored that much sooner
 _LARGEST: Final = 1 << 28  # of a record that never ends
 _SEPARATORS: Final = ",;\t|"
 
@@ -51,11 +52,12 @@ def slices(
     encoding: str,
     header: bool,
     done: Collection[int] = (),
+    begins: bool = False,
 ) -> Iterator[TextSlice]:
     """Yield the blocks of a file in order, except those that are `done`; without the line of column
-    names where there is a `header`."""
+    names where there is a `header`. With the file a run `begins`."""
     line, number = 1, 0
-    for block in blocks(source, encoding, quotes=header):
+    for block in blocks(source, encoding, quotes=header, begins=begins):
         body, first = block, line
         line += block.count(b"\n")
         if header and first == 1:
@@ -104,11 +106,12 @@ def end_of_record(block: bytes) -> int:
     return end + 1 or len(block)
 
 
-def blocks(source: Source, encoding: str, *, quotes: bool) -> Iterator[bytes]:
+def blocks(source: Source, encoding: str, *, quotes: bool, begins: bool = False) -> Iterator[bytes]:
     """Yield blocks of whole records, UTF-8; with `quotes`, no record ends within them. A last line
-    without an end of line belongs to the block before it."""
+    without an end of line belongs to the block before it. Where a run `begins`, the first block is
+    a small one."""
     ready = rest = b""
-    for piece in _decoded(source, encoding):
+    for piece in _decoded(source, encoding, FIRST_BYTES if begins else BLOCK_BYTES):
         block = rest + piece
         end = block.rfind(b"\n")
         if quotes and b'"' in block:
@@ -128,12 +131,12 @@ def blocks(source: Source, encoding: str, *, quotes: bool) -> Iterator[bytes]:
         yield ready + rest
 
 
-def _decoded(source: Source, encoding: str) -> Iterator[bytes]:
+def _decoded(source: Source, encoding: str, first_bytes: int) -> Iterator[bytes]:
     """Yield a file's text as UTF-8, without a byte order mark. Raises BatchError for bytes that are
     not of the encoding, and says which it may be."""
     decoder = codecs.getincrementaldecoder(encoding)()
     first, offset = True, 0
-    for piece in _pieces(source):
+    for piece in _pieces(source, first_bytes):
         try:
             text = decoder.decode(piece)
         except UnicodeDecodeError as error:
@@ -145,13 +148,15 @@ def _decoded(source: Source, encoding: str) -> Iterator[bytes]:
         raise _undecodable(source, encoding, b"", offset)
 
 
-def _pieces(source: Source) -> Iterator[bytes]:
+def _pieces(source: Source, first_bytes: int) -> Iterator[bytes]:
     files, _ = file_system(source.name)
     try:
         kind = "gzip" if source.compressed else None
         with files.open_input_stream(source.path, compression=kind) as stream:
-            while piece := stream.read(BLOCK_BYTES):
+            size = min(first_bytes, BLOCK_BYTES)
+            while piece := stream.read(size):
                 yield piece
+                size = BLOCK_BYTES
     except OSError as error:
         raise BatchError(
             f"{source.name} cannot be read, is it complete? {first_line(error)}"

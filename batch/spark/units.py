@@ -31,19 +31,21 @@ def units(job: Job, account: Account) -> list[Unit]:
     for place in range(len(job.sources)):
         if place in counted:
             done = set(numbers[place])
-            found += [Unit(place, groups) for groups in _groups(counted[place], done)]
+            groups = _groups(counted[place], done, begins=place == 0)
+            found += [Unit(place, some) for some in groups]
         else:
             found.append(Unit(place, None))
     return found
 
 
-def _groups(counts: list[int], done: set[int]) -> Iterator[tuple[int, ...]]:
+def _groups(counts: list[int], done: set[int], *, begins: bool) -> Iterator[tuple[int, ...]]:
     """Yield row groups that have a part's rows together, or one that has more; without those all of
     whose slices are done."""
     waiting: list[int] = []
     rows = number = 0
     for group, count in enumerate(counts):
-        slices = range(number, number + -(-count // parquet.SLICE_ROWS))
+        sizes = parquet.cut(count, begins=begins and group == 0)
+        slices = range(number, number + len(sizes))
         number = slices.stop
         if done.issuperset(slices):
             continue
