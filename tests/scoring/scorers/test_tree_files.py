@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -130,11 +131,18 @@ def _node(scorer: Trees, name: str, place: int, value: float) -> bytes:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGED)
-def test_a_damaged_file_is_refused(small: Trees, damage: str) -> None:
+@pytest.mark.parametrize("numpy", ["with numpy", "without"])
+def test_a_damaged_file_is_refused(
+    small: Trees, damage: str, numpy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever is wrong, one line says it; no record ever walks round in a circle."""
     spoil, reason = DAMAGED[damage]
+    data = spoil(small)
+    if numpy == "without":
+        monkeypatch.delitem(sys.modules, "numpy")
+        monkeypatch.setitem(sys.modules, "scoring.scorers.vectorised", None)
     with pytest.raises(ArtifactError, match=f"scorer.trees cannot be used: {reason}"):
-        trees.read(spoil(small))
+        trees.read(data)
 
 
 @pytest.mark.slow

@@ -118,12 +118,21 @@ def _check(header: Header, nodes: Nodes) -> None:
     """Raise ArtifactError for nodes that lead nowhere, round in a circle, or by two ways to one:
     scoring looks at none of this."""
     groups = len(header.numbers) + len(header.categories)
-    end = header.nodes
+    if "numpy" in sys.modules:  # which takes as long to import as 200,000 nodes to look at
+        from scoring.scorers.vectorised import lead_down as lead
+    else:
+        lead = _lead_down
+    whole = max(nodes.group) < groups and isfinite(sum(nodes.value)) and lead(nodes)
+    if not whole:
+        raise ArtifactError(f"{FILE} cannot be used: its nodes are damaged")
+
+
+def _lead_down(nodes: Nodes) -> bool:
+    """Say whether each node but a leaf leads to two behind it, and to no node another one does."""
+    end = len(nodes.group)
     leaves = bytes(map(lt, nodes.group, repeat(0)))
-    whole = (
+    return (
         0 <= min(nodes.roots) <= max(nodes.roots) < end
-        and max(nodes.group) < groups
-        and isfinite(sum(nodes.value))
         and all(
             max(side) <= end
             and all(map(lt, range(end), side))
@@ -132,8 +141,6 @@ def _check(header: Header, nodes: Nodes) -> None:
         )
         and _each_once(nodes, end)
     )
-    if not whole:
-        raise ArtifactError(f"{FILE} cannot be used: its nodes are damaged")
 
 
 def _each_once(nodes: Nodes, end: int) -> bool:
