@@ -150,7 +150,7 @@ bench-batch: $(VENV)/.ready ## Measure scoring files next to the tutorial's way 
 	$(BIN)/python -m benchmarks.batch $(BENCH)
 
 RIVALS := stream-faststream stream-mlserver
-bench-streaming: $(VENV)/.ready $(RIVALS:%=.venv-%/.ready) ## Measure the worker on a stream next to others (BENCH="--quick"; six minutes)
+bench-streaming: $(VENV)/.ready $(RIVALS:%=.venv-%/.ready) trained ## Measure the worker on a stream next to others (BENCH="--quick"; six minutes)
 	$(BIN)/python -m benchmarks.streaming $(BENCH)
 
 bench-search: $(VENV)/.ready .venv-search-hyperopt/.ready ## Measure --search next to the course's loop of hyperopt (BENCH="--trials 10"; half an hour)

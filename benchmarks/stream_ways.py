@@ -32,6 +32,7 @@ class Way:
     environment: str = ""  # a folder with a Python of its own; none: the one that runs this
     worker: bool = False  # ours, which counts what is final
     v2: bool = False  # takes V2 requests, and only those that come after its start
+    batches: bool = False  # many events at once: a short backlog is over before it is measured
 
     @property
     def python(self) -> Path:
@@ -48,16 +49,17 @@ def worker(guarantee: str) -> Way:
     command = ("-m", "streaming", "ride", "--source", f"{address}{{source}}", "--sink",
                f"{address}{{sink}}", "--dead-letters", f"{address}{{sink}}-dead",
                "--group", "{sink}", "--guarantee", guarantee, "--batch", "5000")  # fmt: skip
-    return Way(f"worker, {guarantee.replace('-', ' ')}", command, worker=True)
+    return Way(f"worker, {guarantee.replace('-', ' ')}", command, worker=True, batches=True)
 
 
-def _rival(name: str, file: str, *words: str, environment: str = "", v2: bool = False) -> Way:
+def _rival(name: str, file: str, *words: str, environment: str = "", **more: bool) -> Way:
     command = (str(_RIVALS / file), BROKER, "{source}", "{sink}", *words)
-    return Way(name, command, environment, v2=v2)
+    return Way(name, command, environment, **more)
 
 
 WORKERS: Final = (worker("exactly-once"), worker("at-least-once"))
 RIVALS: Final = (
+    _rival("JSON in and out, no model", "stream_json.py", batches=True),
     _rival("tutorial loop", "stream_loop.py"),
     _rival("FastStream, its default", "stream_faststream.py", "ack_first",
            environment=".venv-stream-faststream"),
