@@ -33,6 +33,7 @@ from training.evaluation.spread import spread
 from training.fit import estimators
 from training.fit.pair import fit, score
 from training.golden import golden_records
+from training.often import often
 from training.provenance import provenance
 from training.search.settings import Settings
 from training.search.within import Within, searching
@@ -173,6 +174,7 @@ def train(options: Options) -> Manifest:
             facts,
             golden=golden_records(held_out[part], model),
             profile=reference(model, learned, part, held_out[part], scores[part]).content(),
+            often=often(learned, model, estimator),
             draw=lambda folder: _draw(folder, *shown, found, log),
             say=log,
         )

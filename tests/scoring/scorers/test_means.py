@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from batch.columns.score import TableScorer
 from scoring.artifact.pickles import loads
+from scoring.compiler import steps
 from scoring.compiler.compile import NotCompiled, compile_pair
 from scoring.engine import predict
 from scoring.errors import ArtifactError
@@ -125,6 +127,43 @@ def test_what_is_remembered_of_values_changes_no_score(
             assert [scorer.one(row)[0] for row in rows] == expected
 
 
+@pytest.mark.slow
+def test_common_categories_have_their_scores_in_the_file(
+    own: SklearnScorer, made: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For every number, at each threshold and beside it, the same bits as the trees' sum; as many
+    of them as the memory is for, and what else is asked is scored as before."""
+    rows = features(rides(200, 3), WHOLE)
+    data = compile_pair(own, often=[*rows, *rows, *unknown()]).data
+    plain, stepped = means.read(made), means.read(data)
+    assert stepped.header.often is not None
+    asked = {tuple(str(row[name]) for name in plain.header.categories) for row in rows}
+    known = [*map(tuple, stepped.header.often.values)]
+    assert set(known) < asked
+    assert len(set(known)) == len(known)
+    thresholds = stepped.trees.thresholds("trip_distance")
+    beside = [math.nextafter(value, math.inf) for value in thresholds]
+    numbers = [-math.inf, *thresholds, *beside, math.inf, math.nan, 3, True]
+    for row in [*rows[:40], *unknown()]:
+        for number in numbers:
+            for given in ({**row, "trip_distance": number}, {"trip_distance": number, **row}):
+                assert stepped.one(given) == plain.one(given)
+    for odd in ({**rows[0], "PU_DO": 7.0}, {**rows[0], "more": "1"}, {**rows[0], "more": 1.0},
+                {**rows[0], "trip_distance": "3"}):  # fmt: skip
+        assert stepped.one(odd) == plain.one(odd)
+    monkeypatch.setattr(steps, "_CELLS", 1)
+    assert compile_pair(own, often=rows + rows).data == compile_pair(own, often=rows).data
+    monkeypatch.setattr(steps, "_MAX_BYTES", 1500)
+    fewer = means.read(compile_pair(own, often=rows).data).header.often
+    assert fewer is not None
+    assert 0 < len(fewer.values) < len(known)
+    assert fewer.values == stepped.header.often.values[: len(fewer.values)]
+    monkeypatch.setattr(steps, "_MAX_BYTES", 1)
+    assert compile_pair(own, often=rows).data == made
+    monkeypatch.setattr(steps, "_MAX_THRESHOLDS", 1)
+    assert compile_pair(own, often=rows).data == made
+
+
 def encoded(made: bytes, rows: list[Features]) -> list[list[float]]:
     """Return the rows as the trees' numbers, in the order of the file's first line."""
     scorer = means.read(made)
@@ -164,11 +203,11 @@ def test_other_steps_have_no_compiled_form(pair: tuple[Any, Any]) -> None:
     """They are served by scikit-learn, which training says."""
     vectorizer, estimator = pair
     named = dict(estimator.steps)
-    for steps in (
+    for other_steps in (
         [("codes", FunctionTransformer(np.abs)), *estimator.steps[1:]],
         [estimator.steps[0], ("more", FunctionTransformer()), *estimator.steps[1:]],
     ):
-        other = type(estimator)(steps)
+        other = type(estimator)(other_steps)
         own = SklearnScorer((vectorizer, other), RIDE)
         with pytest.raises(NotCompiled, match="a TargetEncoder"):
             compile_pair(own)
@@ -181,8 +220,8 @@ def test_other_steps_have_no_compiled_form(pair: tuple[Any, Any]) -> None:
         compile_pair(SklearnScorer((vectorizer, other), RIDE))
 
 
-def test_a_damaged_file_is_refused(made: bytes) -> None:
-    """Whatever is wrong with its first line, or with the trees behind it."""
+def test_a_damaged_file_is_refused(own: SklearnScorer, made: bytes) -> None:
+    """Whatever is wrong with its first line, with the trees behind it, or with its steps."""
     line, _, rest = made.partition(b"\n")
     whole = json.loads(line)
     category = whole["categories"]["PU_DO"]
@@ -198,6 +237,24 @@ def test_a_damaged_file_is_refused(made: bytes) -> None:
             means.read(json.dumps(header).encode() + b"\n" + rest)
     with pytest.raises(ArtifactError, match=r"scorer\.trees cannot be used"):
         means.read(line + b"\n" + rest[:-8])
+    data = compile_pair(own, often=features(rides(50, 3), WHOLE)).data
+    line, _, rest = data.partition(b"\n")
+    whole = json.loads(line)
+    often = whole["often"]
+    counts = often["counts"]
+    damaged = [
+        {**whole, "format": 1},
+        {**whole, "often": {**often, "number": "PU_DO 0"}},
+        {**whole, "often": {**often, "values": [["1_1"], *often["values"][1:]]}},
+        {**whole, "often": {**often, "values": often["values"][1:]}},
+        {**whole, "often": {**often, "counts": [counts[0] + 1, counts[1] - 1, *counts[2:]]}},
+        {**whole, "often": {**often, "counts": [0, counts[0] + counts[1], *counts[2:]]}},
+    ]
+    for header in damaged:
+        with pytest.raises(ArtifactError, match=r"scorer\.means cannot be used"):
+            means.read(json.dumps(header).encode() + b"\n" + rest)
+    with pytest.raises(ArtifactError, match="steps are damaged"):
+        means.read(line + b"\n" + b"\xff" * 4 + rest[4:])
 
 
 @pytest.mark.slow

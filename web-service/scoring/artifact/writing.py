@@ -19,8 +19,10 @@ from scoring.artifact.manifest import MANIFEST, PROFILE, Compiled, Golden, Manif
 from scoring.artifact.pickles import loads
 from scoring.artifact.reading import Artifact, load, read_compiled, remedied
 from scoring.compiler.compile import CompiledFile, NotCompiled, compile_pair
-from scoring.models import Model
+from scoring.errors import ArtifactError
+from scoring.models import Features, Model
 from scoring.predictor import Predictor
+from scoring.scorers import means
 from scoring.scorers.sklearn import SklearnScorer, check_pair
 
 _OF_THE_RECORD: Final = ("unseen", "beyond")  # what no golden answer has
@@ -36,15 +38,17 @@ def write(
     draw: Callable[[Path], object] = lambda _folder: None,
     pickled: bytes | None = None,
     profile: bytes | None = None,
+    often: Sequence[Features] = (),
     say: Callable[[str], None] = lambda _line: None,
 ) -> Manifest:
     """Write `output/<model>/` and return its manifest; the pair, read as the service reads it, has
     answered the records `golden` by then, and its compiled form, where it has one, as the pair did.
 
     `pickled` are the pair's bytes where they exist already, `profile` is the content of the profile
-    if there is one, `draw` puts plots into the folder, and
-    `say` takes a line for a person. A folder of the same name is replaced whole. Raises
-    ArtifactError where the pair cannot serve, the folder is no artifact or cannot be written.
+    if there is one, `often` are the categories that records have most often, `draw` puts plots into
+    the folder, and `say` takes a line for a person. A folder of the same name is replaced whole.
+    Raises ArtifactError where the pair cannot serve, the folder is no artifact or cannot be
+    written.
     """
     vectorizer, estimator = check_pair(pair, model, facts.positive)
     data = pickle.dumps(pair, protocol=5) if pickled is None else pickled
@@ -53,7 +57,7 @@ def write(
     # of the pair as the service will read it: what its allow-list refuses must not be written
     served = SklearnScorer(loads(data, other_version=True)[0], model, facts.positive)
     manifest = _answered(Predictor(model, Artifact(manifest, served)), golden)
-    manifest, compiled = add_compiled(served, model, manifest, say)
+    manifest, compiled = add_compiled(served, model, manifest, say, often)
     files |= {**compiled, model.artifact_file: data, MANIFEST: manifest.content()}
     files |= continued(output / model.name, manifest)
 
@@ -128,7 +132,8 @@ def compile_again(folder: Path, output: Path, model: Model, say: Callable[[str],
     assert isinstance(found.scorer, SklearnScorer)  # noqa: S101  # for the type checker
     with remedied(model):
         Predictor(model, found)
-        manifest, files = add_compiled(found.scorer, model, found.manifest, say)
+        often = _often(in_place(folder), found.manifest)
+        manifest, files = add_compiled(found.scorer, model, found.manifest, say, often)
     kept = [found.manifest.file, *(part.file for part in [manifest.profile_file] if part)]
     files |= {name: (in_place(folder) / name).read_bytes() for name in kept}
     files |= {**found.plots, MANIFEST: manifest.content()}
@@ -142,11 +147,26 @@ def compile_again(folder: Path, output: Path, model: Model, say: Callable[[str],
     return manifest
 
 
+def _often(folder: Path, manifest: Manifest) -> list[Features]:
+    """Return the categories that the compiled form in a folder has the scores of; none where there
+    is no such form, or it cannot be read."""
+    before = manifest.compiled
+    if before is None or before.kind != "means":
+        return []
+    try:
+        header = means.read((folder / before.file).read_bytes()).header
+    except (OSError, ArtifactError):
+        return []
+    values = header.often.values if header.often else []
+    return [dict(zip(header.categories, of, strict=True)) for of in values]
+
+
 def add_compiled(
     pair: SklearnScorer,
     model: Model,
     manifest: Manifest,
     say: Callable[[str], None] = lambda _line: None,
+    often: Sequence[Features] = (),
 ) -> tuple[Manifest, dict[str, bytes]]:
     """Return the manifest that names the compiled form of the pair, and the form's file by name.
 
@@ -157,7 +177,7 @@ def add_compiled(
     golden = [model.record.model_validate(dict(line.record)) for line in manifest.golden]
     features = model.fitted_on(manifest.feature_names, pair.vectorizer.separator).features
     try:
-        made = compile_pair(pair, [features(record) for record in golden])
+        made = compile_pair(pair, [features(record) for record in golden], often)
     except NotCompiled as reason:
         say(f"scikit-learn will serve it: {reason}")
         return manifest.model_copy(update={"compiled": None}), {}

@@ -8,4 +8,5 @@ ensembles.py   read the trees of trees, forests and boosting
 calibrated.py  the estimator behind a calibration's sigmoid
 encoders.py    read the numbers that stand for categories before trees
 flatten.py     lay trees out as arrays of nodes
+steps.py       work out the scores of common categories beforehand
 """

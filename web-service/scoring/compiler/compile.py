@@ -12,7 +12,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.pipeline import Pipeline
 
-from scoring.compiler import calibrated, encoders, ensembles, flatten, weights
+from scoring.compiler import calibrated, encoders, ensembles, flatten, steps, weights
 from scoring.models import Features
 from scoring.scorers import Scorer, classes, linear, means, tree_file, trees
 from scoring.scorers.base import Kind
@@ -43,12 +43,15 @@ class CompiledFile(NamedTuple):
         return hashlib.sha256(self.data).hexdigest()
 
 
-def compile_pair(pair: SklearnScorer, records: Sequence[Features] = ()) -> CompiledFile:
+def compile_pair(
+    pair: SklearnScorer, records: Sequence[Features] = (), often: Sequence[Features] = ()
+) -> CompiledFile:
     """Return the compiled form of `pair`, which has given the scores that the pair gives: to
-    `records`, and to made-up ones in which every column of the vectorizer occurs. Raises
+    `records`, and to made-up ones in which every column of the vectorizer occurs. Of the categories
+    `often`, those of the most records first, a `scorer.means` has the scores. Raises
     NotCompiled where there is no such form."""
     try:
-        return _compiled(pair, records)
+        return _compiled(pair, records, often)
     except NotCompiled:
         raise
     except Exception as error:
@@ -57,7 +60,9 @@ def compile_pair(pair: SklearnScorer, records: Sequence[Features] = ()) -> Compi
         raise NotCompiled(f"compiling it failed: {what}") from error
 
 
-def _compiled(pair: SklearnScorer, records: Sequence[Features]) -> CompiledFile:
+def _compiled(
+    pair: SklearnScorer, records: Sequence[Features], often: Sequence[Features]
+) -> CompiledFile:
     if pair.vectorizer.dtype != np.float64:
         raise NotCompiled(f"its DictVectorizer makes {np.dtype(pair.vectorizer.dtype).name}")
     of: Literal["linear", "trees"] = "linear" if weights.is_linear(pair.estimator) else "trees"
@@ -68,7 +73,7 @@ def _compiled(pair: SklearnScorer, records: Sequence[Features]) -> CompiledFile:
         scorer = classes.read(file.data)
         grown = [part for part in scorer.parts if isinstance(part, trees.Trees)]
     elif encoders.is_encoded(pair.estimator):
-        file = CompiledFile("means", means.FILE, _means(pair))
+        file = CompiledFile("means", means.FILE, steps.with_steps(_means(pair), often))
         scorer = means.read(file.data)
         grown = [scorer.trees]
     elif of == "linear":

@@ -3,7 +3,8 @@
     linear.py      a weight a feature, read from `scorer.json`
     trees.py       forests and boosting; tree_file.py reads their arrays from `scorer.trees`,
                    leafsets.py is for small trees, vectorised.py for many records and large ones
-    means.py       trees over numbers that stand for categories, in `scorer.means`
+    means.py       trees over numbers that stand for categories, in `scorer.means`; steps.py has the
+                   scores of common ones
     classes.py     several classes: a linear model or trees for each, in `scorer.classes`
     sklearn.py     the fitted pair through scikit-learn, for what has no compiled form; meaning.py
                    checks what its parts mean, tree_nodes.py that its trees end

@@ -70,10 +70,15 @@ class Trees:
             return list(map(self.score_of, rows))
         from scoring.scorers.vectorised import totals  # imports numpy
 
-        return list(map(self._linked, totals(self.header, self.nodes, rows)))
+        return list(map(self.linked, totals(self.header, self.nodes, rows)))
 
     def linear(self) -> None:
         """Return None: trees have no weights."""
+
+    def thresholds(self, number: str) -> list[float]:
+        """Return what a number is compared with, in order, each once."""
+        asked = zip(self.nodes.group, self.nodes.value, strict=True)
+        return sorted({value for group, value in asked if group == self._places[number]})
 
     def importances(self) -> list[float] | None:
         """Return the estimator's importances (n_features,), where it has them."""
@@ -105,11 +110,11 @@ class Trees:
     def score_at(self, leaves: Iterable[float]) -> float:
         """Return the score of what the leaves hold in which a record ends, in the trees' order."""
         if not self.header.single:
-            return self._linked(in_order(leaves))
+            return self.linked(in_order(leaves))
         total = array("f", (self.header.base,))
         for leaf in leaves:
             total[0] += leaf  # rounds to 32 bits
-        return self._linked(total[0])
+        return self.linked(total[0])
 
     def _walk(self, x: list[float]) -> Iterator[float]:
         roots, group, value, left, right = self.nodes
@@ -122,7 +127,8 @@ class Trees:
                     node = right[node] if x[feature] == value[node] else left[node]
             yield value[node]
 
-    def _linked(self, total: float) -> float:
+    def linked(self, total: float) -> float:
+        """Return the score that a sum of leaves, one a tree in order, stands for."""
         header = self.header
         score = total if header.single else header.base + header.scale * total
         return sigmoid(score) if header.link == "logistic" else score
