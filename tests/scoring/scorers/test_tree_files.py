@@ -140,7 +140,7 @@ def test_a_damaged_file_is_refused(
     data = spoil(small)
     if numpy == "without":
         monkeypatch.delitem(sys.modules, "numpy")
-        monkeypatch.setitem(sys.modules, "scoring.scorers.vectorised", None)
+        monkeypatch.setitem(sys.modules, "scoring.scorers.tree_nodes", None)
     with pytest.raises(ArtifactError, match=f"scorer.trees cannot be used: {reason}"):
         trees.read(data)
 

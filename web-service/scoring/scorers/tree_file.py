@@ -119,11 +119,12 @@ def _check(header: Header, nodes: Nodes) -> None:
     scoring looks at none of this."""
     groups = len(header.numbers) + len(header.categories)
     if "numpy" in sys.modules:  # which takes as long to import as 200,000 nodes to look at
-        from scoring.scorers.vectorised import lead_down as lead
+        from scoring.scorers.tree_nodes import lead_down
+
+        leads = lead_down(nodes.roots, nodes.group, nodes.left, nodes.right)
     else:
-        lead = _lead_down
-    whole = max(nodes.group) < groups and isfinite(sum(nodes.value)) and lead(nodes)
-    if not whole:
+        leads = _lead_down(nodes)
+    if not (leads and max(nodes.group) < groups and isfinite(sum(nodes.value))):
         raise ArtifactError(f"{FILE} cannot be used: its nodes are damaged")
 
 
