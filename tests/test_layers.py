@@ -25,7 +25,7 @@ MAKERS = ["artifact.writing"]
 SPINE = ["registry", "engine", "explain", "intervals", "observers", *MAKERS, "predictor", "ranges",
          "compiler", "artifact", "saved", "shared_memory", "scorers", "lookups", "profiles",
          "models", "model_checks", "model", "field_kinds", "cells", "untouched", "typed_decoder",
-         "record", "process", "limits", "values", "errors"]  # fmt: skip
+         "typed_records", "record", "process", "limits", "values", "errors"]  # fmt: skip
 
 # What the image holds, and where in the core each of the others may be imported.
 IMAGE = {"scoring", "serving", "flask", "werkzeug", "gunicorn", "pydantic", "pydantic_core",

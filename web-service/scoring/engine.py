@@ -36,18 +36,32 @@ def predict(
     """
     begun = time.perf_counter()
     bounds = Interval(predictor, interval) if interval is not None else None
-    if body[:1] == b"[" and not explain and not (observer and observer.wanted):
-        scored = predictor.plain_array(body, limits)
-        if scored is not None:
-            if observer:
-                observer.answered(predictor, scored, time.perf_counter() - begun, caller)
-            answers = bounds.added(scored.answers, scored.scores) if bounds else scored.answers
-            return {"predictions": answers, "model_version": predictor.version}
+    if not explain:
+        found = _plain_array(predictor, body, limits, bounds, observer, caller, begun)
+        if found is not None:
+            return found
     value = decode(body)
     answers = _answers(predictor, value, limits, explain, bounds, observer, caller, begun)
     if isinstance(value, list):
         return {"predictions": answers, "model_version": predictor.version}
     return {**answers[0], "model_version": predictor.version}
+
+
+def predict_quickly(
+    predictor: Predictor,
+    body: bytes,
+    *,
+    limits: Limits,
+    observer: PredictionObserver | None = None,
+    caller: Caller = NO_CALLER,
+) -> dict[str, Any] | None:
+    """Return the answer that `predict` gives to a JSON array where that takes a microsecond a
+    record or so; None where it takes longer, for the model or for what the records are. Raises
+    TooLarge."""
+    if not predictor.has_columns:
+        return None
+    begun = time.perf_counter()
+    return _plain_array(predictor, body, limits, None, observer, caller, begun)
 
 
 def answer_values(
@@ -104,6 +118,28 @@ def answer_each(
         return list(found_answers)
     answers = iter(found_answers)
     return [refused.get(place) or next(answers) for place in range(len(items))]
+
+
+def _plain_array(
+    predictor: Predictor,
+    body: bytes,
+    limits: Limits,
+    bounds: Interval | None,
+    observer: PredictionObserver | None,
+    caller: Caller,
+    begun: float,
+) -> dict[str, Any] | None:
+    """Return the answer to an array of plain records, None where the body is none or where their
+    JSON values are asked for."""
+    if body[:1] != b"[" or (observer and observer.wanted):
+        return None
+    scored = predictor.plain_array(body, limits)
+    if scored is None:
+        return None
+    if observer:
+        observer.answered(predictor, scored, time.perf_counter() - begun, caller)
+    answers = bounds.added(scored.answers, scored.scores) if bounds else scored.answers
+    return {"predictions": answers, "model_version": predictor.version}
 
 
 def _answers(

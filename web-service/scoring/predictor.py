@@ -20,6 +20,7 @@ from scoring.record import Record, RecordReader
 from scoring.scorers.base import Scores
 from scoring.scorers.columns import Columns, columns
 from scoring.typed_decoder import typed_decoder
+from scoring.typed_records import TypedRecords
 from scoring.values.strict_json import decode, encode
 
 _log = logging.getLogger(__name__)
@@ -92,6 +93,11 @@ class Predictor:
         """
         return self._scored(self.reader.many(values, max_errors))
 
+    @property
+    def has_columns(self) -> bool:
+        """Whether plain arrays are scored by column, a microsecond a record or so."""
+        return self._columns is not None
+
     def plain_array(self, body: bytes, limits: Limits) -> Scored | None:
         """Return the answers to a JSON array of plain records, read and scored in one pass; None
         where it is not one, and `many` must read it. Raises TooLarge."""
@@ -122,8 +128,10 @@ class Predictor:
                     continue
                 plain = False
             records.append(record)
-        columns = self._columns.many(records) if plain and self._columns and records else None
-        return self._scored(records, columns), refused
+        if plain and self._columns and records:
+            records = TypedRecords(records)
+            return self._scored(records, self._columns.many(records)), refused
+        return self._scored(records), refused
 
     def answers(self, records: Sequence[Record]) -> list[dict[str, Any]]:
         """Return one answer a record, in order, scored in one pass. A category that training never
@@ -160,7 +168,8 @@ class Predictor:
             answers[place] = {**answers[place], "unseen": list(names)}
         for place, beyond in self.ranges.beyond_of(records).items():
             answers[place] = {**answers[place], "beyond": beyond}
-        return Scored(list(records), scores, answers)
+        kept = records if isinstance(records, TypedRecords) else list(records)
+        return Scored(kept, scores, answers)
 
     def _prepare_arrays(self) -> None:
         """Read plain arrays by types where `features` takes such records as it takes others."""

@@ -8,6 +8,7 @@ from typing import Any
 from scoring.artifact.manifest import Manifest
 from scoring.models import Model
 from scoring.profiles.fields import field_kinds
+from scoring.typed_records import column
 
 
 class Ranges:
@@ -41,7 +42,7 @@ class Ranges:
         out."""
         found: dict[int, list[str]] = {}
         for name, low, high in self._each:
-            values = [getattr(record, name) for record in records]
+            values = column(records, name)
             try:
                 if not values or (low <= min(values) and max(values) <= high):
                     continue

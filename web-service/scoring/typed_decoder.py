@@ -16,6 +16,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from scoring.record import Record, Spelling
+from scoring.typed_records import TypedRecords
 
 _PLAIN: Final = (int, float, bool, str)
 _BOUNDS: Final[Mapping[type, str]] = {Ge: "ge", Gt: "gt", Le: "le", Lt: "lt"}
@@ -35,7 +36,7 @@ class TypedDecoder:
         self._decode = msgspec.json.Decoder(list[kind]).decode  # type: ignore[valid-type]  # a type made at run time
         self._decode_one = msgspec.json.Decoder(kind).decode
 
-    def many(self, body: bytes) -> list[Any] | None:
+    def many(self, body: bytes) -> TypedRecords | None:
         """Return the records of a JSON array, or None where another reader must look at it.
 
         Each record has the fields as attributes and, for `vars()`, as a dictionary.
@@ -48,7 +49,7 @@ class TypedDecoder:
         # key is there twice, and no other key.
         if body.count(b":") != self._width * len(records):
             return None
-        return records
+        return TypedRecords(records)
 
     def one(self, body: bytes) -> Any | None:
         """Return the record of a JSON object, or None where another reader must look at it."""

@@ -57,6 +57,20 @@ def test_scores_are_those_of_the_features(model: Model, logistic: bool) -> None:
     assert by_columns.many([]) == ([], {})
 
 
+@pytest.mark.parametrize("combinations", [0, 4, 100, 4096])
+def test_sums_of_categories_are_those_of_each(
+    model: Model, combinations: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many of the first are remembered as one sum."""
+    monkeypatch.setattr("scoring.scorers.columns._MAX_COMBINATIONS", combinations)
+    rows = records(model, 60)
+    scorer = fitted(model, rows[:20])
+    by_columns, read = made(model, scorer)
+    assert by_columns
+    expected = scorer.many([model.features(model.record.model_validate(row)) for row in rows])
+    assert by_columns.many(read(rows)) == by_columns.many(read(rows)) == expected
+
+
 def far(ride: Any) -> dict[str, Any]:
     return {"PU_DO": "far" if ride.trip_distance > 5 else "near", "trip_distance": 1.0}
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from scoring.models import Model
 from serving.app import App, create_app
-from serving.server.asgi import FAST_PATH_MAX_BYTES, AsgiApp
+from serving.server.asgi import FAST_PATH_MAX_BYTES, QUICK_ARRAY_MAX_BYTES, AsgiApp
 from serving.settings import Settings
 from tests.serving.server.apps import JSON, MODELS, Both, ask, fast_path
 from tests.support import records
@@ -115,12 +115,58 @@ def test_what_is_unusual_is_answered_by_flask(
     assert asyncio.run(ask(both.asgi, body, *headers, **more)).status in {200, 404, 405, 415}
 
 
-def test_a_large_body_is_answered_by_flask(both: Both) -> None:
-    """It would keep the others waiting."""
-    body = json.dumps([dict(MODELS["ride"].example)] * 400).encode()
-    assert len(body) > FAST_PATH_MAX_BYTES
+def test_a_large_array_is_answered_at_once_where_that_is_quick(both: Both) -> None:
+    """One that is scored by column; another would keep the others waiting, and goes to Flask."""
+    ride = dict(MODELS["ride"].example)
+    plain = json.dumps([ride] * 400).encode()
+    assert len(plain) > FAST_PATH_MAX_BYTES
+    answer = fast_path(both.asgi, plain, JSON)
+    assert answer is not None
+    assert answer.status == 200
+    assert len(both.ask(plain, JSON).json["predictions"]) == 400
+    longer = [ride] * (QUICK_ARRAY_MAX_BYTES // len(json.dumps(ride)))
+    assert fast_path(both.asgi, json.dumps(longer).encode(), JSON) is None
+    assert len(both.ask(json.dumps(longer).encode(), JSON).json["predictions"]) == len(longer)
+
+
+@pytest.mark.parametrize(
+    ("record", "status"),
+    [({"id": 7}, 200), ({"trip_distance": 1e9}, 422), ({"PULocationID": 74.0}, 200)],
+    ids=["another key", "beyond", "spelling"],
+)
+def test_a_large_array_of_other_records_is_answered_by_flask(
+    both: Both, record: dict[str, Any], status: int
+) -> None:
+    """What the quick way does not read, or would refuse."""
+    rides = [*[dict(MODELS["ride"].example)] * 400, {**MODELS["ride"].example, **record}]
+    body = json.dumps(rides).encode()
     assert fast_path(both.asgi, body, JSON) is None
-    assert len(both.ask(body, JSON).json["predictions"]) == 400
+    assert both.ask(body, JSON).status == status
+
+
+def test_a_large_array_for_a_model_without_columns_is_answered_by_flask(
+    both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trees take longer for each record; so does a log that keeps ids which come along."""
+    body = json.dumps([dict(MODELS["ride"].example)] * 400).encode()
+    ride = both.asgi._predictors.get("ride")
+    with monkeypatch.context() as patch:
+        patch.setattr(ride, "_columns", None)
+        assert fast_path(both.asgi, body, JSON) is None
+    monkeypatch.setattr(both.asgi._observer, "wanted", ("id",))
+    assert fast_path(both.asgi, body, JSON) is None
+
+
+@pytest.mark.slow
+def test_too_many_records_are_refused_on_the_quick_way_as_by_flask(app: App) -> None:
+    """413, to the byte the same."""
+    limits = Settings(access_log="off", max_records=300)
+    few = Both(AsgiApp(create_app(limits, app.services.predictors)))
+    body = json.dumps([dict(MODELS["ride"].example)] * 400).encode()
+    answer = fast_path(few.asgi, body, JSON)
+    assert answer is not None
+    assert answer.status == few.ask(body, JSON).status == 413
+    few.asgi._executor.close()
 
 
 @pytest.mark.slow

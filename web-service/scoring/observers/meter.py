@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from operator import attrgetter
 from typing import Any, Final
 
 from scoring.errors import InvalidRecords
@@ -18,6 +17,7 @@ from scoring.record import Record
 from scoring.shared_memory.board import Board
 from scoring.shared_memory.layout import OTHER
 from scoring.shared_memory.store import Store
+from scoring.typed_records import column
 from scoring.values.shares import Shares
 
 _LONGEST_TABLE: Final = 2000
@@ -54,16 +54,16 @@ class VersionMeter:
             for field in slots.numeric
             for found in [series.inputs[name, field]]
         }
-        nullable = [field for field in numbers if slots.schema[field].get("nullable")]
-        self._numbers = [found for field, found in numbers.items() if field not in nullable]
-        self._maybe_numbers = [numbers[field] for field in nullable]
-        self._slot_of = {
-            field: [first + bisect_left(bounds, n) for n in range(span)].__getitem__
+        self._nullable = [field for field in numbers if slots.schema[field].get("nullable")]
+        self._numbers = [found for field, found in numbers.items() if field not in self._nullable]
+        self._maybe_numbers = [numbers[field] for field in self._nullable]
+        self._slots_of = {
+            field: [first + bisect_left(bounds, n) for n in range(span)]
             for field, bounds, first, _ in numbers.values()
             if (span := _span(slots.schema[field]))
         }
         self._choices = [(group.of, group.slots) for group in series.choices[name]]
-        self._choices_of_records = [(g.of_record, g.slots) for g in series.choices[name]]
+        self._choices_of_columns = [(group.fields, group.slots) for group in series.choices[name]]
         self._count = slots.cells + self._cell * versions.CELL_WIDTH + versions.COUNT
         one = self._rows.first + bisect_left(ROWS, 1)
         each = (self._count, one, self._rows.total)
@@ -154,15 +154,21 @@ class VersionMeter:
         sums[self._seconds.first + bisect_left(self._seconds.bounds, seconds)] += 1
         sums.update(_spread(self._output.first, self._output.bounds, scores))
         totals[self._output.total] = sum(scores)
+        tables: list[tuple[Iterable[Any], Any]] = []  # what is counted, and the slot of each value
         for field, bounds, first, total in (*self._numbers, *self._maybe_numbers):
-            numbers = [n for n in map(attrgetter(field), records) if n is not None]
-            if slot_of := self._slot_of.get(field):
-                sums.update(map(slot_of, numbers))
+            numbers = column(records, field)
+            if field in self._nullable:
+                numbers = [n for n in numbers if n is not None]
+            if slots_of := self._slots_of.get(field):
+                tables.append((numbers, slots_of))
             else:
                 sums.update(_spread(first, bounds, numbers))
             totals[total] = sum(numbers)
-        for of, slots in self._choices_of_records:
-            for value, times in Counter(map(of, records)).items():
+        for fields, slots in self._choices_of_columns:
+            columns = [column(records, field) for field in fields]
+            tables.append((zip(*columns, strict=True) if len(columns) > 1 else columns[0], slots))
+        for values, slots in tables:
+            for value, times in Counter(values).items():
                 sums[slots[value]] += times
         sums.update(self._unseen(answers))
         self._add(sums)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from itertools import product
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, Final
 
 from pydantic.fields import FieldInfo
@@ -58,7 +58,7 @@ class Combinations:
 
     def __init__(self, layout: Layout, choices: Mapping[str, Mapping[object, str]]) -> None:
         self.of = itemgetter(*choices)  # vars(record)'s values; of one field, its value itself
-        self.of_record = attrgetter(*choices)  # the same of a record
+        self.fields = tuple(choices)
         self.slots: dict[object, int] = {}
         self.labels: list[tuple[int, list[Labels]]] = []  # slot, (field, category) of each
         for values in product(*choices.values()):

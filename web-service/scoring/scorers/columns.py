@@ -1,24 +1,28 @@
 """A linear model over typed records, column by column, without a dictionary of features for each.
 
 What a model's `features` makes of some fields is remembered by these fields' values, as the sum of
-its weights; other fields pass it unread and are multiplied where they are. Calling `features` tells
-which: a field is replaced by an object that may be passed on and raises at any other use, so the
-sum holds whatever value stands in its place. The additions have the order of `Linear`: scores are
-the same to the last bit.
+its weights; other fields pass it unread and are multiplied where they are. Where no field is read,
+the sum of the first categories is remembered, as far as they have few combinations. Calling
+`features` tells which: a field is replaced by an object that may be passed on and raises at any
+other use, so the sum holds whatever value stands in its place. The additions have the order of
+`Linear`: scores are the same to the last bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from math import nan
-from operator import attrgetter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, repeat
+from math import isnan, nan
+from operator import add, mul
 from typing import Any, Final
 
 from scoring.models import Features, Model
 from scoring.scorers.base import Scores
 from scoring.scorers.linear import Linear, sigmoid
+from scoring.typed_records import TypedRecords
 
-_MAX_REMEMBERED: Final = 20_000  # values of the read fields; some megabytes
+_MAX_REMEMBERED: Final = 20_000  # values of the fields that sums are remembered by; some megabytes
+_MAX_COMBINATIONS: Final = 4096  # of categories whose weights are remembered as one sum
 
 
 class _Read(Exception):
@@ -58,36 +62,38 @@ class Columns:
         self._unread = unread
         self._logistic = table.link == "logistic"
         self._width = len(table.categories) + len(table.numbers)
-        self._read = [name for name in fields if name not in unread.values()]
-        self._key: Callable[[Any], Any] = attrgetter(*self._read) if self._read else lambda _: ()
+        read = [name for name in fields if name not in unread.values()]
+        passed = [name for name in table.categories if name in unread]
+        # the first few of them at once, where nothing else is remembered
+        self._together = [] if read else _together(passed, table.categories)
+        self._key = read or [unread[name] for name in self._together]
         self._sums: dict[Any, float] = {}
         self._categories = [
-            (attrgetter(unread[name]), weights.get)
-            for name, weights in table.categories.items()
-            if name in unread
+            (unread[name], _Weights(table.categories[name]).__getitem__)
+            for name in passed[len(self._together) :]
         ]
-        self._numbers = [(attrgetter(unread[name]), w) for name, w in table.numbers.items()]
+        self._numbers = [(unread[name], weight) for name, weight in table.numbers.items()]
 
     def many(self, records: Sequence[Any]) -> Scores:
         """Return the scores of several records, as `Linear.many` does of their features."""
-        keys = list(map(self._key, records))
-        sums = self._sums
+        if not records:
+            return [], {}
+        of = (records if isinstance(records, TypedRecords) else TypedRecords(records)).columns
+        keys = [of[field] for field in self._key]
         try:
-            scores = [sums[key] for key in keys]
+            scores = list(map(self._sums.__getitem__, _rows(keys, len(records))))
         except KeyError:
-            scores = self._remember(keys, records)
+            scores = self._remember(list(_rows(keys, len(records))), records)
         for field, weight_of in self._categories:
-            column = map(field, records)
-            scores = [s + weight_of(x, nan) for s, x in zip(scores, column, strict=True)]
+            scores = list(map(add, scores, map(weight_of, of[field])))
         for field, weight in self._numbers:
-            column = map(field, records)
-            scores = [s + weight * x for s, x in zip(scores, column, strict=True)]
+            scores = [s + weight * x for s, x in zip(scores, of[field], strict=True)]
         if self._logistic:
             scores = list(map(sigmoid, scores))
         unseen: dict[int, Sequence[str]] = {}
-        if sum(scores) != sum(scores):  # one of them is NaN
+        if isnan(sum(scores)):
             for place, score in enumerate(scores):
-                if score != score:
+                if isnan(score):
                     features = self._features(records[place])
                     scores[place], names = self._scorer.one(features)
                     if names:
@@ -121,7 +127,29 @@ class Columns:
         for name, weights in self._scorer.table.categories.items():
             if name not in self._unread:
                 total += weights.get(made[name], nan) if name in made else nan  # type: ignore[arg-type]  # a text
+            elif name in self._together:
+                total += weights.get(values[self._unread[name]], nan)
         return total
+
+
+class _Weights(dict[str, float]):
+    """The weights of a category's values, NaN of one that is new."""
+
+    def __missing__(self, _value: object) -> float:
+        return nan
+
+
+def _together(names: Sequence[str], categories: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Return the first of `names` that have few combinations of values."""
+    counts = accumulate((len(categories[name]) for name in names), mul)
+    return [n for n, count in zip(names, counts, strict=True) if count <= _MAX_COMBINATIONS]
+
+
+def _rows(columns: Sequence[Sequence[Any]], count: int) -> Iterable[Any]:
+    """Return `count` values to remember a sum by: tuples of several fields, values of one."""
+    if len(columns) == 1:
+        return columns[0]
+    return zip(*columns, strict=True) if columns else repeat((), count)
 
 
 def columns(scorer: Linear, model: Model, kind: type[Any]) -> Columns | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from scoring.engine import predict
+from scoring.engine import predict, predict_quickly
 from scoring.errors import RequestError
 from scoring.limits import Limits
 from scoring.observers.observer import NO_CALLER, Caller, PredictionObserver
@@ -43,3 +43,19 @@ def reply(
     except RequestError as error:
         return Reply(error.status, problems.MEDIA_TYPE, problems.document(error), predictor.version)
     return Reply(200, JSON, encode(result), predictor.version)
+
+
+def quick_reply(
+    predictor: Predictor,
+    body: bytes,
+    *,
+    limits: Limits,
+    observer: PredictionObserver | None = None,
+    caller: Caller = NO_CALLER,
+) -> Reply | None:
+    """Return the same answer to a large array that is quickly scored, None where it is not."""
+    try:
+        result = predict_quickly(predictor, body, limits=limits, observer=observer, caller=caller)
+    except RequestError as error:
+        return Reply(error.status, problems.MEDIA_TYPE, problems.document(error), predictor.version)
+    return Reply(200, JSON, encode(result), predictor.version) if result else None
