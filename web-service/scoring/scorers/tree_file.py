@@ -74,7 +74,8 @@ class Nodes(NamedTuple):
 
 def read(data: bytes) -> tuple[Header, Nodes]:
     """Return what a `scorer.trees` holds, or raise ArtifactError."""
-    line, _, rest = data.partition(b"\n")
+    line = data[: data.find(b"\n") + 1]
+    rest = memoryview(data)[len(line) :]  # which copies nothing
     try:
         header = Header.model_validate_json(line)
     except ValidationError as error:
