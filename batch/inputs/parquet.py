@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SLICE_ROWS: Final = 1 << 18  # of a part of the output, at most
 FIRST_ROWS: Final = 1 << 14  # of a run's first part, which is there that much sooner
+_AT_ONCE: Final = 1 << 16  # rows that are decoded at a time where the first slice is small
 _NO_PATH: Final = (pa.ArrowException, OSError, ValueError)
 
 
@@ -78,9 +79,11 @@ def slices(
 
 def cut(rows: int, *, begins: bool) -> list[int]:
     """Return how many rows each slice of a row group has; `begins` is said of a run's first one."""
-    sizes = [min(rows, FIRST_ROWS, SLICE_ROWS)] if begins and rows else []
-    whole, left = divmod(rows - sum(sizes), SLICE_ROWS)
-    return [*sizes, *[SLICE_ROWS] * whole, *([left] if left else [])]
+    whole, left = divmod(rows, SLICE_ROWS)
+    sizes = [*[SLICE_ROWS] * whole, *([left] if left else [])]
+    if begins and sizes and sizes[0] > FIRST_ROWS:
+        sizes[:1] = FIRST_ROWS, sizes[0] - FIRST_ROWS
+    return sizes
 
 
 def rows_of_groups(source: Source) -> list[int]:
@@ -94,7 +97,10 @@ def _batches(
 ) -> Iterator[pa.RecordBatch]:
     """Yield a row group's rows in batches of these sizes, which are all of its rows."""
     try:
-        stream = file.iter_batches(sizes[0], row_groups=[group], columns=list(columns))
+        # to decode no more than a small first slice would have the others joined of many batches
+        small = sizes[0] < min(sum(sizes), SLICE_ROWS)
+        at_once = min(_AT_ONCE, SLICE_ROWS) if small else SLICE_ROWS
+        stream = file.iter_batches(at_once, row_groups=[group], columns=list(columns))
         waiting: list[pa.RecordBatch] = []
         missing, later = sizes[0], iter(sizes[1:])
         for batch in stream:
