@@ -28,7 +28,7 @@ _Z: Final = 1.96
 class Estimate:
     """A metric of the window as it is expected, and as it was on the held-out rows."""
 
-    metric: str  # rmse; of a class brier, auc, accuracy, precision, recall
+    metric: str  # rmse; of a class brier and accuracy, of two also auc, precision, recall
     expected: float
     was: float
     within: float  # half of the interval in which 19 of 20 such windows lie, by their rows alone
@@ -62,12 +62,17 @@ def expected(
 ) -> Expected | None:
     """Return what is expected of predictions with these scores; None where there are none, or they
     lie in bins of which nothing is known. `held_out` are the scores that `performance` is of; AUC
-    and what depends on a threshold is that of a class with one."""
+    and what depends on a threshold is that of a class with one. Without one the score of a class is
+    how likely the class is that is said, and its accuracy how often that comes true."""
     main = estimate(performance, score, is_class=is_class)
     if main is None:
         return None
-    if threshold is None or not is_class:
+    if not is_class:
         return Expected([main])
+    if threshold is None:
+        right, was_right = (_right(performance, one) for one in (score, held_out))
+        within = _Z * sqrt(right * (1 - right) / score.count)
+        return Expected([main, Estimate("accuracy", right, was_right, within)])
     now, was = (_shares(performance, one, threshold) for one in (score, held_out))
     found = [main]
     for name, (value, rows) in _metrics(now).items():
@@ -83,9 +88,7 @@ Shares = tuple[Array, Array, Array, Array]  # rows by size of the score, as Conf
 
 def _shares(performance: Performance, score: Numbers, threshold: float) -> Shares:
     """Return how many rows of each size of the score are expected to be what."""
-    middles, bins = _placed(performance, score)
-    off = np.array([-one.error / one.rows if one.rows else 0.0 for one in performance.by_score])
-    true = np.clip(middles + off[bins], 0.0, 1.0)
+    true = _true(performance, score)
     ends = np.array([(edge(cell, score.scale), edge(cell + 1, score.scale))
                      for cell in score.cells])  # fmt: skip
     wide = np.maximum(ends[:, 1] - ends[:, 0], 1e-300)
@@ -118,6 +121,20 @@ def _hanley(auc: float, shares: Shares) -> float:
     one, two = auc / (2 - auc) - square, 2 * square / (1 + auc) - square
     spread = auc * (1 - auc) + max(0.0, n - 1) * one + max(0.0, m - 1) * two
     return sqrt(max(0.0, spread) / (n * m))
+
+
+def _right(performance: Performance, score: Numbers) -> float:
+    """Return the share of predictions with these scores that is expected to come true."""
+    return float(np.average(_true(performance, score), weights=score.counts))
+
+
+def _true(performance: Performance, score: Numbers) -> Array:
+    """Return how likely predictions of each size of the score are to come true, as on the held-out
+    rows."""
+    middles, bins = _placed(performance, score)
+    off = np.array([-one.error / one.rows if one.rows else 0.0 for one in performance.by_score])
+    true: Array = np.clip(middles + off[bins], 0.0, 1.0)
+    return true
 
 
 def _placed(performance: Performance, score: Numbers) -> tuple[Array, Array]:

@@ -72,6 +72,28 @@ def test_what_depends_on_a_threshold_is_expected_of_a_class(over: float) -> None
     assert [one.metric for one in number.metrics] == ["rmse"]
 
 
+def test_the_accuracy_of_three_classes_is_expected() -> None:
+    """The score is how likely the class is that is said: as often as that, it is right; and here it
+    says so a tenth too often, as it did on the held-out rows."""
+
+    def drawn(a: float, b: float, rows: int) -> tuple[np.ndarray, np.ndarray]:
+        scores = 0.34 + 0.66 * RANDOM.beta(a, b, rows)
+        return scores, (RANDOM.random(rows) < 0.9 * scores).astype(float)
+
+    scores, truth = drawn(2, 2, 60_000)
+    held_out = Numbers.of(scores, 6)
+    measured = measure("test", scores, truth, held_out, {})
+    now, came = drawn(2, 6, 20_000)
+    found = expected(measured, held_out, Numbers.of(now, 6), is_class=True)
+    assert found is not None
+    assert found.confusion is None
+    brier, accuracy = found.metrics
+    assert (brier.metric, accuracy.metric) == ("brier", "accuracy")
+    assert accuracy.expected == pytest.approx(came.mean(), abs=0.01)
+    assert accuracy.was == pytest.approx(truth.mean(), abs=0.01)
+    assert 0.005 < accuracy.within < 0.01
+
+
 def test_nothing_has_no_estimate() -> None:
     """No prediction, no error."""
     scores = RANDOM.random(100)
