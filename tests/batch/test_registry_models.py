@@ -104,7 +104,7 @@ def test_an_alias_that_moves_in_the_middle_changes_nothing(
     said = report(out)
     assert said["model"]["version"] == first
     assert (said["resumed_parts"] > 0) == (interruption == signal.SIGKILL)
-    assert len(said["output"]["parts"]) == 24
+    assert {part["input"] for part in said["output"]["parts"]} == set(sources)
     for part in out.glob("part-*"):
         assert pq.read_table(part)["model_version"].unique().to_pylist() == [first]
     after = started(tmp_path, *words[:1], sources[0], *words[-5:], str(tmp_path / "next"))
