@@ -36,7 +36,7 @@ def predict(
     """
     begun = time.perf_counter()
     bounds = Interval(predictor, interval) if interval is not None else None
-    if not explain:
+    if body[:1] == b"[" and not explain:
         found = _plain_array(predictor, body, limits, bounds, observer, caller, begun)
         if found is not None:
             return found
@@ -58,7 +58,7 @@ def predict_quickly(
     """Return the answer that `predict` gives to a JSON array where that takes a microsecond a
     record or so; None where it takes longer, for the model or for what the records are. Raises
     TooLarge."""
-    if not predictor.has_columns:
+    if body[:1] != b"[" or not predictor.has_columns:
         return None
     begun = time.perf_counter()
     return _plain_array(predictor, body, limits, None, observer, caller, begun)
@@ -129,9 +129,9 @@ def _plain_array(
     caller: Caller,
     begun: float,
 ) -> dict[str, Any] | None:
-    """Return the answer to an array of plain records, None where the body is none or where their
+    """Return the answer to an array of plain records, None where it is another, or where their
     JSON values are asked for."""
-    if body[:1] != b"[" or (observer and observer.wanted):
+    if observer and observer.wanted:
         return None
     scored = predictor.plain_array(body, limits)
     if scored is None:

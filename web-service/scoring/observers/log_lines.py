@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -107,7 +107,7 @@ class Lines:
     """Make the lines of entries.
 
     Some fields are left out, others given as a hash: the same for the same value, and not to be
-    guessed without the secret.
+    guessed without the secret. Several threads may ask at once.
     """
 
     def __init__(self, omit: Sequence[str], hashed: Sequence[str], secret: str) -> None:
@@ -115,22 +115,21 @@ class Lines:
         self._hash = frozenset(hashed)
         self._guarded = bool(self._omit or self._hash)
         self._secret = secret.encode()
-        self._second = -1  # of the line before, since 1970
-        self._time = b""  # that second in words
-        self._predictor: Predictor | None = None  # of the line before
-        self._key: str | None = None  # likewise
-        self._names = b""  # of these two
+        # of the line before: the second since 1970 and in words; who answered whom, and in words
+        self._clock = -1, b""
+        self._names: tuple[Predictor | None, str | None, bytes] = (None, None, b"")
 
-    def of(self, entry: Entry) -> Iterable[bytes]:
-        """Return a line of JSON for each record, in order."""
+    def quick(self, entry: Entry) -> bytes | None:
+        """Return the line of a request of one record, as nearly every one is: it takes two
+        microseconds. None where there are several, or hashes to make."""
         caller, (records, scores, answers) = entry.caller, entry.scored
-        if len(records) > 1 or caller.ids or caller.carried:
-            return self._each(entry)
-        # nearly every request has one record: it is written without what several need
+        if len(records) != 1 or self._guarded or caller.ids or caller.carried:
+            return None
         head = self._head(entry, caller.request_id)
-        return [self._line(head, {"index": 0}, records[0], scores[0], answers[0])]
+        return self._line(head, {"index": 0}, records[0], scores[0], answers[0])
 
-    def _each(self, entry: Entry) -> Iterator[bytes]:
+    def of(self, entry: Entry) -> Iterator[bytes]:
+        """Yield a line of JSON for each record, in order."""
         ids, carried = entry.caller.ids, entry.caller.carried
         head = b"" if ids else self._head(entry, entry.caller.request_id)
         for index, (record, score, answer) in enumerate(zip(*entry.scored, strict=True)):
@@ -145,14 +144,16 @@ class Lines:
         """Return the beginning of a line: when, and who answered whom."""
         moment, predictor, key = entry.time, entry.predictor, entry.caller.key
         second = int(moment)
-        if second != self._second:
-            self._second = second
-            self._time = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
-        if predictor is not self._predictor or key != self._key:
-            self._predictor, self._key = predictor, key
-            self._names = _names(predictor, key)
+        known, time = self._clock
+        if second != known:
+            time = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
+            self._clock = second, time
+        of, to, names = self._names
+        if predictor is not of or key != to:
+            names = _names(predictor, key)
+            self._names = predictor, key, names
         return b'{"schema":%d,"time":"%b.%06d+00:00","request_id":%b,%b' % (
-            SCHEMA, self._time, int((moment - second) * 1e6), orjson.dumps(request_id), self._names,
+            SCHEMA, time, int((moment - second) * 1e6), orjson.dumps(request_id), names,
         )  # fmt: skip
 
     def _line(

@@ -30,6 +30,8 @@ _STOP_S: Final = 5.0
 
 _log = logging.getLogger(__name__)
 
+_Queued = bytes | Entry | Feedback | Refusal  # a line, or what lines are made of
+
 
 class PredictionLog:
     """An observer that writes predictions to `files`.
@@ -57,7 +59,7 @@ class PredictionLog:
         self._files = files
         self._lines = lines
         self._counted = counted
-        self._queue: deque[Entry | Feedback | Refusal] = deque()
+        self._queue: deque[_Queued] = deque()
         self._records = 0  # in the queue
         self._lost = 0  # as the queue was full; not counted yet
         self._lock = threading.Lock()
@@ -70,13 +72,16 @@ class PredictionLog:
         self, predictor: Predictor, scored: Scored, _seconds: float, caller: Caller
     ) -> None:
         """Queue the predictions of one request; the first call starts the process's thread."""
-        self._add(Entry(time.time(), caller, predictor, scored), len(scored.records))
+        entry = Entry(time.time(), caller, predictor, scored)
+        # a line that is quickly made is made while all that it tells is at hand: kept in the queue
+        # until the thread comes, that would take more memory, and more time, than the line does
+        self._add(self._lines.quick(entry) or entry, len(scored.records))
 
     def told(self, model: str, key: str | None, truths: Sequence[Truth]) -> bool:
         """Queue what came true; return whether there was room."""
         return self._add(Feedback(time.time(), key, model, truths), len(truths))
 
-    def _add(self, entry: Entry | Feedback | Refusal, count: int) -> bool:
+    def _add(self, entry: _Queued, count: int) -> bool:
         with self._lock:
             has_room = self._records + count <= self._max_queued
             if has_room:
@@ -130,7 +135,9 @@ class PredictionLog:
         while self._queue:
             entry = self._queue.popleft()
             lines: Iterable[bytes]
-            if isinstance(entry, Feedback):
+            if isinstance(entry, bytes):
+                count, lines = 1, (entry,)
+            elif isinstance(entry, Feedback):
                 count, lines = len(entry.truths), of_feedback(entry)
             elif isinstance(entry, Refusal):
                 count, lines = 1, [of_refusal(entry)]
