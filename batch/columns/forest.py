@@ -25,13 +25,12 @@ from batch.columns.chains import Chains, bits
 from batch.columns.fields import Array
 from scoring.scorers.tree_file import Header, Nodes
 
-_WALKERS: Final = 1 << 16  # rows times trees at a time
-_CELLS: Final = 1 << 22  # of a block's columns, 4 bytes each
+_WALKERS: Final = 1 << 14  # rows times trees at a time, whose arrays the processor's cache holds
+_CELLS: Final = 1 << 22  # of a block's columns, 4 bytes each at most
 _FEW: Final = 32  # categories that are asked for as columns of 0 and 1
 _MAX_COLUMNS: Final = 128  # that are made of them
 _PAYS: Final = 1 << 12  # rows that are worth a thread
 _DONE: Final = 5  # a walk goes on without those at leaves as soon as they are one in so many
-_NEVER: Final = np.iinfo(np.int32).max  # the threshold of a node that is stayed at
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class _Block:
     """Rows that are walked together."""
 
     rows: int
-    ranks: Array  # (n_columns * rows,) int32
+    ranks: Array  # (n_columns * rows,) int16 or, of more thresholds than it counts, int32
     codes: Array  # (n_large * rows,) int64
     bits: Array  # (n_large * rows,) of the codes
 
@@ -63,12 +62,13 @@ class Forest:
         self._roots = 2 * roots.astype(np.int64)
 
         column: Array = np.zeros(len(group), dtype=np.int32)
-        threshold = np.full(len(group), _NEVER, dtype=np.int32)
-        self._thresholds = []
-        for number in range(numbers):
+        self._thresholds = [np.unique(value[group == number]) for number in range(numbers)]
+        most = max(map(len, self._thresholds), default=0)
+        self._kind = np.int16 if most < np.iinfo(np.int16).max else np.int32
+        threshold = np.full(len(group), np.iinfo(self._kind).max, dtype=self._kind)
+        for number, found in enumerate(self._thresholds):
             at = group == number
-            self._thresholds.append(np.unique(value[at]))
-            threshold[at] = np.searchsorted(self._thresholds[-1], value[at])
+            threshold[at] = np.searchsorted(found, value[at])
             column[at] = number
         for place, first in self._columns.items():
             at = group == numbers + place
@@ -116,7 +116,7 @@ class Forest:
 
     def _block(self, ranks: Sequence[Array], codes: Sequence[Array]) -> _Block:
         rows = len((*ranks, *codes)[0])
-        table: Array = np.zeros((self._width, rows), dtype=np.int32)
+        table: Array = np.zeros((self._width, rows), dtype=self._kind)
         for number, rank in enumerate(ranks):
             table[number] = rank
         for place, first in self._columns.items():

@@ -140,6 +140,24 @@ def test_more_categories_of_few_values_than_become_columns() -> None:
     same(made, drawn(chance, made, 200))
 
 
+def test_more_thresholds_than_16_bits_count() -> None:
+    """Of a number that trees compare with 40,000 values, ranks take 32 bits."""
+    trees, numbers = 40_000, [-1.0, 0.0, 32_766.5, 32_767.5, 39_998.5, 1e9]
+    group, value = array("h"), array("d")
+    for tree in range(trees):
+        group.extend([tree % 100 == 99, -1, -1])
+        value.extend([float(tree), 0.0, tree / 8])
+    end = len(group)
+    left = array("i", [n + 1 if n % 3 == 0 else end for n in range(end)])
+    right = array("i", [n + 2 if n % 3 == 0 else end for n in range(end)])
+    header = Header(
+        link="identity", single=False, base=0.0, scale=1.0, separator="=", numbers=["n0", "n1"],
+        categories={}, trees=trees, nodes=end, importances=None,
+    )  # fmt: skip
+    made = Trees(header, Nodes(array("i", range(0, end, 3)), group, value, left, right))
+    same(made, [{"n0": one, "n1": other} for one in numbers for other in numbers])
+
+
 @pytest.mark.slow
 def test_keys_beyond_a_whole_number() -> None:
     """Rows are told apart also where the combinations of all features are more than 2 to the 62."""
