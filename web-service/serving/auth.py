@@ -19,6 +19,7 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -55,7 +56,7 @@ class _Known:
     def __init__(self, keys: tuple[Key, ...]) -> None:
         self.keys = keys
         # path and headers of those that were admitted: the name of their key
-        self.admitted: dict[tuple[str, str | None, str | None], str] = {}
+        self.admitted: dict[tuple[str, bytes | None, bytes | None], str] = {}
 
 
 class ApiKeys:
@@ -84,18 +85,23 @@ class ApiKeys:
         needed = access(path)
         if needed in (Access.PROBE, Access.STATIC, Access.SIGNED):
             return None
+        return _admitted(self._current().keys, needed, presented(authorization, x_api_key))
+
+    def admit_again(self, path: str, headers: Mapping[bytes, bytes]) -> str | None:
+        """Return or raise the same for `headers` with names in lower case; those that were admitted
+        are remembered until the file changes, as clients send them again."""
         known = self._current()
-        asked = path, authorization, x_api_key
-        # Clients send the same headers again. The time of a look-up by a seeded hash tells no more
-        # of a key than the comparison of hashes does.
+        asked = path, headers.get(b"authorization"), headers.get(b"x-api-key")
+        # the time of a look-up by a seeded hash tells no more of a key than comparing hashes does
         if name := known.admitted.get(asked):
             return name
-        name = _admitted(known.keys, needed, presented(authorization, x_api_key))
-        if sum(len(part or "") for part in asked) <= _MAX_REMEMBERED_LENGTH:
+        sent = [None if part is None else part.decode("latin-1") for part in asked[1:]]
+        admitted = self.admit(path, *sent)
+        if admitted and sum(map(len, filter(None, asked))) <= _MAX_REMEMBERED_LENGTH:
             if len(known.admitted) >= _MAX_REMEMBERED:
                 known.admitted = {}
-            known.admitted[asked] = name
-        return name
+            known.admitted[asked] = admitted
+        return admitted
 
     def _current(self) -> _Known:
         now = time.monotonic()

@@ -201,10 +201,7 @@ class AsgiApp:
 
     def _admit(self, path: str, headers: Mapping[bytes, bytes]) -> str | None:
         """Return the name of the request's API key; raises Unauthorised or Forbidden."""
-        if not self._keys:
-            return None
-        sent = _text(headers, b"authorization"), _text(headers, b"x-api-key")
-        return self._keys.admit(path, *sent)
+        return self._keys.admit_again(path, headers) if self._keys else None
 
     def _refused(self, scope: Scope | None, headers: Mapping[bytes, bytes]) -> RouteInfo:
         """Return what is known of a request that never came to a route: whose key it brought."""
