@@ -49,6 +49,13 @@ NAMES = [name.upper() for name in Settings.model_fields]
         ("CORS_ALLOW_ORIGINS", "CORS_ORIGINS"),
         ("CORS_ALLOWED_ORIGINS", "CORS_ORIGINS"),
         ("CORS_ORIGIN_WHITELIST", "CORS_ORIGINS"),
+        ("PREDICTION_LOG_FILE", "PREDICTION_LOG"),
+        ("PREDICTION_LOG_DIR", "PREDICTION_LOG"),
+        ("ALLOWED_ORIGINS", "CORS_ORIGINS"),
+        ("API_TOKENS", "API_KEYS_FILE"),
+        ("GUNICORN_WORKERS", "WORKERS"),
+        ("MAX_CONTENT_LENGTH", "MAX_BODY_BYTES"),
+        ("MLFLOW_URI", "MLFLOW_TRACKING_URI"),
     ],
 )
 def test_a_near_miss_stops_the_start(name: str, meant: str) -> None:

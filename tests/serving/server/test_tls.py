@@ -105,6 +105,21 @@ def test_what_cannot_be_had_is_named(
     assert "\n" not in line
 
 
+@pytest.mark.parametrize("name", ["TLS_CERT", "SSL_CERTFILE", "KEYFILE"])
+def test_tls_by_another_servers_variable_is_no_plain_http(
+    pki: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It stops the start and is named; beside --certfile it is what that was made of. OpenSSL's own
+    variable is none of these."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/etc/ssl/authorities.pem")
+    assert tls.make(configured(pki)) is None
+    monkeypatch.setenv(name, "/tls/hidden")
+    with pytest.raises(tls.TlsError, match=f"^{name} set nothing.*GUNICORN_CMD_ARGS") as caught:
+        tls.make(configured(pki))
+    assert "hidden" not in str(caught.value)
+    assert tls.make(configured(pki, **PAIR)) is not None
+
+
 @contextmanager
 def nobody() -> Iterator[None]:
     """Root may read every file: within the block it is somebody who may not."""

@@ -16,10 +16,15 @@ _BEGINNING: Final = 0.8  # of a name that was cut short: MLFLOW_TRACKING_USER
 # What other servers call a setting of ours, without `_` and a plural's S. Whoever sets API_KEY
 # believes that a key is asked for.
 _ELSEWHERE: Final = {
+    "ALLOWEDORIGIN": "CORS_ORIGINS",
     "APIKEY": "API_KEYS_FILE",
+    "APITOKEN": "API_KEYS_FILE",
     "CORSALLOWORIGIN": "CORS_ORIGINS",
     "CORSALLOWEDORIGIN": "CORS_ORIGINS",
     "CORSORIGINWHITELIST": "CORS_ORIGINS",
+    "GUNICORNWORKER": "WORKERS",
+    "MAXCONTENTLENGTH": "MAX_BODY_BYTES",
+    "MLFLOWURI": "MLFLOW_TRACKING_URI",
 }
 _OTHERS: Final = ("MLFLOW_", "AWS_", "OTEL_", "GUNICORN_")
 # What stands at the end of a name and says in which form the value comes.
@@ -55,8 +60,8 @@ def near_misses(environ: Mapping[str, str], settings: Collection[str]) -> Mappin
             continue
         meant = (
             plain.get(_plain(name))
-            or _closest(name, names)
             or _but_for_its_end(name, names)
+            or _closest(name, names)
             or _cut_short(name, names)
         )
         theirs = _ELSEWHERE.get(_plain(name).removesuffix("S"), "")

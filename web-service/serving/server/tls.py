@@ -7,6 +7,7 @@ keeps the one before, and no worker reads a file, so that none needs the right t
 
 from __future__ import annotations
 
+import os
 import ssl
 import time
 from pathlib import Path
@@ -17,6 +18,13 @@ from serving.server import gunicorn_api
 
 # https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
 _TRUSTED_AS_IT_IS: Final = ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+# Other servers' variables for a certificate and its key: whoever sets one believes that it is used.
+# Not SSL_CERT_FILE, which names OpenSSL's authorities.
+_ELSEWHERE: Final = (
+    "CERTFILE", "CERT_FILE", "KEYFILE", "KEY_FILE", "SSL_CERT", "SSL_CERTFILE", "SSL_KEY",
+    "SSL_KEYFILE", "SSL_KEY_FILE", "TLS_CERT", "TLS_CERTFILE", "TLS_CERT_FILE", "TLS_KEY",
+    "TLS_KEYFILE", "TLS_KEY_FILE",
+)  # fmt: skip
 # OpenSSL's words for a key of another certificate: of the same kind, and of another.
 _DOES_NOT_FIT: Final = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
 
@@ -58,6 +66,12 @@ def _check_options(cfg: Any) -> None:
             if getattr(cfg, name):
                 option = "--" + name.replace("_", "-")
                 raise TlsError(f"{option} is set without --certfile: the port would be plain HTTP")
+        if asked := [name for name in _ELSEWHERE if os.environ.get(name)]:
+            raise TlsError(
+                f"{' and '.join(asked)} set nothing, and the port would be plain HTTP: TLS is "
+                "asked for by GUNICORN_CMD_ARGS='--certfile FILE --keyfile FILE'. Unset what is "
+                "meant for others where the service runs"
+            )
         return
     if cfg.ssl_version != cfg.settings["ssl_version"].default:
         raise TlsError(
