@@ -15,6 +15,7 @@ from typing import Final
 from batch.errors import BatchError, UsageError
 from batch.inputs.files import Source, file_system, first_line
 from batch.inputs.rows import Rows, with_partitions
+from scoring.cells import excels_separator
 
 BLOCK_BYTES: Final = 1 << 23
 FIRST_BYTES: Final = 1 << 19  # of a run's first block, which is scored that much sooner
@@ -74,6 +75,11 @@ def header_of(source: Source, encoding: str, separator: str) -> list[str]:
     separator is more likely."""
     block = next(blocks(source, encoding, quotes=True), b"")
     line = block[: _end_of_header(block)].decode("utf-8").lstrip("\r\n")
+    if told := excels_separator(line):
+        raise UsageError(
+            f"{source.name}: line 1 is Excel's sep= line; leave it out (tail -n +2), and say "
+            f"--separator {told!r}"
+        )
     try:
         names = next(csv.reader([line], delimiter=separator), [])
     except csv.Error:

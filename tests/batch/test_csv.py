@@ -104,6 +104,22 @@ def test_another_separator_is_named_and_then_read(batch: Batch, tmp_path: Path) 
     assert (ended.status, "--separator takes one character" in ended.err) == (2, True)
 
 
+@pytest.mark.parametrize("separator", [";", ","])
+def test_excels_line_of_the_separator_is_named(
+    batch: Batch, tmp_path: Path, separator: str
+) -> None:
+    """Whatever --separator says."""
+    text = f"sep={separator}\r\n" + (HEAD + "74,75,2.5,a\n").replace(",", separator)
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8-sig", newline="")
+    for more in ((), ("--separator", separator)):
+        ended = batch("ride", "a.csv", "--output", "out.jsonl", *more)
+        assert ended.status == 2
+        assert (
+            f"a.csv: line 1 is Excel's sep= line; leave it out (tail -n +2), and say "
+            f"--separator '{separator}'" in ended.err
+        )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "separator", "line"),

@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from scoring.cells import excels_separator
 from scoring.models import Model
 from training.data.columns import require, short
 from training.data.values import field_schema
@@ -171,14 +172,22 @@ def _csv(path: Path, texts: Set[str], fields: Set[str]) -> pd.DataFrame:
     `fields` is there once at most."""
     try:
         with _open(path) as file:
-            names = _header(path.name, _first_line(file))
+            line = _first_line(file)
+            separator = excels_separator(line + "\n")
+            names = _header(path.name, _first_line(file) if separator else line, separator or ",")
         if twice := sorted({name.strip() for name in names if names.count(name) > 1} & fields):
             raise TrainingError(f"{path.name} has the column '{twice[0]}' twice: leave one out")
         # "007" in a field of texts is no number; "NA" and "N/A" are words in these files, and only
         # an empty cell is a missing value
         as_text = {name: "str" for name in names if name.strip().lower().replace(" ", "") in texts}
         frame = pd.read_csv(
-            path, keep_default_na=False, na_values=[""], dtype=as_text, encoding="utf-8-sig"
+            path,
+            keep_default_na=False,
+            na_values=[""],
+            dtype=as_text,
+            encoding="utf-8-sig",
+            sep=separator or ",",
+            skiprows=1 if separator else 0,
         ).rename(columns=str.strip)
     except pd.errors.ParserError as error:
         reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
@@ -219,11 +228,11 @@ def _first_line(file: BufferedIOBase) -> str:
     return line.partition(b"\r")[0].decode("utf-8-sig")
 
 
-def _header(name: str, line: str) -> list[str]:
+def _header(name: str, line: str, delimiter: str) -> list[str]:
     """Return the column names in the first line of a CSV; raise TrainingError if it has none."""
     shown = line.strip()[:_SHOWN]
-    names = next(csv.reader([line]), [])
-    if len(names) == 1:
+    names = next(csv.reader([line], delimiter=delimiter), [])
+    if len(names) == 1 and delimiter == ",":
         for separator, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
             if separator in line:
                 raise TrainingError(

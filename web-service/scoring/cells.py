@@ -26,6 +26,8 @@ _NAMES: Final = frozenset(_KINDS.values())
 # What Python's own float() takes beside these (nan, inf, 1_000) is no number in a CSV.
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,300}")
 _NUMBER: Final = re.compile(r"[+-]?([0-9]{1,300}(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
+# the first line of a CSV that tells Excel its separator, in countries where that is not a comma
+_EXCELS_LINE: Final = re.compile(r"sep=([,;|\t])\r?\n", re.IGNORECASE)
 _BOOLEANS: Final = {"true": True, "false": False}
 
 
@@ -45,6 +47,13 @@ def value(text: str, kind: Kind) -> Any:
     if kind == "boolean":
         return _BOOLEANS.get(bare.lower(), text)
     return text
+
+
+def excels_separator(text: str) -> str | None:
+    """Return the separator that the first line of a CSV tells Excel of, `sep=;`, None where it is
+    another line."""
+    match = _EXCELS_LINE.match(text)
+    return match[1] if match else None
 
 
 def cell(value: Any) -> str:

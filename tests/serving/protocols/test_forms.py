@@ -213,6 +213,22 @@ def test_another_separator_is_named(separator: str, called: str) -> None:
         csv_records(body.encode(), RIDE, **LIMIT)
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_excels_line_tells_the_separator(separator: str, end: str) -> None:
+    """With names below it, and without; it is no record and no line of names."""
+    names, row = separator.join(NAMES), separator.join(map(str, ROW))
+    for mark in ("", "\ufeff"):
+        for lines in ([names, row], [row]):
+            body = mark + end.join([f"sep={separator}", *lines, ""])
+            [read] = csv_records(body.encode(), RIDE, **LIMIT)
+            assert read == dict(zip(NAMES, ROW, strict=True))
+    with pytest.raises(NotCsv, match="the body is empty"):
+        csv_records(f"sep={separator}{end}".encode(), RIDE, **LIMIT)
+    with pytest.raises(InvalidRecords):
+        csv_records(f"sep=x{end}{names}{end}{row}".encode(), RIDE, **LIMIT)
+
+
 # JSON lines
 
 

@@ -171,6 +171,7 @@ def test_a_head_that_cannot_be_read_is_refused_for_the_one_site(
     )
     found = dict(asgi.refuse(431, "too large", "", None)[1])
     assert found.get(b"Access-Control-Allow-Origin") == allowed
+    assert found.get(b"Vary") == (b"Origin" if origins else None)
 
 
 @pytest.mark.slow

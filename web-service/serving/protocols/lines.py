@@ -1,6 +1,7 @@
 """Bodies of lines: CSV and JSON lines.
 
-CSV is read as spreadsheets, pandas and SageMaker's batch transform write it.
+CSV is read as spreadsheets, pandas and SageMaker's batch transform write it; a first line `sep=;`
+tells its separator.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import csv
 import io
 from typing import Any, Final, NamedTuple
 
-from scoring.cells import NUMBERS, value
+from scoring.cells import NUMBERS, excels_separator, value
 from scoring.errors import FieldError, InvalidRecords, NotCsv, NotJson
 from scoring.limits import Limits
 from scoring.models import Model
@@ -52,15 +53,18 @@ def csv_table(body: bytes, model: Model, *, limits: Limits, header: bool | None 
         raise NotCsv(
             f"the body is not UTF-8: byte {error.start} cannot be decoded; save the CSV as UTF-8"
         ) from None
+    if separator := excels_separator(text):
+        text = text.partition("\n")[2]
     try:
-        lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
+        cells = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator or ",")
+        lines = [line for line in cells if line]
     except csv.Error as error:
         raise NotCsv(f"the body is not CSV: {error}") from None
     if not lines:
         raise NotCsv("the body is empty; send a line of column names, then one line a record")
     expected = fields(model)
     names = [name.strip() for name in lines[0]]
-    if len(names) == 1 < len(expected):
+    if len(names) == 1 < len(expected) and not separator:
         for separator, called in _OTHER_SEPARATORS.items():
             if separator in names[0]:
                 raise NotCsv(f"the first line is separated by {called}; separate by commas")
