@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -95,7 +96,8 @@ def _read(value: Any, kind: str, reader: RecordReader, name: str) -> tuple[int, 
         reason = error.errors[0].reason
     if reason == "type":
         return _TYPE, None
-    if reason == "range" and isinstance(value, int | float) and math.isfinite(value):
+    # math.isfinite raises for an integer of 400 digits
+    if reason == "range" and isinstance(value, int | float) and abs(value) <= sys.float_info.max:
         return _BEYOND, value
     return _WRONG, None
 

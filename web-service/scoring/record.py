@@ -23,7 +23,7 @@ from pydantic import (
 
 from scoring.errors import FieldError, InvalidRecords, Reason
 from scoring.limits import Limits
-from scoring.values.field_parts import parts_of
+from scoring.values.field_parts import missing_limits, parts_of
 from scoring.values.field_schemas import describe, field_schemas
 from scoring.values.json_values import is_reader, reader_of
 from scoring.values.pydantic_errors import CHOICE, MISSING, OUTSIDE
@@ -89,6 +89,7 @@ class RecordReader:
     def __init__(self, record: type[Record]) -> None:
         self._fields = field_schemas(record)
         self._integers = [name for name, field in self._fields.items() if _is_integer(field)]
+        record = _within_64_bits(record)
         self._one: TypeAdapter[Record] = TypeAdapter(record)
         self._many: TypeAdapter[list[Record]] = TypeAdapter(list[record])  # type: ignore[valid-type]  # a type made at run time
         exact = _without_spelling(record)
@@ -190,6 +191,18 @@ def _reason(line: Mapping[str, object]) -> Reason:
     if kind in OUTSIDE:
         return "range"
     return "missing" if kind == MISSING else "type"
+
+
+def _within_64_bits(record: type[RecordT]) -> type[RecordT]:
+    """Return the same record with limits for whole numbers that have none; itself, where all have.
+    They stand here, so that a field is described to people as its author wrote it."""
+    fields: dict[str, Any] = {}
+    for name, field in record.model_fields.items():
+        if limits := missing_limits(field):
+            limited = copy.copy(field)
+            limited.metadata = [*field.metadata, *limits]
+            fields[name] = (field.annotation, limited)
+    return create_model(record.__name__, __base__=record, **fields) if fields else record
 
 
 def _without_spelling(record: type[RecordT]) -> type[RecordT]:

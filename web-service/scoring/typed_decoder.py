@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from scoring.record import Record, Spelling
 from scoring.typed_records import TypedRecords
+from scoring.values.field_parts import missing_limits
 
 _PLAIN: Final = (int, float, bool, str)
 _BOUNDS: Final[Mapping[type, str]] = {Ge: "ge", Gt: "gt", Le: "le", Lt: "lt"}
@@ -107,7 +108,7 @@ def _type(field: FieldInfo) -> Any:
     if not field.is_required() or field.alias or field.validation_alias or field.discriminator:
         raise TypeError
     bounds = {}
-    for part in field.metadata:
+    for part in [*field.metadata, *missing_limits(field)]:
         if part is Spelling:
             continue  # what is spelt as the schema has it is read alike
         if type(part) not in _BOUNDS:

@@ -17,7 +17,7 @@ from scoring.cells import Kind, kind_of
 from scoring.lookups import EXTENSION
 from scoring.models import Model
 from scoring.record import Record, Spelling
-from scoring.values.field_parts import parts_of
+from scoring.values.field_parts import missing_limits, parts_of
 from scoring.values.field_schemas import choices_of, resolved
 
 # Said of fields with `Spelling`, whose listed values are the canonical ones.
@@ -54,7 +54,8 @@ def fields(model: Model) -> Mapping[str, Field]:
 def record_schema(model: Model, ref_template: str = DEFAULT_REF_TEMPLATE) -> dict[str, Any]:
     """Return the JSON schema of a model's record as callers are shown it.
 
-    A category that is read in several spellings says so.
+    A category that is read in several spellings says so, as does a whole number that has no limits
+    but those of 64 bits.
     """
     document = model.record.model_json_schema(ref_template=ref_template)
     for name, field in model.record.model_fields.items():
@@ -62,6 +63,11 @@ def record_schema(model: Model, ref_template: str = DEFAULT_REF_TEMPLATE) -> dic
             schema = document["properties"][name]
             words = [schema.get("description", ""), SPELLINGS]
             schema["description"] = "; ".join(filter(None, words))
+        if missing_limits(field):
+            schema = document["properties"][name]
+            for part in (schema, *schema.get("anyOf", ())):
+                if part.get("type") == "integer":
+                    part["format"] = "int64"
     return document
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from types import NoneType, UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
-from annotated_types import GroupedMetadata
+from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt
 from pydantic import StringConstraints
 from pydantic.fields import FieldInfo
 
@@ -33,6 +33,17 @@ def parts_of(field: FieldInfo) -> Parts:
             [kind], nullable = others, True
             continue
         return Parts(kind, said, nullable)
+
+
+def missing_limits(field: FieldInfo) -> list[Ge | Le]:
+    """Return the limits that a whole number without its own has: those of 64 bits, which is what
+    Arrow, JSON's readers and the prediction log hold, and a float, though not exactly."""
+    kind, said, _ = parts_of(field)
+    if kind is not int:
+        return []
+    low = [] if any(isinstance(part, Ge | Gt) for part in said) else [Ge(-(2**63))]
+    high = [] if any(isinstance(part, Le | Lt) for part in said) else [Le(2**63 - 1)]
+    return [*low, *high]
 
 
 def _flat(said: Iterable[Any]) -> Iterator[Any]:
