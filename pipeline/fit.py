@@ -69,18 +69,21 @@ def fit(
 
 @contextlib.contextmanager
 def _preparing(environ: Mapping[str, str]) -> Iterator[None]:
-    """Within the block, import what the steps behind this one need of MLflow, where it is in use:
-    this process only waits meanwhile."""
-    from training import registry
+    """Within the block, import what the steps behind this one need, scikit-learn for measuring and
+    MLflow where it is in use: this process only waits meanwhile."""
+    from training import registry, rows
 
-    imports = threading.Thread(target=registry.prepare, name="import MLflow")
-    if environ.get("MLFLOW_TRACKING_URI"):
-        imports.start()
+    def prepare() -> None:
+        rows.prepare()
+        if environ.get("MLFLOW_TRACKING_URI"):
+            registry.prepare()
+
+    imports = threading.Thread(target=prepare, name="imports")
+    imports.start()
     try:
         yield
     finally:
-        if imports.ident is not None:
-            imports.join()
+        imports.join()
 
 
 def _words(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -18,12 +18,14 @@ from scoring.profiles.profile import NumberColumn, Profile, count
 from scoring.values.shares import numbers_of
 from training.data.checks import Checked, check
 from training.data.tables import read, read_raw
-from training.evaluation.metrics import Metrics, Values, deciding_metric, evaluate
 from training.evaluation.reference import columns_of
-from training.fit.features import features
+from training.fit.combinations import by_row
 from training.sources import WHEN, source_of
 
-__all__ = ["WHEN", "Metrics", "Values", "deciding_metric", "described", "measure", "raw_with_times",
+if TYPE_CHECKING:
+    from training.evaluation.metrics import Metrics, Values
+
+__all__ = ["WHEN", "deciding_metric", "described", "measure", "prepare", "raw_with_times",
            "scores_of", "usable"]  # fmt: skip
 
 _SLICE: Final = 100_000  # rows scored at once: the features of each are a dictionary
@@ -51,14 +53,28 @@ def scores_of(predictor: Predictor, frame: pd.DataFrame) -> Values:
     n_classes)."""
     model = predictor.model
     slices = (frame[start : start + _SLICE] for start in range(0, len(frame), _SLICE))
-    each = [numbers_of(s) for rows in slices for s in predictor.scores(features(rows, model))]
+    each = [numbers_of(s) for rows in slices for s in predictor.scores(by_row(rows, model))]
     return np.array(each) if model.classes else np.ravel(each)
+
+
+def prepare() -> None:
+    """Import what `measure` needs: scikit-learn, which takes a second."""
+    from training.evaluation import metrics  # noqa: F401
+
+
+def deciding_metric(model: Model) -> str:
+    """Return the metric that decides, of those of `measure`."""
+    from training.evaluation import metrics
+
+    return metrics.deciding_metric(model)
 
 
 def measure(predictor: Predictor, frame: pd.DataFrame, scores: Values) -> Metrics:
     """Return the metrics of training for checked rows and their scores."""
+    from training.evaluation import metrics
+
     model = predictor.model
-    return evaluate(model, source_of(model), frame, scores, predictor.manifest.threshold)
+    return metrics.evaluate(model, source_of(model), frame, scores, predictor.manifest.threshold)
 
 
 def described(

@@ -16,7 +16,7 @@ from pipeline.config import Search, Train
 from pipeline.errors import PipelineError, RefusedError, StoppedError
 from pipeline.fit import fit
 from tests.pipeline.support import RIDE, months, told
-from training import registry
+from training import registry, rows
 
 pytestmark = pytest.mark.slow
 
@@ -164,13 +164,15 @@ def test_who_stops_the_run_stops_the_training(
         os.kill(pids[0], 0)
 
 
-def test_what_mlflow_needs_is_imported_while_the_training_is_at_work(
+def test_what_later_steps_need_is_imported_while_the_training_is_at_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where MLflow is in use; the training here waits for it, and however it ends, so does the
-    step."""
+    """What measures, and where it is in use MLflow; the training here waits for that, and however
+    it ends, so does the step."""
     imported = tmp_path / "imported"
     monkeypatch.setattr(registry, "prepare", imported.touch)
+    asked = list[str]()
+    monkeypatch.setattr(rows, "prepare", lambda: asked.append("to measure"))
     code = (
         f"import os, time\nfor _ in range(3000):\n  if os.path.exists({str(imported)!r}): 1 / 0\n"
         "  time.sleep(0.01)"
@@ -178,9 +180,10 @@ def test_what_mlflow_needs_is_imported_while_the_training_is_at_work(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9/")
     with pytest.raises(PipelineError, match="ZeroDivisionError"):
         after(tmp_path, code, monkeypatch)
+    assert asked == ["to measure"]
     imported.unlink()
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     with pytest.raises(PipelineError, match="ZeroDivisionError"):
         after(tmp_path, "1 / 0", monkeypatch)
     assert not imported.exists()
-    assert "import MLflow" not in [thread.name for thread in threading.enumerate()]
+    assert "imports" not in [thread.name for thread in threading.enumerate()]

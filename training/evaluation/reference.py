@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,8 +15,10 @@ from scoring.profiles.fields import FieldKind, field_kinds
 from scoring.profiles.numbers import scale_for
 from scoring.profiles.performance import measure
 from scoring.profiles.profile import CategoryColumn, Column, NumberColumn, Profile, count
-from training.evaluation.metrics import Values, places_of
 from training.sources import WHEN
+
+if TYPE_CHECKING:
+    from training.evaluation.metrics import Values
 
 
 def reference(
@@ -31,6 +33,8 @@ def reference(
     """
     kinds = field_kinds(model)
     if model.classes:
+        from training.evaluation.metrics import places_of  # and scikit-learn
+
         truth = (scores.argmax(axis=1) == places_of(held_out, model)).astype(np.float64)
         scores = scores.max(axis=1)
     else:

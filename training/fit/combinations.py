@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scoring.models import Model
+from scoring.models import Features, Model
 from scoring.untouched import LookedInto, Untouched, field_of
 
 Codes = np.ndarray[tuple[int], np.dtype[np.int32]]
@@ -67,6 +67,22 @@ def columns(frame: pd.DataFrame, model: Model) -> dict[str, Column]:
                 return made
             looked = fields
     return _made(frame, model, fields)
+
+
+def by_row(frame: pd.DataFrame, model: Model) -> list[Features]:
+    """Return one mapping a row, in order: what `model.features` returns of each."""
+    made = columns(frame, model)
+    lists = (
+        np.asarray(column.values).tolist()
+        if column.codes is None
+        else [column.values[code] for code in column.codes.tolist()]
+        for column in made.values()
+    )
+    each = zip(*lists, strict=True)
+    rows: list[Features] = [dict(zip(made, values, strict=True)) for values in each]
+    if any(ABSENT in column.values for column in made.values() if column.codes is not None):
+        return [{name: v for name, v in row.items() if v is not ABSENT} for row in rows]
+    return rows
 
 
 def _is_plain(column: pd.Series[Any]) -> bool:

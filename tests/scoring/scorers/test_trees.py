@@ -9,7 +9,7 @@ import pytest
 from sklearn.feature_extraction import DictVectorizer
 
 from scoring.models import Model
-from scoring.scorers import leafsets, tree_file, trees
+from scoring.scorers import leafsets, tree_file, trees, vectorised
 from scoring.scorers.sklearn import SklearnScorer
 from tests.scoring.scorers.ensembles import CHURN, KINDS, RIDE, pair_of, rows_of, scorer_of
 from tests.support import DATA_DIR, needs_real_data
@@ -56,6 +56,33 @@ def test_numbers_on_a_threshold_go_where_the_estimator_sends_them(kind: str) -> 
     assert len(strange) > 30
     scores, _ = scorer.many(strange)
     np.testing.assert_allclose(scores, pair.many(strange)[0], rtol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_records_that_reach_a_node_go_on_together(
+    model: Model, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the sums that they have one by one, to the bit; what is no number goes left."""
+    pair, rows = pair_of(model, kind)
+    number = next(name for name, value in rows[0].items() if not isinstance(value, str))
+    rows += [{**row, number: float("nan")} for row in rows[:20]]
+    scorer = scorer_of(pair)
+    expected = [scorer.one(row)[0] for row in rows]
+    sent = []
+    real = vectorised._together
+
+    def together(*given: Any) -> list[float]:
+        sent.append(len(given[2]))
+        return real(*given)
+
+    monkeypatch.setattr(trees, "_VECTORISED_SETS", 1)
+    monkeypatch.setattr(vectorised, "_together", together)
+    for records in (10**9, 0):
+        monkeypatch.setattr(vectorised, "_A_NODE", records)
+        assert scorer.many(rows)[0] == expected
+    assert sent == [len(rows)]
 
 
 def test_walking_and_leaf_sets_agree(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,6 +135,7 @@ def test_whatever_a_model_does_with_its_fields(make: Callable[[Any], Features]) 
     later = frame.assign(zone=frame["zone"] + 3, word=[*frame["word"][:40], *["new"] * 40])
     assert_same_pair(frame, later, model)
     assert_same_pair(frame, later, model, sparse=False)
+    assert combinations.by_row(frame, model) == features(frame, model)
 
 
 def test_a_third_model_needs_nothing_more() -> None:

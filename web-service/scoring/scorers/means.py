@@ -25,7 +25,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -120,14 +120,19 @@ class Means:
 
     def many(self, features: Sequence[Features]) -> Scores:
         """Return the scores of several records, in order, and their unseen categories."""
-        rows = []
+        score = self._steps.score if self._steps else _unknown
+        scores = [score(record) for record in features]
+        rows: list[list[float]] = []
+        places = [place for place, found in enumerate(scores) if found is None]
         new: dict[int, Sequence[str]] = {}
-        for place, record in enumerate(features):
-            x, unseen = self.encoded(record)
+        for place in places:
+            x, unseen = self.encoded(features[place])
             rows.append(x)
             if unseen:
                 new[place] = unseen
-        return self.trees.scores_of(rows), new
+        for place, found in zip(places, self.trees.scores_of(rows), strict=True):
+            scores[place] = found
+        return cast("list[float]", scores), new
 
     def encoded(self, features: Features) -> tuple[list[float], Sequence[str]]:
         """Return the record as the trees' (n_numbers,) numbers."""
@@ -168,6 +173,11 @@ class Means:
                 return None
         reached = self._of_values(*values)
         return None if reached is None else leaf_sets.leaves_in(reached, numbers)
+
+
+def _unknown(_: Features) -> float | None:
+    """Return None: where no steps are known, no score is."""
+    return None
 
 
 def _remembered(
