@@ -31,8 +31,8 @@ def test_a_line_that_is_made_at_once_is_the_same(predictor: Predictor) -> None:
         return Entry(moment, caller, predictor, predictor.many(rows[:count]))
 
     asked = [entry(1), entry(1, key="a"), entry(1, key="b"), entry(1), entry(1, 1.7e9 + 1.5)]
-    assert [plain.quick(one) for one in asked] == [next(plain.of(one)) for one in asked]
-    assert len({plain.quick(one) for one in asked}) == 4
+    assert [plain.quick(*one) for one in asked] == [next(plain.of(one)) for one in asked]
+    assert len({plain.quick(*one) for one in asked}) == 4
     others = [entry(2), entry(1, ids=["event"]), entry(1, carried=[{"customerid": "c"}])]
-    assert [plain.quick(one) for one in others] == [None] * 3
-    assert hashing.quick(entry(1)) is None
+    assert [plain.quick(*one) for one in others] == [None] * 3
+    assert hashing.quick(*entry(1)) is None

@@ -119,30 +119,33 @@ class Lines:
         self._clock = -1, b""
         self._names: tuple[Predictor | None, str | None, bytes] = (None, None, b"")
 
-    def quick(self, entry: Entry) -> bytes | None:
+    def quick(
+        self, moment: float, caller: Caller, predictor: Predictor, scored: Scored
+    ) -> bytes | None:
         """Return the line of a request of one record, as nearly every one is: it takes two
         microseconds. None where there are several, or hashes to make."""
-        caller, (records, scores, answers) = entry.caller, entry.scored
-        if len(records) != 1 or self._guarded or caller.ids or caller.carried:
+        records, scores, answers = scored
+        request_id, key, ids, carried = caller
+        if len(records) != 1 or self._guarded or ids or carried:
             return None
-        head = self._head(entry, caller.request_id)
+        head = self._head(moment, predictor, key, request_id)
         return self._line(head, {"index": 0}, records[0], scores[0], answers[0])
 
     def of(self, entry: Entry) -> Iterator[bytes]:
         """Yield a line of JSON for each record, in order."""
-        ids, carried = entry.caller.ids, entry.caller.carried
-        head = b"" if ids else self._head(entry, entry.caller.request_id)
-        for index, (record, score, answer) in enumerate(zip(*entry.scored, strict=True)):
+        moment, caller, predictor, scored = entry
+        request_id, key, ids, carried = caller
+        head = b"" if ids else self._head(moment, predictor, key, request_id)
+        for index, (record, score, answer) in enumerate(zip(*scored, strict=True)):
             if ids:
-                head = self._head(entry, ids[index])
+                head = self._head(moment, predictor, key, ids[index])
             line: dict[str, Any] = {"index": 0 if ids else index}
             if carried and carried[index]:
                 line["ids"] = self._features(carried[index])
             yield self._line(head, line, record, score, answer)
 
-    def _head(self, entry: Entry, request_id: str) -> bytes:
+    def _head(self, moment: float, predictor: Predictor, key: str | None, request_id: str) -> bytes:
         """Return the beginning of a line: when, and who answered whom."""
-        moment, predictor, key = entry.time, entry.predictor, entry.caller.key
         second = int(moment)
         known, time = self._clock
         if second != known:

@@ -72,10 +72,10 @@ class PredictionLog:
         self, predictor: Predictor, scored: Scored, _seconds: float, caller: Caller
     ) -> None:
         """Queue the predictions of one request; the first call starts the process's thread."""
-        entry = Entry(time.time(), caller, predictor, scored)
+        told = time.time(), caller, predictor, scored
         # a line that is quickly made is made while all that it tells is at hand: kept in the queue
         # until the thread comes, that would take more memory, and more time, than the line does
-        self._add(self._lines.quick(entry) or entry, len(scored.records))
+        self._add(self._lines.quick(*told) or Entry(*told), len(scored.records))
 
     def told(self, model: str, key: str | None, truths: Sequence[Truth]) -> bool:
         """Queue what came true; return whether there was room."""
