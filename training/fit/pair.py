@@ -13,7 +13,7 @@ from scoring.models import Model
 from scoring.scorers.meaning import class_columns
 from training.errors import TrainingError
 from training.evaluation.metrics import Values, places_of
-from training.fit import estimators
+from training.fit import columns, estimators
 from training.fit.features import fit_transform, narrow, transform
 from training.fit.means import tell_columns, threads
 
@@ -32,15 +32,21 @@ def fit(
     x = narrow(fit_transform(vectorizer, training, model))  # (n_rows, n_features) float64
     y = truth_of(training, estimator, model)
     tell_columns(estimator, vectorizer, x)
+    width = x.shape[1]
     watch: dict[str, Any] = {}
-    if getattr(estimator, "early_stopping_rounds", None):
-        seen = transform(vectorizer, validation, model)
-        watch = {"eval_set": [(seen, truth_of(validation, estimator, model))], "verbose": False}
     try:
+        some = columns.asked_for(estimator, x)
+        x = x if some is None else x[:, some]
+        if getattr(estimator, "early_stopping_rounds", None):
+            seen = transform(vectorizer, validation, model)
+            seen = seen if some is None else seen[:, some]
+            watch = {"eval_set": [(seen, truth_of(validation, estimator, model))], "verbose": False}
         with estimators.progress(estimator), estimators.parallel(), threads(estimator):
             estimator.fit(x, y, **watch)
     except (ValueError, TypeError) as error:
         raise TrainingError(f"the estimator cannot be fitted: {error}") from error
+    if some is not None:
+        columns.widen(estimator, some, width)
     if watch:  # XGBoost's history is of a class that the service would not unpickle
         estimator.evals_result_ = {k: dict(v) for k, v in estimator.evals_result_.items()}
     check_is_fitted(estimator)

@@ -2,7 +2,6 @@
 
 settings    the options of a search
 folds       rows -> folds by time or stratified -> features, made once, in files
-columns     those that a trial can do without, to the bit
 evaluate    one trial: fitted on each fold, told when to stop
 worker      a process that evaluates, and the processes of a search
 journal     the trials in a file that outlives kill -9, by Optuna

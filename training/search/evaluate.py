@@ -19,9 +19,9 @@ from scoring.compiler.compile import NotCompiled, compile_pair
 from scoring.models import Model
 from scoring.scorers import Scorer
 from scoring.scorers.sklearn import SklearnScorer
-from training.fit import estimators
+from training.fit import columns, estimators
 from training.fit.pair import scores_of
-from training.search import columns, folds
+from training.search import folds
 from training.search.folds import Prepared
 
 STEPS: Final = (1 / 9, 1 / 3)  # of the rounds of boosting, at which the first fold is judged too

@@ -1,7 +1,8 @@
-"""A trial of XGBoost is fitted on the columns that a tree can ask for."""
+"""XGBoost is fitted on the columns that a tree can ask for, in a trial and in a training."""
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,26 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn.feature_extraction import DictVectorizer
 
 from scoring.models import Model
 from tests.training.search import support
 from tests.training.search.support import placed
-from tests.training.support import RIDE, rows_of
-from training.fit import estimators
-from training.search import columns
+from tests.training.support import RIDE, rows_of, saved
+from training.data.checks import check
+from training.data.tables import read
+from training.fit import columns, estimators
+from training.fit.pair import fit, score
 from training.search.evaluate import evaluate
+from training.sources import source_of
+
+
+def checked(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return usable rows with what is learned."""
+    source = source_of(RIDE)
+    with tempfile.TemporaryDirectory() as folder:
+        path = saved(frame, Path(folder, "a.parquet"))
+        return check(read(RIDE, source, [path]), RIDE, source).frame
 
 
 def rare(model: Model, rows: int) -> pd.DataFrame:
@@ -58,6 +71,41 @@ def test_it_comes_to_what_it_would_with_all_of_them(
     assert few < all_of_them / 2
     monkeypatch.setattr(columns, "asked_for", lambda *_: None)
     assert judged() == some
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("more", [{}, {"early_stopping_rounds": 3}], ids=["all", "stopped early"])
+def test_a_training_makes_the_trees_that_it_would_with_all_of_them(
+    more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the bit, of as many columns, and stopped at the same one."""
+    frame, later = (checked(rare(RIDE, rows)) for rows in (400, 200))
+    given = {"n_estimators": 20, "min_child_weight": 3.5, "subsample": 0.7, **more}
+
+    def made() -> tuple[Any, ...]:
+        vectorizer = DictVectorizer()
+        estimator = estimators.make("regression", "xgboost", given, 1)
+        fit(vectorizer, estimator, frame, later, RIDE)
+        booster = estimator.get_booster()
+        trees = booster.get_dump(with_stats=True)
+        best = estimator.best_iteration if more else None
+        scores = score(vectorizer, estimator, later, RIDE).tolist()
+        return trees, estimator.n_features_in_, best, scores
+
+    asked = columns.asked_for
+    places: list[int] = []
+
+    def asked_for(*of: Any) -> Any:
+        found = asked(*of)
+        assert found is not None
+        places.append(len(found))
+        return found
+
+    monkeypatch.setattr(columns, "asked_for", asked_for)
+    some = made()
+    assert 0 < places[0] < some[1]
+    monkeypatch.setattr(columns, "asked_for", lambda *_: None)
+    assert made() == some
 
 
 def test_all_are_asked_for_where_it_is_not_known_that_some_are_not() -> None:

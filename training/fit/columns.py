@@ -1,5 +1,5 @@
-"""Columns that no tree of XGBoost can ask for: a trial that is fitted without them grows the same
-trees, to the bit, in a part of the time.
+"""Columns that no tree of XGBoost can ask for: fitted without them it grows the same trees, to the
+bit, in a part of the time.
 
 Of a split on a sparse column, one side holds nothing but rows that have a value there. Each row
 weighs one (squared error) or less (the logistic losses), so that fewer rows than
