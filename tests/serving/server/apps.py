@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any, NamedTuple
 
 from scoring.models import discover
 from serving.server.asgi import AsgiApp
+from tests.support.loops import run
 
 JSON = (b"content-type", b"application/json")
 ID = (b"x-request-id", b"same-for-both")
@@ -77,7 +77,7 @@ class Both(NamedTuple):
 
     def ask(self, body: bytes, *headers: tuple[bytes, bytes], **more: Any) -> Got:
         """Return what Flask answers, to the byte the same as the fast path, where that does."""
-        by_flask = asyncio.run(ask(self.asgi, body, ID, *headers, **more))
+        by_flask = run(ask(self.asgi, body, ID, *headers, **more))
         assert fast_path(self.asgi, body, ID, *headers, **more) in (by_flask, None)
         return by_flask
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from serving.server.asgi import FAST_PATH_MAX_BYTES, QUICK_ARRAY_MAX_BYTES, Asgi
 from serving.settings import Settings
 from tests.serving.server.apps import JSON, MODELS, Both, ask, fast_path
 from tests.support import records
+from tests.support.loops import run
 
 
 @pytest.mark.slow
@@ -112,7 +112,7 @@ def test_what_is_unusual_is_answered_by_flask(
     """And is answered there."""
     body = json.dumps(MODELS["ride"].example).encode()
     assert fast_path(both.asgi, body, *headers, **more) is None
-    assert asyncio.run(ask(both.asgi, body, *headers, **more)).status in {200, 404, 405, 415}
+    assert run(ask(both.asgi, body, *headers, **more)).status in {200, 404, 405, 415}
 
 
 def test_a_large_array_is_answered_at_once_where_that_is_quick(both: Both) -> None:
@@ -206,7 +206,7 @@ def test_a_fault_of_ours_is_answered_by_flask_and_is_a_500(
 
     monkeypatch.setattr("serving.http.reply.predict", fail)
     assert fast_path(both.asgi, b"{}", JSON) is None
-    found = asyncio.run(ask(both.asgi, b"{}", JSON))
+    found = run(ask(both.asgi, b"{}", JSON))
     assert found.status == 500
     assert b"secret" not in found.body
     logged = [record.exc_info[0] for record in caplog.records if record.exc_info]

@@ -16,6 +16,7 @@ from serving.app import App, create_app
 from serving.server.asgi import AsgiApp
 from serving.settings import Settings
 from tests.serving.server.apps import ID, JSON, MODELS, Both, Got, ask, fast_path
+from tests.support.loops import run
 
 SITE = (b"origin", b"https://shop.example")
 
@@ -72,7 +73,7 @@ def test_more_than_the_line_holds_is_refused_at_once(slow: tuple[AsgiApp, thread
         gate.set()
         return refused, ping, record, await asyncio.gather(*accepted)
 
-    refused, ping, record, accepted = asyncio.run(crowd())
+    refused, ping, record, accepted = run(crowd())
     assert refused.status == refused.json["status"] == 503
     assert dict(refused.headers)[b"Retry-After"] == b"1"
     check_cors(refused.headers)
@@ -94,7 +95,7 @@ def test_an_answer_that_takes_too_long_is_cut(slow: tuple[AsgiApp, threading.Eve
             await asyncio.sleep(0.01)
         return found, busy
 
-    found, busy = asyncio.run(patient())
+    found, busy = run(patient())
     assert (found.status, busy) == (503, 1)
     assert "within 1 seconds" in found.json["detail"]
     check_cors(found.headers)
@@ -125,7 +126,7 @@ def test_a_body_that_does_not_come_is_a_408(slow: tuple[AsgiApp, threading.Event
         await asgi(scope, receive, send)
         return sent
 
-    start, _ = asyncio.run(stalled())
+    start, _ = run(stalled())
     assert start["status"] == 408
     check_cors(start["headers"])
 
@@ -136,7 +137,7 @@ def test_an_unknown_expectation_is_a_417_that_a_page_can_read(
 ) -> None:
     """Like all refusals that Flask never sees."""
     asgi, _ = slow
-    found = asyncio.run(ask(asgi, b"{}", JSON, SITE, (b"expect", b"a miracle")))
+    found = run(ask(asgi, b"{}", JSON, SITE, (b"expect", b"a miracle")))
     assert found.status == 417
     check_cors(found.headers)
 
@@ -187,5 +188,5 @@ def test_the_asgi_app_ends_with_its_worker(both: Both, app: App) -> None:
     async def send(message: dict[str, Any]) -> None:
         sent.append(message["type"])
 
-    asyncio.run(asgi({"type": "lifespan"}, receive, send))
+    run(asgi({"type": "lifespan"}, receive, send))
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]

@@ -18,6 +18,7 @@ from serving.app import App, create_app
 from serving.server.asgi import AsgiApp
 from serving.server.connection import Connection
 from serving.settings import Settings
+from tests.support.loops import run
 
 EXAMPLE = dict(next(iter(discover().values())).example)
 BODY = json.dumps(EXAMPLE).encode()
@@ -92,7 +93,7 @@ def test_a_connection_that_has_ended_leaves_nothing(app: App, parser: str, reque
             while worker.connections:
                 await asyncio.sleep(0)
 
-    asyncio.run(talk())
+    run(talk())
     gc.collect()
     assert len(made) == 5
     assert [found() for found in made] == [None] * 5
@@ -127,7 +128,7 @@ def test_a_head_that_can_be_read_in_two_ways_is_refused(
         async with listening(worker, []) as port:
             return await ask(port, b"POST /predict HTTP/1.1\r\n" + lines + b"\r\n{}" + PING)
 
-    answer = asyncio.run(talk())
+    answer = run(talk())
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.count(b"HTTP/1.1") == 1
     assert b"Connection: close\r\n" in answer
@@ -168,7 +169,7 @@ def test_a_head_that_comes_again_is_known_and_another_is_proved(
             writer.close()
             return found
 
-    answers = asyncio.run(talk())
+    answers = run(talk())
     statuses = [int(line.split()[1]) for line, _ in answers]
     assert statuses == [200, 200, 400, 200, 400]
     assert answers[0][1] == answers[1][1] == answers[3][1]
@@ -194,7 +195,7 @@ def test_a_connection_that_closes_says_so(
             writer.close()
             return answer
 
-    answer = asyncio.run(talk())
+    answer = run(talk())
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b"Connection: close\r\n" in answer
     assert worker.counted == 1
@@ -223,5 +224,5 @@ def test_a_first_request_has_time_to_come(app: App, keepalive: int, idle_s: int)
             finally:
                 writer.close()
 
-    assert asyncio.run(talk(idle_s - 0.5)).startswith(b"HTTP/1.1 200 ")
-    assert asyncio.run(talk(idle_s + 0.5)) == b""
+    assert run(talk(idle_s - 0.5)).startswith(b"HTTP/1.1 200 ")
+    assert run(talk(idle_s + 0.5)) == b""
