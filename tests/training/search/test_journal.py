@@ -41,9 +41,14 @@ def told(kept: Journal, count: int) -> list[Any]:
         loss = 1 + len(str(has["parameters"])) % 7 + sum(
             value for value in has["parameters"].values() if not isinstance(value, str)
         )  # fmt: skip
-        size = 100 * (1 + len(str(has["parameters"])) % 7)
-        kept.end(trial, loss, Outcome([loss], size, None, 0.1))
+        kept.end(trial, loss, Outcome([loss], size_of(*asked[-1]), None, 0.1))
     return asked
+
+
+def size_of(name: str, given: dict[str, Any]) -> int:
+    """Return the bytes of a trial's model: above the limit for one that is always tried, since what
+    the spaces give differs between processors in its last digits."""
+    return 600 if name == "linear" else 100 * (1 + len(str(given)) % 7)
 
 
 @pytest.mark.slow
@@ -61,9 +66,8 @@ def test_defaults_are_tried_first_then_the_spaces(tmp_path: Path) -> None:
             assert given["criterion"] in ("a", "b")
         else:
             assert 0.01 <= given["alpha"] <= 10
-    sizes = [100 * (1 + len(str(given)) % 7) for _, given in asked]
-    assert fits == [size <= 500 for size in sizes]
-    assert not all(fits)
+    assert fits == [size_of(*one) <= 500 for one in asked]
+    assert fits[:2] == [False, True]
 
 
 @pytest.mark.slow
