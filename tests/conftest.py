@@ -16,6 +16,7 @@ from scoring.models import Model, discover
 from serving.app import App, create_app
 from serving.settings import Settings
 from tests.support import Server, calibration, serving, write_artifact
+from tests.support.chance import begin_anew
 from tests.support.containers import alone, docker, need_engine
 
 MODELS = discover()
@@ -32,6 +33,11 @@ def _addresses_are_forgotten() -> Iterator[None]:
         if name not in before:
             del os.environ[name]
     os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
+def _chance_begins_anew() -> None:
+    begin_anew()
 
 
 @pytest.fixture(params=list(MODELS))

@@ -9,8 +9,9 @@ from monitoring import metrics
 from monitoring.estimate import estimate, expected
 from scoring.profiles.numbers import Numbers
 from scoring.profiles.performance import measure
+from tests.support.chance import generator
 
-RANDOM = np.random.default_rng(11)
+RANDOM = generator(11)
 
 
 def test_longer_trips_are_expected_to_be_off_by_more() -> None:

@@ -10,8 +10,9 @@ from sklearn import metrics as others
 
 from monitoring import metrics
 from monitoring.metrics import Measured
+from tests.support.chance import generator
 
-RANDOM = np.random.default_rng(3)
+RANDOM = generator(3)
 
 
 def by_name(found: list[Measured]) -> dict[str, Measured]:

@@ -15,12 +15,13 @@ import pytest
 from monitoring.fairness import by_field
 from monitoring.kept import SEGMENT
 from monitoring.outcomes import Outcomes
+from tests.support.chance import generator
 from tests.training.support import CHURN, RIDE, data_of, rows_of, silent
 from training.run import train
 
 Run = Callable[..., Any]
 slow = pytest.mark.slow
-RANDOM = np.random.default_rng(8)
+RANDOM = generator(8)
 
 
 def groups(rows: int, selected: dict[str, float], **more: Any) -> Outcomes:

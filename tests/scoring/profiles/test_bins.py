@@ -12,8 +12,9 @@ from scoring.profiles import numbers as by_cell
 from scoring.profiles.bins import OTHER, aligned, day_to_day
 from scoring.profiles.categories import categories, text_of
 from scoring.profiles.numbers import Numbers
+from tests.support.chance import generator
 
-RANDOM = np.random.default_rng(3)
+RANDOM = generator(3)
 
 
 def test_bins_of_a_number_hold_about_a_tenth_of_the_reference() -> None:

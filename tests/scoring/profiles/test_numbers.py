@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from scoring.profiles.numbers import Numbers, add, cells_of, edge, scale_for
+from tests.support.chance import generator
 
-RANDOM = np.random.default_rng(7)
+RANDOM = generator(7)
 MIXED = np.concatenate([RANDOM.normal(0, 3, 5000), RANDOM.lognormal(2, 1.5, 5000), np.zeros(50)])
 
 

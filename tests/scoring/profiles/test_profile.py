@@ -25,8 +25,9 @@ from scoring.profiles.profile import (
     profile_of,
 )
 from scoring.record import Record
+from tests.support.chance import generator
 
-RANDOM = np.random.default_rng(5)
+RANDOM = generator(5)
 ROWS = 1000
 MILES = np.where(np.arange(ROWS) % 50 == 0, np.nan, RANDOM.lognormal(1, 1, ROWS))
 ZONES = np.where(np.arange(ROWS) % 100 == 0, -1, RANDOM.integers(0, 3, ROWS))
