@@ -23,10 +23,10 @@ MODELS = discover()
 os.environ.pop("MODELS_DIR", None)  # make exports it: what tests write must not go there
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _addresses_are_forgotten() -> Iterator[None]:
     """MLflow keeps the addresses that it is told in the environment, where the programs of the next
-    test would find them."""
+    file's tests would find them."""
     before = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
     yield
     for name in [name for name in os.environ if name.startswith("MLFLOW_")]:

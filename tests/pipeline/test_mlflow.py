@@ -16,7 +16,7 @@ from pipeline.cli import main
 from pipeline.records import Runs
 from tests.pipeline.support import RIDE, months
 from tests.scoring.registry.mlflow_server import Mlflow, mlflow_server
-from tests.support import ROOT
+from tests.support import ROOT, environment
 
 pytestmark = pytest.mark.slow
 
@@ -30,10 +30,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def call(folder: Path, server: Mlflow, *words: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own."""
-    environ = {
-        **os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": server.url,
-        "REGISTRY_CACHE": str(folder / "cache"),
-    }  # fmt: skip
+    environ = environment(
+        PYTHONPATH=str(ROOT),
+        MLFLOW_TRACKING_URI=server.url,
+        REGISTRY_CACHE=str(folder / "cache"),
+    )
     command = [sys.executable, "-m", "pipeline", *words]
     return subprocess.run(
         command, env=environ, cwd=folder, capture_output=True, text=True, check=False
