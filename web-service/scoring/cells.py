@@ -27,7 +27,7 @@ _NAMES: Final = frozenset(_KINDS.values())
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,300}")
 _NUMBER: Final = re.compile(r"[+-]?([0-9]{1,300}(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 # the first line of a CSV that tells Excel its separator, in countries where that is not a comma
-_EXCELS_LINE: Final = re.compile(r"sep=([,;|\t])\r?\n", re.IGNORECASE)
+_EXCELS_LINE: Final = re.compile(r'("?)sep=([,;|\t])\1\r?\n', re.IGNORECASE)  # in quotes, too
 _BOOLEANS: Final = {"true": True, "false": False}
 
 
@@ -53,7 +53,7 @@ def excels_separator(text: str) -> str | None:
     """Return the separator that the first line of a CSV tells Excel of, `sep=;`, None where it is
     another line."""
     match = _EXCELS_LINE.match(text)
-    return match[1] if match else None
+    return match[2] if match else None
 
 
 def cell(value: Any) -> str:

@@ -120,7 +120,9 @@ def test_a_file_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
     assert str(caught.value) == f"there is no file {tmp_path / name}"
 
 
-@pytest.mark.parametrize("shape", ["CR", "empty lines", "spaces", "Excel", "Excel's comma"])
+@pytest.mark.parametrize(
+    "shape", ["CR", "empty lines", "spaces", "Excel", "Excel's comma", "Excel's in quotes"]
+)
 def test_a_csv_is_read_as_a_request_reads_it(shape: str, tmp_path: Path) -> None:
     """Lines that end in a carriage return, empty ones before the names, spaces about names, a first
     line that tells Excel the separator."""
@@ -134,6 +136,7 @@ def test_a_csv_is_read_as_a_request_reads_it(shape: str, tmp_path: Path) -> None
         "spaces": f"{head.replace(',', ' , ')}\n{rest}",
         "Excel": "\ufeffsep=;\r\n" + frame.to_csv(index=False, sep=";", lineterminator="\r\n"),
         "Excel's comma": "sep=,\n" + text,
+        "Excel's in quotes": '"sep=,"\r\n' + text,
     }[shape]
     (tmp_path / "b.csv").write_text(text, newline="")
     got = read(RIDE, source_of(RIDE), [tmp_path / "b.csv"]).frame
